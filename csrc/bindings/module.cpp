@@ -1,0 +1,8 @@
+// The Python module qdit._core: a table of contents.
+#include "bindings/register.h"
+
+PYBIND11_MODULE(_core, module) {
+  module.doc() = "The compiled engine of qdit.";
+  qdit::bindings::register_info(module);
+  qdit::bindings::register_engine(module);
+}

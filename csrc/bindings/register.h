@@ -1,0 +1,10 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace qdit::bindings {
+
+void register_info(pybind11::module_& module);
+void register_engine(pybind11::module_& module);
+
+}  // namespace qdit::bindings

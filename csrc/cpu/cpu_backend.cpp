@@ -1,0 +1,321 @@
+#include "cpu/cpu_backend.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+#include "cpu/dispatch.h"
+#include "cpu/first_gains.h"
+#include "cpu/pool.h"
+#include "cpu/product.h"
+#include "cpu/similarity_cache.h"
+#include "engine/fixed_point.h"
+#include "engine/indices.h"
+#include "engine/row_check.h"
+
+namespace qdit {
+namespace {
+
+using cpu::kPaddingMax;
+
+constexpr int kScaleBits = 26;        // |s| <= 2^26: a relu fits 27 bits, a tile's sum 32
+constexpr Index kBatch = 512;         // candidates of a wide product
+constexpr Index kKeepWidth = 64;      // similarities of wider batches are not worth storing
+constexpr Index kCommitWidth = 128;   // rows of one blocked commit
+constexpr Index kStoredRows = 65536;  // pool rows per task over stored similarities
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(PoolOptions options)
+      : options_(std::move(options)),
+        kernels_(cpu::select_kernels(options_.simd)),
+        pool_(options_.threads, options_.interrupt),
+        n_(options_.rows.n),
+        product_(kernels_, pool_, options_.rows, options_.block_rows),
+        cache_(n_, options_.cache_bytes),
+        max_(static_cast<std::size_t>(n_ + kernels_.tile_rows), kPaddingMax) {
+    const Stopwatch watch(stats_.seconds_check);
+    scan();
+    restart();
+    note_memory();
+  }
+
+  std::string name() const override { return "cpu"; }
+  Index size() const override { return n_; }
+  double scale() const override { return scale_; }
+  std::span<const Index> ignored() const override { return ignored_; }
+  bool empty() const override { return empty_; }
+  bool cached(Index candidate) const override { return cache_.contains(candidate); }
+  BackendStats stats() const override { return stats_; }
+
+  BatchWidth preferred_batch() const override {
+    const Index max = options_.batch > 0 ? options_.batch : kBatch;
+    return {std::min<Index>(kernels_.lanes, max), max};
+  }
+
+  void reset(std::span<const Index> given) override {
+    check_indices(given, n_, "given");
+    const Stopwatch watch(stats_.seconds_commit);
+    restart();
+    std::vector<Index> ids(static_cast<std::size_t>(options_.outside.n));
+    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<Index>(i);
+    std::vector<Fixed> increases(ids.size());
+    commit_products(options_.outside, outside_factor_, ids, increases);
+    increases.resize(given.size());
+    commit_products(options_.rows, factor_, given, increases);
+  }
+
+  void gains(std::span<const Index> candidates, std::span<Fixed> out) override {
+    const Stopwatch watch(stats_.seconds_gains);
+    check_indices(candidates, n_, "candidates");
+    check_whole();
+    stats_.evaluations += static_cast<std::int64_t>(candidates.size());
+    ++stats_.batches;
+    if (empty_) {
+      first_gains(candidates, out);
+      return;
+    }
+    std::vector<std::size_t> stored;
+    std::vector<std::size_t> fresh;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      (cache_.contains(candidates[i]) ? stored : fresh).push_back(i);
+    }
+    stored_gains(candidates, stored, out);
+    const auto width = static_cast<std::size_t>(preferred_batch().max);
+    for (std::size_t begin = 0; begin < fresh.size(); begin += width) {
+      const auto count = std::min(width, fresh.size() - begin);
+      product_gains(candidates, std::span(fresh).subspan(begin, count), out);
+    }
+    note_memory();
+  }
+
+  void commit(std::span<const Index> candidates, std::span<Fixed> increases) override {
+    const Stopwatch watch(stats_.seconds_commit);
+    check_indices(candidates, n_, "candidates");
+    check_whole();
+    stats_.commits += static_cast<std::int64_t>(candidates.size());
+    std::size_t i = 0;
+    while (i < candidates.size()) {
+      if (!empty_ && cache_.contains(candidates[i])) {
+        increases[i] = commit_stored(candidates[i]);
+        ++i;
+        continue;
+      }
+      std::size_t end = i + 1;
+      while (end < candidates.size() && !cache_.contains(candidates[end])) ++end;
+      commit_products(options_.rows, factor_, candidates.subspan(i, end - i), increases.subspan(i, end - i));
+      i = end;
+    }
+    note_memory();
+  }
+
+  Fixed coverage() const override {
+    check_whole();
+    Fixed sum = 0;
+    for (Index v = 0; v < n_; ++v) sum += max_[static_cast<std::size_t>(v)];
+    return sum;
+  }
+
+  void row_coverage(std::span<double> out) const override {
+    check_whole();
+    for (std::size_t v = 0; v < out.size(); ++v) out[v] = max_[v] / scale_;
+  }
+
+ private:
+  // Checks all rows; scale, floor and factors follow from their norms.
+  void scan() {
+    const auto squared = cpu::squared_norms(options_.rows, kernels_, pool_);
+    const auto outside = cpu::squared_norms(options_.outside, kernels_, pool_);
+    ignored_ = check_rows(options_.rows, squared, options_.metric, options_.zero_rows);
+    check_rows(options_.outside, outside, options_.metric, options_.zero_rows);
+    double largest = 0.0;
+    for (const double s : squared) largest = std::max(largest, s);
+    for (const double s : outside) largest = std::max(largest, s);
+    const double range = similarity_range(options_.metric, largest);
+    const int exponent = scale_exponent(range, kScaleBits);
+    scale_ = std::ldexp(1.0, exponent);
+    if (options_.floor) floor_ = static_cast<std::int32_t>(fixed_floor(*options_.floor, range, scale_));
+    factor_ = factors(squared, exponent / 2);
+    outside_factor_ = factors(outside, exponent / 2);
+    stats_.rows_read += n_;
+  }
+
+  // Each of the two rows of a product carries half of the scale, and its inverse norm under cosine. Applied
+  // after the product: the products of float16 items stay exact.
+  std::vector<float> factors(const std::vector<double>& squared, int half_exponent) const {
+    std::vector<float> factors(squared.size());
+    for (std::size_t i = 0; i < squared.size(); ++i) {
+      double inverse = 1.0;
+      if (options_.metric == Metric::kCosine) inverse = squared[i] > 0.0 ? 1.0 / std::sqrt(squared[i]) : 0.0;
+      factors[i] = static_cast<float>(std::ldexp(inverse, half_exponent));
+    }
+    return factors;
+  }
+
+  void restart() {
+    empty_ = !options_.floor.has_value();
+    whole_ = true;
+    std::fill_n(max_.begin(), n_, floor_);
+  }
+
+  void check_whole() const {
+    if (!whole_) throw std::logic_error("an interrupted commit left the selection half made; reset() first.");
+  }
+
+  void first_gains(std::span<const Index> candidates, std::span<Fixed> out) {
+    if (row_sum_.empty()) {
+      row_sum_ = cpu::weighted_row_sum(options_.rows, factor_, kernels_, pool_);
+      stats_.rows_read += n_;
+    }
+    cpu::first_gains(options_.rows, factor_, row_sum_, candidates, kernels_, pool_, out);
+  }
+
+  void stored_gains(std::span<const Index> candidates, const std::vector<std::size_t>& which,
+                    std::span<Fixed> out) {
+    stats_.cached_evaluations += static_cast<std::int64_t>(which.size());
+    for (const std::size_t i : which) {
+      const std::int32_t* sims = cache_.get(candidates[i]);
+      out[i] = over_rows([&](Index begin, std::size_t count) {
+        return kernels_.gain(sims + begin, max_.data() + begin, count);
+      });
+    }
+  }
+
+  // Sums a function of ranges of pool rows, on all threads where there is enough to do.
+  template <class Function>
+  Fixed over_rows(const Function& function) {
+    if (n_ <= 2 * kStoredRows) return function(0, static_cast<std::size_t>(n_));
+    const Index tasks = (n_ + kStoredRows - 1) / kStoredRows;
+    std::vector<Fixed> sums(static_cast<std::size_t>(tasks));
+    pool_.run(tasks, [&](std::int64_t task, int /*thread*/) {
+      const Index begin = task * kStoredRows;
+      const auto count = static_cast<std::size_t>(std::min(kStoredRows, n_ - begin));
+      sums[static_cast<std::size_t>(task)] = function(begin, count);
+    });
+    Fixed sum = 0;
+    for (const Fixed s : sums) sum += s;
+    return sum;
+  }
+
+  void product_gains(std::span<const Index> candidates, std::span<const std::size_t> which,
+                     std::span<Fixed> out) {
+    std::vector<Index> ids;
+    for (const std::size_t i : which) ids.push_back(candidates[i]);
+    panels_.pack(kernels_, options_.rows, factor_, ids);
+    std::vector<Fixed> gains(ids.size());
+    std::vector<std::int32_t*> slots;
+    cpu::Product::Target target;
+    if (cache_.capacity() > 0 && static_cast<Index>(ids.size()) <= kKeepWidth) {
+      cache_.abandon();
+      for (std::size_t c = 0; c < ids.size(); ++c) {
+        const bool room = static_cast<Index>(c) < cache_.capacity();
+        slots.push_back(room ? cache_.reserve(ids[c]) : nullptr);
+      }
+      target = [&slots](Index c, const cpu::Product::Block& block) {
+        std::int32_t* slot = slots[static_cast<std::size_t>(c)];
+        return slot == nullptr ? nullptr : slot + block.begin;
+      };
+    }
+    product_.run({panels_, factor_, max_.data(), gains, target, {}});
+    cache_.publish();
+    stats_.rows_read += n_;
+    for (std::size_t c = 0; c < ids.size(); ++c) out[which[c]] = gains[c];
+  }
+
+  Fixed commit_stored(Index candidate) {
+    const std::int32_t* sims = cache_.get(candidate);
+    whole_ = false;
+    const Fixed increase = over_rows([&](Index begin, std::size_t count) {
+      return kernels_.raise(sims + begin, max_.data() + begin, count);
+    });
+    whole_ = true;
+    cache_.erase(candidate);  // a chosen row is not evaluated again
+    return increase;
+  }
+
+  void commit_products(const RowView& source, std::span<const float> factors, std::span<const Index> ids,
+                       std::span<Fixed> increases) {
+    for (std::size_t begin = 0; begin < ids.size(); begin += kCommitWidth) {
+      const auto count = std::min<std::size_t>(kCommitWidth, ids.size() - begin);
+      commit_product(source, factors, ids.subspan(begin, count), increases.subspan(begin, count));
+    }
+  }
+
+  // One blocked product; then each thread raises the maxima of its own rows, candidate by candidate.
+  void commit_product(const RowView& source, std::span<const float> factors, std::span<const Index> ids,
+                      std::span<Fixed> increases) {
+    panels_.pack(kernels_, source, factors, ids);
+    const auto block_rows = static_cast<std::size_t>(product_.block_rows());
+    const auto threads = static_cast<std::size_t>(pool_.threads());
+    std::vector<AlignedVector<std::int32_t>> sims(threads);
+    for (auto& buffer : sims) buffer.resize(ids.size() * block_rows);
+    std::vector<std::vector<Fixed>> sums(threads, std::vector<Fixed>(ids.size(), 0));
+    const auto column = [&](std::size_t c, const cpu::Product::Block& block) {
+      return sims[static_cast<std::size_t>(block.thread)].data() + c * block_rows;
+    };
+    const auto target = [&](Index c, const cpu::Product::Block& block) {
+      return column(static_cast<std::size_t>(c), block);
+    };
+    const auto done = [&](const cpu::Product::Block& block) {
+      auto& sum = sums[static_cast<std::size_t>(block.thread)];
+      for (std::size_t c = 0; c < ids.size(); ++c) {
+        sum[c] += raise(column(c, block), block, empty_ && c == 0);
+      }
+    };
+    whole_ = false;
+    std::vector<Fixed> unused(ids.size());
+    product_.run({panels_, factor_, max_.data(), unused, target, done});
+    whole_ = true;
+    empty_ = false;
+    stats_.rows_read += n_;
+    for (std::size_t c = 0; c < ids.size(); ++c) {
+      increases[c] = 0;
+      for (const auto& sum : sums) increases[c] += sum[c];
+    }
+  }
+
+  Fixed raise(const std::int32_t* sims, const cpu::Product::Block& block, bool first) {
+    std::int32_t* max = max_.data() + block.begin;
+    if (!first) return kernels_.raise(sims, max, static_cast<std::size_t>(block.count));
+    Fixed sum = 0;
+    for (Index i = 0; i < block.count; ++i) {
+      max[i] = sims[i];
+      sum += sims[i];
+    }
+    return sum;
+  }
+
+  void note_memory() {
+    const auto bytes = (factor_.size() + outside_factor_.size()) * sizeof(float) +
+                       max_.size() * sizeof(std::int32_t) + row_sum_.size() * sizeof(double) +
+                       product_.bytes() + panels_.bytes() + cache_.bytes();
+    stats_.peak_bytes = std::max(stats_.peak_bytes, static_cast<std::int64_t>(bytes));
+  }
+
+  PoolOptions options_;
+  const cpu::Kernels& kernels_;
+  cpu::ThreadPool pool_;
+  Index n_;
+  cpu::Product product_;
+  cpu::SimilarityCache cache_;
+  cpu::Panels panels_;
+  AlignedVector<std::int32_t> max_;  // running maximum, then padding
+  std::vector<float> factor_;
+  std::vector<float> outside_factor_;
+  std::vector<double> row_sum_;  // sum over v of factor(v) * row(v), when first needed
+  std::vector<Index> ignored_;
+  double scale_ = 1.0;
+  std::int32_t floor_ = 0;
+  bool empty_ = true;
+  bool whole_ = true;  // false while a commit is under way
+  BackendStats stats_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cpu_backend(PoolOptions options) {
+  return std::make_unique<CpuBackend>(std::move(options));
+}
+
+}  // namespace qdit

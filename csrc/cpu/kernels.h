@@ -1,0 +1,58 @@
+// The table of hot kernels that each instruction set fills in. Plain data only: this header is compiled with
+// different flags in different files, so it must not define a function that the linker could merge.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace qdit::cpu {
+
+// Products are summed over blocks of kDepth columns: within a block in column order by fused multiply-add into
+// one accumulator, then block totals in order. Every kernel keeps to this, so a similarity has the same bits
+// wherever its pair lands. Three short sums also round less than one long one.
+inline constexpr int kDepth = 256;
+// Floats from one decoded row to the next: a constant for the addressing, not a multiple of the page size.
+inline constexpr int kRowStride = kDepth + 16;
+// Padding rows get this as their running maximum, and so never contribute. In 26-bit fixed point no
+// similarity comes near it, and s - m cannot wrap.
+inline constexpr std::int32_t kPaddingMax = 1 << 30;
+
+struct Tile {
+  // Decoded pool rows: column block b of row i starts at rows + b * block_stride + i * kRowStride.
+  const float* rows;
+  std::size_t block_stride;
+  const float* row_factor;      // per row: similarity = dot * (row_factor * lane_factor)
+  const std::int32_t* row_max;  // per row: running maximum m_v
+  // Packed candidates: panel[k * lanes + lane]; the second panel (wide tiles) starts at panel + panel_stride.
+  const float* panel;
+  std::size_t panel_stride;
+  const float* lane_factor;
+  int depth;            // columns d
+  float* partial;       // scratch for block totals: tile_rows * 2 * lanes
+  std::int64_t* gains;  // per lane: sum over the tile's rows of max(0, s - m) is added
+  std::int32_t* sims;   // if not null: s, tile_rows rows of (lanes or 2 * lanes)
+};
+
+struct Kernels {
+  const char* name;
+  int tile_rows;                // rows of a tile
+  int lanes;                    // candidates of a panel
+  void (*narrow)(const Tile&);  // one panel
+  void (*wide)(const Tile&);    // two panels
+  void (*decode_float16)(const std::uint16_t* from, float* to, std::size_t count);
+  // sum of max(0, sims - max)
+  std::int64_t (*gain)(const std::int32_t* sims, const std::int32_t* max, std::size_t count);
+  // the same, and max = max(max, sims)
+  std::int64_t (*raise)(const std::int32_t* sims, std::int32_t* max, std::size_t count);
+};
+
+const Kernels* baseline_kernels();
+#if defined(QDIT_BUILD_X86)
+const Kernels* avx2_kernels();
+const Kernels* avx512_kernels();
+#endif
+#if defined(QDIT_BUILD_NEON)
+const Kernels* neon_kernels();
+#endif
+
+}  // namespace qdit::cpu

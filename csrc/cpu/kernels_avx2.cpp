@@ -1,0 +1,60 @@
+// AVX2 + FMA + F16C: 6 x 16 tiles in 12 accumulators.
+#include <immintrin.h>
+
+#include "cpu/tile_kernel.h"
+
+namespace {
+
+struct Avx2 {
+  static constexpr int kLanes = 8;
+  using F = __m256;
+  using I = __m256i;
+
+  static __m256i* cast(void* p) { return static_cast<__m256i*>(p); }
+  static const __m256i* cast(const void* p) { return static_cast<const __m256i*>(p); }
+
+  static F load(const float* p) { return _mm256_loadu_ps(p); }
+  static void store(float* p, F x) { _mm256_storeu_ps(p, x); }
+  static F broadcast(float x) { return _mm256_set1_ps(x); }
+  static F zero() { return _mm256_setzero_ps(); }
+  static F add(F a, F b) { return _mm256_add_ps(a, b); }
+  static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
+  static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+  static I to_int(F x) { return _mm256_cvtps_epi32(x); }
+  static I load_int(const std::int32_t* p) { return _mm256_loadu_si256(cast(p)); }
+  static void store_int(std::int32_t* p, I x) { _mm256_storeu_si256(cast(p), x); }
+  static I broadcast_int(std::int32_t x) { return _mm256_set1_epi32(x); }
+  static I zero_int() { return _mm256_setzero_si256(); }
+  static I add_int(I a, I b) { return _mm256_add_epi32(a, b); }
+  static I max_int(I a, I b) { return _mm256_max_epi32(a, b); }
+  static I relu_difference(I a, I b) { return _mm256_max_epi32(_mm256_sub_epi32(a, b), zero_int()); }
+  static void accumulate(I sums, std::int64_t* to) {
+    const __m256i low = _mm256_cvtepu32_epi64(_mm256_castsi256_si128(sums));
+    const __m256i high = _mm256_cvtepu32_epi64(_mm256_extracti128_si256(sums, 1));
+    _mm256_storeu_si256(cast(to), _mm256_add_epi64(_mm256_loadu_si256(cast(to)), low));
+    _mm256_storeu_si256(cast(to + 4), _mm256_add_epi64(_mm256_loadu_si256(cast(to + 4)), high));
+  }
+};
+
+void decode_float16(const std::uint16_t* from, float* to, std::size_t count) {
+  std::size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i))));
+  }
+  for (; i < count; ++i) to[i] = half_to_float(from[i]);
+}
+
+constexpr Kernels kKernels = {
+    "avx2",
+    6,
+    Avx2::kLanes,
+    tile_kernel<Avx2, 6, 1>,
+    tile_kernel<Avx2, 6, 2>,
+    decode_float16,
+    gain_kernel<Avx2>,
+    raise_kernel<Avx2>,
+};
+
+}  // namespace
+
+const Kernels* qdit::cpu::avx2_kernels() { return &kKernels; }

@@ -1,0 +1,58 @@
+// AVX-512 (F, DQ, BW, VL): 14 x 32 tiles in 28 accumulators.
+#include <immintrin.h>
+
+#include "cpu/tile_kernel.h"
+
+namespace {
+
+struct Avx512 {
+  static constexpr int kLanes = 16;
+  using F = __m512;
+  using I = __m512i;
+
+  static F load(const float* p) { return _mm512_loadu_ps(p); }
+  static void store(float* p, F x) { _mm512_storeu_ps(p, x); }
+  static F broadcast(float x) { return _mm512_set1_ps(x); }
+  static F zero() { return _mm512_setzero_ps(); }
+  static F add(F a, F b) { return _mm512_add_ps(a, b); }
+  static F mul(F a, F b) { return _mm512_mul_ps(a, b); }
+  static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+  static I to_int(F x) { return _mm512_cvtps_epi32(x); }
+  static I load_int(const std::int32_t* p) { return _mm512_loadu_si512(p); }
+  static void store_int(std::int32_t* p, I x) { _mm512_storeu_si512(p, x); }
+  static I broadcast_int(std::int32_t x) { return _mm512_set1_epi32(x); }
+  static I zero_int() { return _mm512_setzero_si512(); }
+  static I add_int(I a, I b) { return _mm512_add_epi32(a, b); }
+  static I max_int(I a, I b) { return _mm512_max_epi32(a, b); }
+  static I relu_difference(I a, I b) { return _mm512_max_epi32(_mm512_sub_epi32(a, b), zero_int()); }
+  static void accumulate(I sums, std::int64_t* to) {
+    const __m512i low = _mm512_cvtepu32_epi64(_mm512_castsi512_si256(sums));
+    const __m512i high = _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64(sums, 1));
+    _mm512_storeu_si512(to, _mm512_add_epi64(_mm512_loadu_si512(to), low));
+    _mm512_storeu_si512(to + 8, _mm512_add_epi64(_mm512_loadu_si512(to + 8), high));
+  }
+};
+
+void decode_float16(const std::uint16_t* from, float* to, std::size_t count) {
+  std::size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i));
+    _mm512_storeu_ps(to + i, _mm512_cvtph_ps(halves));
+  }
+  for (; i < count; ++i) to[i] = half_to_float(from[i]);
+}
+
+constexpr Kernels kKernels = {
+    "avx512",
+    14,
+    Avx512::kLanes,
+    tile_kernel<Avx512, 14, 1>,
+    tile_kernel<Avx512, 14, 2>,
+    decode_float16,
+    gain_kernel<Avx512>,
+    raise_kernel<Avx512>,
+};
+
+}  // namespace
+
+const Kernels* qdit::cpu::avx512_kernels() { return &kKernels; }

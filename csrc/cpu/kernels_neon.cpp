@@ -1,0 +1,58 @@
+// NEON of aarch64: 8 x 8 tiles in 16 accumulators.
+#include <arm_neon.h>
+
+#include "cpu/tile_kernel.h"
+
+namespace {
+
+struct Neon {
+  static constexpr int kLanes = 4;
+  using F = float32x4_t;
+  using I = int32x4_t;
+
+  static F load(const float* p) { return vld1q_f32(p); }
+  static void store(float* p, F x) { vst1q_f32(p, x); }
+  static F broadcast(float x) { return vdupq_n_f32(x); }
+  static F zero() { return vdupq_n_f32(0.0f); }
+  static F add(F a, F b) { return vaddq_f32(a, b); }
+  static F mul(F a, F b) { return vmulq_f32(a, b); }
+  static F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
+  static I to_int(F x) { return vcvtnq_s32_f32(x); }
+  static I load_int(const std::int32_t* p) { return vld1q_s32(p); }
+  static void store_int(std::int32_t* p, I x) { vst1q_s32(p, x); }
+  static I broadcast_int(std::int32_t x) { return vdupq_n_s32(x); }
+  static I zero_int() { return vdupq_n_s32(0); }
+  static I add_int(I a, I b) { return vaddq_s32(a, b); }
+  static I max_int(I a, I b) { return vmaxq_s32(a, b); }
+  static I relu_difference(I a, I b) { return vmaxq_s32(vsubq_s32(a, b), zero_int()); }
+  static void accumulate(I sums, std::int64_t* to) {
+    const uint32x4_t bits = vreinterpretq_u32_s32(sums);
+    const int64x2_t low = vreinterpretq_s64_u64(vmovl_u32(vget_low_u32(bits)));
+    const int64x2_t high = vreinterpretq_s64_u64(vmovl_high_u32(bits));
+    vst1q_s64(to, vaddq_s64(vld1q_s64(to), low));
+    vst1q_s64(to + 2, vaddq_s64(vld1q_s64(to + 2), high));
+  }
+};
+
+void decode_float16(const std::uint16_t* from, float* to, std::size_t count) {
+  std::size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    vst1q_f32(to + i, vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from + i))));
+  }
+  for (; i < count; ++i) to[i] = half_to_float(from[i]);
+}
+
+constexpr Kernels kKernels = {
+    "neon",
+    8,
+    Neon::kLanes,
+    tile_kernel<Neon, 8, 1>,
+    tile_kernel<Neon, 8, 2>,
+    decode_float16,
+    gain_kernel<Neon>,
+    raise_kernel<Neon>,
+};
+
+}  // namespace
+
+const Kernels* qdit::cpu::neon_kernels() { return &kKernels; }

@@ -1,0 +1,100 @@
+#include "cpu/thread_pool.h"
+
+#include <cfenv>
+#include <utility>
+
+namespace qdit::cpu {
+namespace {
+
+// Another library may have switched on flush-to-zero or another rounding mode in the calling thread.
+class DefaultFloatingPoint {
+ public:
+  DefaultFloatingPoint() {
+    std::fegetenv(&saved_);
+    std::fesetenv(FE_DFL_ENV);
+  }
+  DefaultFloatingPoint(const DefaultFloatingPoint&) = delete;
+  DefaultFloatingPoint& operator=(const DefaultFloatingPoint&) = delete;
+  ~DefaultFloatingPoint() { std::fesetenv(&saved_); }
+
+ private:
+  std::fenv_t saved_{};
+};
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads, Interrupt& interrupt) : interrupt_(interrupt) {
+  try {
+    for (int thread = 1; thread < threads; ++thread) {
+      workers_.emplace_back([this, thread] { work(thread); });
+    }
+  } catch (...) {
+    shut_down();
+    throw;
+  }
+}
+
+ThreadPool::~ThreadPool() { shut_down(); }
+
+void ThreadPool::shut_down() {
+  {
+    const std::lock_guard lock(mutex_);
+    quit_ = true;
+  }
+  start_.notify_all();
+  for (auto& worker : workers_) worker.join();
+}
+
+void ThreadPool::run(std::int64_t count, const Task& task) {
+  if (count == 0) return;
+  {
+    const std::lock_guard lock(mutex_);
+    task_ = &task;
+    count_ = count;
+    next_.store(0, std::memory_order_relaxed);
+    error_ = nullptr;
+    // A single task is the caller's own: waking threads would cost more.
+    if (count > 1) {
+      ++generation_;
+      busy_ = static_cast<int>(workers_.size());
+    }
+  }
+  if (count > 1) start_.notify_all();
+  take_tasks(0);
+  std::unique_lock lock(mutex_);
+  done_.wait(lock, [this] { return busy_ == 0; });
+  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+}
+
+void ThreadPool::work(int thread) {
+  std::uint64_t seen = 0;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      start_.wait(lock, [&] { return quit_ || generation_ != seen; });
+      if (quit_) return;
+      seen = generation_;
+    }
+    take_tasks(thread);
+    const std::lock_guard lock(mutex_);
+    if (--busy_ == 0) done_.notify_one();
+  }
+}
+
+void ThreadPool::take_tasks(int thread) {
+  const DefaultFloatingPoint environment;
+  try {
+    for (;;) {
+      const std::int64_t task = next_.fetch_add(1, std::memory_order_relaxed);
+      if (task >= count_) return;
+      (*task_)(task, thread);
+      if (thread == 0) interrupt_.poll();
+    }
+  } catch (...) {
+    next_.store(count_, std::memory_order_relaxed);
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::current_exception();
+  }
+}
+
+}  // namespace qdit::cpu

@@ -1,0 +1,156 @@
+// The kernels, written once over a vector type. Included by one file per instruction set, inside its anonymous
+// namespace's type `V`, so that no instantiation is shared between files with different compiler flags.
+//
+// V offers: kLanes, F (floats), I (int32), and static functions load, store, broadcast, zero, add, fma, mul,
+// to_int (round to nearest even), load_int, store_int, broadcast_int, zero_int, add_int, relu_difference,
+// max_int, accumulate (adds unsigned 32-bit lanes to int64s in memory).
+#pragma once
+
+#include "cpu/kernels.h"
+
+namespace {
+
+using qdit::cpu::kDepth;
+using qdit::cpu::kRowStride;
+using qdit::cpu::Kernels;
+using qdit::cpu::Tile;
+
+template <class V, int kRows, int kPanels>
+struct Accumulators {
+  typename V::F at[kRows][kPanels];
+};
+
+// One column block: acc[i][j] = sum over k of row_i[k] * panel_j[k], in order.
+template <class V, int kRows, int kPanels>
+inline __attribute__((always_inline)) void multiply(const float* rows, const float* panel,
+                                                    std::size_t panel_stride, int depth,
+                                                    Accumulators<V, kRows, kPanels>& acc) {
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kPanels; ++j) acc.at[i][j] = V::zero();
+  }
+#pragma GCC unroll 2
+  for (int k = 0; k < depth; ++k) {
+    typename V::F lanes[kPanels];
+#pragma GCC unroll 4
+    for (int j = 0; j < kPanels; ++j) {
+      lanes[j] = V::load(panel + static_cast<std::size_t>(j) * panel_stride);
+    }
+#pragma GCC unroll 32
+    for (int i = 0; i < kRows; ++i) {
+      const typename V::F row = V::broadcast(rows[i * kRowStride]);
+#pragma GCC unroll 4
+      for (int j = 0; j < kPanels; ++j) acc.at[i][j] = V::fma(row, lanes[j], acc.at[i][j]);
+    }
+    ++rows;
+    panel += V::kLanes;
+  }
+}
+
+// What happens to a finished tile: similarity in fixed point, relu against the running maximum, sums.
+template <class V, int kRows, int kPanels>
+inline __attribute__((always_inline)) void reduce(const Tile& tile,
+                                                  const Accumulators<V, kRows, kPanels>& acc) {
+#pragma GCC unroll 4
+  for (int j = 0; j < kPanels; ++j) {
+    const typename V::F lane_factor = V::load(tile.lane_factor + j * V::kLanes);
+    typename V::I gain = V::zero_int();
+#pragma GCC unroll 32
+    for (int i = 0; i < kRows; ++i) {
+      const typename V::F factor = V::mul(V::broadcast(tile.row_factor[i]), lane_factor);
+      const typename V::I sim = V::to_int(V::mul(acc.at[i][j], factor));
+      // At most 2^27 each, and no tile has more than 16 rows: the sum fits 32 unsigned bits.
+      gain = V::add_int(gain, V::relu_difference(sim, V::broadcast_int(tile.row_max[i])));
+      if (tile.sims != nullptr) V::store_int(tile.sims + (i * kPanels + j) * V::kLanes, sim);
+    }
+    V::accumulate(gain, tile.gains + j * V::kLanes);
+  }
+}
+
+template <class V, int kRows, int kPanels>
+void tile_kernel(const Tile& tile) {
+  static_assert(kRows <= 16, "reduce() sums a tile's contributions in 32 bits");
+  Accumulators<V, kRows, kPanels> acc;
+  const float* rows = tile.rows;
+  const float* panel = tile.panel;
+  for (int begin = 0;; begin += kDepth) {
+    const int depth = tile.depth - begin < kDepth ? tile.depth - begin : kDepth;
+    multiply<V, kRows, kPanels>(rows, panel, tile.panel_stride, depth, acc);
+    rows += tile.block_stride;
+    panel += kDepth * V::kLanes;
+    const bool last = begin + kDepth >= tile.depth;
+    if (begin == 0 && last) break;
+#pragma GCC unroll 32
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kPanels; ++j) {
+        float* partial = tile.partial + (i * kPanels + j) * V::kLanes;
+        if (begin > 0) acc.at[i][j] = V::add(V::load(partial), acc.at[i][j]);
+        if (!last) V::store(partial, acc.at[i][j]);
+      }
+    }
+    if (last) break;
+  }
+  reduce<V, kRows, kPanels>(tile, acc);
+}
+
+template <class V>
+std::int64_t sum_lanes(const std::int64_t* lanes) {
+  std::int64_t sum = 0;
+  for (int lane = 0; lane < V::kLanes; ++lane) sum += lanes[lane];
+  return sum;
+}
+
+// sum of max(0, sims - max); raises max to sims where kRaise.
+template <class V, bool kRaise>
+std::int64_t stored_gain(const std::int32_t* sims, std::int32_t* max, std::size_t count) {
+  constexpr std::size_t kStep = static_cast<std::size_t>(V::kLanes) * 8;
+  std::int64_t lanes[V::kLanes] = {};
+  std::size_t i = 0;
+  for (; i + kStep <= count; i += kStep) {
+    typename V::I gain = V::zero_int();
+#pragma GCC unroll 16
+    for (std::size_t j = 0; j < kStep; j += V::kLanes) {
+      const typename V::I sim = V::load_int(sims + i + j);
+      const typename V::I m = V::load_int(max + i + j);
+      gain = V::add_int(gain, V::relu_difference(sim, m));
+      if constexpr (kRaise) V::store_int(max + i + j, V::max_int(sim, m));
+    }
+    V::accumulate(gain, lanes);
+  }
+  std::int64_t sum = sum_lanes<V>(lanes);
+  for (; i < count; ++i) {
+    if (sims[i] <= max[i]) continue;
+    sum += static_cast<std::int64_t>(sims[i]) - max[i];
+    if constexpr (kRaise) max[i] = sims[i];
+  }
+  return sum;
+}
+
+template <class V>
+std::int64_t gain_kernel(const std::int32_t* sims, const std::int32_t* max, std::size_t count) {
+  return stored_gain<V, false>(sims, const_cast<std::int32_t*>(max), count);
+}
+
+template <class V>
+std::int64_t raise_kernel(const std::int32_t* sims, std::int32_t* max, std::size_t count) {
+  return stored_gain<V, true>(sims, max, count);
+}
+
+// Half to single precision by integer arithmetic: exact for every finite value, subnormal ones included.
+inline float half_to_float(std::uint16_t half) {
+  const std::uint32_t magnitude = static_cast<std::uint32_t>(half & 0x7fffu) << 13;
+  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16;
+  float value;
+  __builtin_memcpy(&value, &magnitude, sizeof value);
+  value *= 0x1p112f;  // the difference of the exponent biases; normalises subnormals on the way
+  std::uint32_t bits;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  // Infinity and NaN: the exponent all ones again.
+  bits |= sign | (magnitude >= 0x0f800000u ? 0x7f800000u : 0u);
+  __builtin_memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+}  // namespace

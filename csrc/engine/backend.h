@@ -1,0 +1,62 @@
+// The narrow line between greedy loops and arithmetic. Only candidate ids and gains cross it; the running
+// maximum m_v = max over chosen a of s(a, v) stays inside the backend.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/types.h"
+
+namespace qdit {
+
+// Batches narrower than `min` cost as much as `min`; wider than `max` brings nothing more.
+struct BatchWidth {
+  Index min = 1;
+  Index max = 1;
+};
+
+struct BackendStats {
+  std::int64_t evaluations = 0;         // marginal gains computed
+  std::int64_t cached_evaluations = 0;  // those served from stored similarity rows
+  std::int64_t commits = 0;
+  std::int64_t batches = 0;
+  std::int64_t rows_read = 0;  // pool rows decoded, over all passes
+  double seconds_check = 0.0;
+  double seconds_gains = 0.0;
+  double seconds_commit = 0.0;
+  std::int64_t peak_bytes = 0;  // memory of the backend, without the pool
+};
+
+class Backend {
+ public:
+  Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+  virtual ~Backend() = default;
+
+  virtual std::string name() const = 0;
+  virtual Index size() const = 0;
+  virtual double scale() const = 0;  // fixed-point units per unit of similarity
+  virtual BatchWidth preferred_batch() const = 0;
+  // Rows that take no part (all zeros under cosine with zero_rows="ignore"), ascending.
+  virtual std::span<const Index> ignored() const = 0;
+
+  // Empties the selection, then covers with the outside rows and with the given pool rows.
+  virtual void reset(std::span<const Index> given) = 0;
+  // True while nothing is chosen and there is no floor: "nothing yet". Gains then are sum_v s(c, v), and they
+  // bound nothing: with negative similarities d is not submodular at the empty set.
+  virtual bool empty() const = 0;
+  // Marginal gains d(c | A): out[i] = sum_v max(0, s(c_i, v) - m_v).
+  virtual void gains(std::span<const Index> candidates, std::span<Fixed> out) = 0;
+  // True if the gain of this candidate can be had in O(n) just now, without a product.
+  virtual bool cached(Index /*candidate*/) const { return false; }
+  // Adds the candidates in this order; increases[i] is what the i-th raised the coverage by.
+  virtual void commit(std::span<const Index> candidates, std::span<Fixed> increases) = 0;
+  virtual Fixed coverage() const = 0;                          // sum_v m_v; 0 while empty()
+  virtual void row_coverage(std::span<double> out) const = 0;  // m_v as similarities; 0 while empty()
+  virtual BackendStats stats() const = 0;
+};
+
+}  // namespace qdit

@@ -1,0 +1,21 @@
+// What every row must satisfy before any arithmetic: finite, not zero under cosine, of a usable norm.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "engine/rows.h"
+#include "engine/types.h"
+
+namespace qdit {
+
+// Euclidean norms outside this range would overflow or underflow products of float32.
+inline constexpr double kMinNorm = 1e-12;
+inline constexpr double kMaxNorm = 1e12;
+
+// Throws std::invalid_argument naming the first bad row; returns the ignored (all-zero) rows, ascending.
+// squared_norms: one per row, of the values rounded to float32; not finite where any item is not.
+std::vector<Index> check_rows(const RowView& rows, std::span<const double> squared_norms, Metric metric,
+                              ZeroRows zero_rows);
+
+}  // namespace qdit

@@ -1,0 +1,40 @@
+// The score of a candidate, and the one place that decides ties.
+#pragma once
+
+#include <limits>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "engine/types.h"
+
+namespace qdit {
+
+// score(c) = weight * gain(c) + bonus(c): Algorithm 2 of arXiv 2311.14736 with weight = (1 - alpha) / scale and
+// bonus = alpha * q. Rounding is monotone, so a bound on the gain gives a bound on the score, to the last bit.
+class Scorer {
+ public:
+  Scorer(double weight, std::span<const double> bonus) : weight_(weight), bonus_(bonus) {}
+
+  double operator()(Index candidate, Fixed gain) const {
+    if (gain == kUnknownBound) return std::numeric_limits<double>::infinity();
+    return weight_ * static_cast<double>(gain) + bonus_[static_cast<std::size_t>(candidate)];
+  }
+
+ private:
+  double weight_;
+  std::span<const double> bonus_;
+};
+
+struct Scored {
+  double score = 0.0;
+  Index candidate = -1;
+};
+
+// The larger score wins, then the smaller row index.
+inline bool better(const Scored& a, const Scored& b) {
+  if (a.score != b.score) return a.score > b.score;
+  return a.candidate < b.candidate;
+}
+
+}  // namespace qdit

@@ -1,0 +1,174 @@
+#include "reference/reference_backend.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+#include "engine/fixed_point.h"
+#include "engine/indices.h"
+#include "engine/row_check.h"
+
+namespace qdit {
+namespace {
+
+// Finer than the 26 bits of the fast backends; 2^37 a pair leaves room for 2^26 rows in 63 bits.
+constexpr int kScaleBits = 36;
+
+class ReferenceBackend final : public Backend {
+ public:
+  explicit ReferenceBackend(PoolOptions options)
+      : options_(std::move(options)),
+        n_(options_.rows.n),
+        d_(options_.rows.d),
+        row_(static_cast<std::size_t>(d_)),
+        other_(static_cast<std::size_t>(d_)),
+        max_(static_cast<std::size_t>(n_)) {
+    const Stopwatch watch(stats_.seconds_check);
+    double largest = 0.0;
+    ignored_ = scan(options_.rows, inverse_norm_, largest);
+    scan(options_.outside, outside_inverse_norm_, largest);
+    const double range = similarity_range(options_.metric, largest);
+    scale_ = std::ldexp(1.0, scale_exponent(range, kScaleBits));
+    if (options_.floor) floor_ = fixed_floor(*options_.floor, range, scale_);
+    stats_.peak_bytes = static_cast<std::int64_t>((inverse_norm_.size() + outside_inverse_norm_.size() +
+                                                   max_.size() + row_.size() + other_.size()) *
+                                                  sizeof(double));
+    restart();
+  }
+
+  std::string name() const override { return "reference"; }
+  Index size() const override { return n_; }
+  double scale() const override { return scale_; }
+  BatchWidth preferred_batch() const override { return {1, 64}; }
+  std::span<const Index> ignored() const override { return ignored_; }
+  bool empty() const override { return empty_; }
+  BackendStats stats() const override { return stats_; }
+
+  void reset(std::span<const Index> given) override {
+    check_indices(given, n_, "given");
+    restart();
+    for (Index i = 0; i < options_.outside.n; ++i) {
+      read(options_.outside, i, row_);
+      cover(outside_inverse_norm_[static_cast<std::size_t>(i)]);
+    }
+    std::vector<Fixed> increases(given.size());
+    commit(given, increases);
+  }
+
+  void gains(std::span<const Index> candidates, std::span<Fixed> out) override {
+    const Stopwatch watch(stats_.seconds_gains);
+    check_indices(candidates, n_, "candidates");
+    std::vector<std::vector<double>> rows(candidates.size(), row_);
+    for (std::size_t i = 0; i < rows.size(); ++i) read(options_.rows, candidates[i], rows[i]);
+    std::fill(out.begin(), out.end(), 0);
+    for (Index v = 0; v < n_; ++v) {
+      read(options_.rows, v, other_);
+      ++stats_.rows_read;
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        const double factor = inverse_norm_[static_cast<std::size_t>(candidates[i])];
+        const Fixed s = similarity(rows[i], factor, v);
+        out[i] += empty_ ? s : std::max<Fixed>(0, s - max_[static_cast<std::size_t>(v)]);
+      }
+    }
+    stats_.evaluations += static_cast<std::int64_t>(candidates.size());
+    ++stats_.batches;
+  }
+
+  void commit(std::span<const Index> candidates, std::span<Fixed> increases) override {
+    const Stopwatch watch(stats_.seconds_commit);
+    check_indices(candidates, n_, "candidates");
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      read(options_.rows, candidates[i], row_);
+      increases[i] = cover(inverse_norm_[static_cast<std::size_t>(candidates[i])]);
+    }
+    stats_.commits += static_cast<std::int64_t>(candidates.size());
+  }
+
+  Fixed coverage() const override {
+    Fixed sum = 0;
+    for (const Fixed m : max_) sum += m;
+    return sum;
+  }
+
+  void row_coverage(std::span<double> out) const override {
+    for (std::size_t v = 0; v < max_.size(); ++v) out[v] = static_cast<double>(max_[v]) / scale_;
+  }
+
+ private:
+  void restart() {
+    empty_ = !options_.floor.has_value();
+    std::fill(max_.begin(), max_.end(), floor_);
+  }
+
+  static void read(const RowView& rows, Index i, std::vector<double>& out) {
+    for (Index k = 0; k < rows.d; ++k) out[static_cast<std::size_t>(k)] = item_value(rows, i, k);
+  }
+
+  std::vector<Index> scan(const RowView& rows, std::vector<double>& inverse_norm, double& largest) {
+    std::vector<double> squared(static_cast<std::size_t>(rows.n), 0.0);
+    for (Index i = 0; i < rows.n; ++i) {
+      options_.interrupt.poll();
+      read(rows, i, row_);
+      double& sum = squared[static_cast<std::size_t>(i)];
+      // Rounded as the other backends see it, so that every backend accepts the same pools.
+      for (const double x : row_) {
+        const double rounded = static_cast<double>(static_cast<float>(x));
+        sum += rounded * rounded;
+      }
+      if (sum > largest) largest = sum;
+    }
+    auto ignored = check_rows(rows, squared, options_.metric, options_.zero_rows);
+    inverse_norm.resize(squared.size());
+    for (std::size_t i = 0; i < squared.size(); ++i) {
+      const bool scaled = options_.metric == Metric::kCosine && squared[i] > 0.0;
+      inverse_norm[i] = scaled ? 1.0 / std::sqrt(squared[i]) : 1.0;
+    }
+    return ignored;
+  }
+
+  // Between a row (with its inverse norm) and pool row v, which lies in other_.
+  Fixed similarity(const std::vector<double>& row, double factor, Index v) {
+    options_.interrupt.poll();
+    double dot = 0.0;
+    for (std::size_t k = 0; k < row.size(); ++k) dot += row[k] * other_[k];
+    return std::llrint(dot * (factor * inverse_norm_[static_cast<std::size_t>(v)]) * scale_);
+  }
+
+  Fixed cover(double factor) {
+    Fixed increase = 0;
+    for (Index v = 0; v < n_; ++v) {
+      read(options_.rows, v, other_);
+      ++stats_.rows_read;
+      const Fixed s = similarity(row_, factor, v);
+      Fixed& m = max_[static_cast<std::size_t>(v)];
+      const Fixed rise = empty_ ? s : std::max<Fixed>(0, s - m);
+      m = empty_ ? s : m + rise;
+      increase += rise;
+    }
+    empty_ = false;
+    return increase;
+  }
+
+  PoolOptions options_;
+  Index n_;
+  Index d_;
+  double scale_ = 1.0;
+  Fixed floor_ = 0;
+  bool empty_ = true;
+  std::vector<double> row_;
+  std::vector<double> other_;
+  std::vector<double> inverse_norm_;
+  std::vector<double> outside_inverse_norm_;
+  std::vector<Fixed> max_;
+  std::vector<Index> ignored_;
+  BackendStats stats_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_reference_backend(PoolOptions options) {
+  return std::make_unique<ReferenceBackend>(std::move(options));
+}
+
+}  // namespace qdit

@@ -1,0 +1,124 @@
+"""Types of the compiled engine (csrc/bindings)."""
+
+from collections.abc import Callable
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+class BuildInfo(TypedDict):
+    version: str
+    compiler: str
+    build_type: str
+    simd_built: list[str]  # instruction sets compiled in, slowest first
+    simd_supported: list[str]  # those of them that this processor can run
+    simd_active: str  # the one a new cpu Engine takes (QDIT_SIMD obeyed)
+    cuda: str  # "not in this build" or what the CUDA library says
+
+def build_info() -> BuildInfo:
+    """Describe the compiled engine. ValueError if QDIT_SIMD names a level that cannot run here."""
+
+def sample_candidates(seed: int, step: int, taken: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+    """Return the candidates that method "stochastic" draws at `step`: distinct, not `taken`, ascending."""
+
+class Engine:
+    """The pool, its running max-similarity vector and a greedy maximiser over them.
+
+    All gains are integers: a similarity s is stored as rint(s * scale), `scale` a power of two.
+    """
+
+    def __init__(
+        self,
+        rows: NDArray[Any],
+        *,
+        dtype: str,
+        backend: str = "cpu",
+        metric: str = "cosine",
+        floor: float | None = None,
+        zero_rows: str = "error",
+        threads: int = 1,
+        simd: str | None = None,
+        cache_bytes: int = 0,
+        block_rows: int = 0,
+        batch: int = 0,
+        outside: NDArray[Any] | None = None,
+        outside_dtype: str = "",
+    ) -> None:
+        """Check every row once and prepare an empty selection.
+
+        rows: (n, d), C-contiguous and aligned, read in place, kept alive by the engine.
+        dtype: "float16", "bfloat16" (rows is then uint16 holding the bits), "float32" or "float64".
+        backend: "cpu" or "reference". metric: "cosine" or "dot". floor: start of the running maximum, or None.
+        zero_rows: "error" or "ignore". simd: "baseline", "avx2", "avx512", "neon" or None for the best.
+        cache_bytes: memory for similarity rows of recently evaluated candidates (cpu).
+        block_rows, batch: pool rows per tile block and preferred batch width, 0 for the best (cpu).
+        outside: (m, d) rows outside the pool that are already chosen.
+        ValueError names the first row with NaN/Inf, the first zero row (cosine), a bad option.
+        """
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def d(self) -> int: ...
+    @property
+    def scale(self) -> float: ...
+    @property
+    def backend(self) -> str: ...
+    @property
+    def simd(self) -> str: ...  # "" for reference
+    @property
+    def threads(self) -> int: ...
+    @property
+    def ignored(self) -> NDArray[np.int64]:
+        """Rows left out by zero_rows="ignore", ascending; they can never be picked."""
+
+    def reset(self, given: NDArray[np.int64] | None = None) -> None:
+        """Empty the selection, then cover with the outside rows and the `given` pool rows."""
+
+    def gains(self, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return marginal gains d(c|A) of the candidates in fixed point."""
+
+    def commit(self, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Add candidates to A in order; return what each one raised the coverage by (fixed point)."""
+
+    def coverage(self) -> int:
+        """Return sum over all rows of the running maximum (fixed point); 0 while nothing is chosen."""
+
+    def row_coverage(self) -> NDArray[np.float64]:
+        """Return the running maximum of every row as a similarity, shape (n,)."""
+
+    def select(
+        self,
+        method: str,
+        k: int,
+        *,
+        weight: float,
+        bonus: NDArray[np.float64],
+        excluded: NDArray[np.int64] | None = None,
+        epsilon: float = 0.01,
+        seed: int = 0,
+        bounds: NDArray[np.int64] | None = None,
+        picks: NDArray[np.int64] | None = None,
+        on_progress: Callable[[NDArray[np.int64], NDArray[np.int64], int], None] | None = None,
+        interval: float = 0.25,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Run greedy from the state that reset() left; return (indices, gains) of the k picks.
+
+        method: "naive", "lazy" or "stochastic". The score of c is weight * gain(c) + bonus[c]; larger wins,
+        then the smaller row index. excluded: rows never picked (the given ones).
+        bounds: (n,) int64 work space, updated in place: valid upper bounds on gains as far as known, else
+        INT64_MAX. Handing a saved copy back to a later run with the same `picks` (or more) saves work.
+        picks: the first picks of this very run, made earlier; they are committed again, not searched again, and
+        are part of what is returned.
+        on_progress(indices, gains, evaluations): called with the GIL held about every `interval` seconds between
+        evaluations (also when no new pick was made) and once at the end, with the picks made since the last
+        call, replayed ones included; what it raises ends the run. Signals are checked meanwhile, always.
+        """
+
+    def stats(self) -> dict[str, Any]:
+        """Return counters since construction.
+
+        evaluations (marginal gains computed), cached_evaluations (those of them served from stored similarity
+        rows), commits, batches, passes (pool rows read / n), seconds_{check,gains,commit}, peak_bytes (engine
+        memory, without the pool), threads, simd, backend.
+        """
