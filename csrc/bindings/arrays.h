@@ -29,7 +29,8 @@ inline IndexArray to_array(std::span<const Index> values) {
   return IndexArray(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
-// A view of a 2-D array as rows; the caller keeps the array alive. Throws for anything that would need a copy.
+// A view of a 2-D array as rows; the caller keeps the array alive. Throws for anything that would need a
+// copy.
 RowView row_view(const py::array& array, const std::string& dtype, const std::string& name);
 
 }  // namespace qdit::bindings

@@ -186,9 +186,9 @@ T at_least(const char* name, T got, T least) {
                               std::to_string(least) + ".");
 }
 
-std::unique_ptr<Engine> make_engine(const py::array& rows, const std::string& dtype, const std::string& backend,
-                                    const std::string& metric, std::optional<double> floor,
-                                    const std::string& zero_rows, int threads,
+std::unique_ptr<Engine> make_engine(const py::array& rows, const std::string& dtype,
+                                    const std::string& backend, const std::string& metric,
+                                    std::optional<double> floor, const std::string& zero_rows, int threads,
                                     const std::optional<std::string>& simd, std::int64_t cache_bytes,
                                     Index block_rows, Index batch, const std::optional<py::array>& outside,
                                     const std::string& outside_dtype) {
@@ -274,9 +274,9 @@ void register_engine(py::module_& module) {
       .def("coverage", &Engine::coverage)
       .def("row_coverage", &Engine::row_coverage)
       .def("select", &select, py::arg("method"), py::arg("k"), py::kw_only(), py::arg("weight"),
-           py::arg("bonus"), py::arg("excluded") = py::none(), py::arg("epsilon") = 0.01,
-           py::arg("seed") = 0, py::arg("bounds") = py::none(), py::arg("picks") = py::none(),
-           py::arg("on_progress") = py::none(), py::arg("interval") = 0.25)
+           py::arg("bonus"), py::arg("excluded") = py::none(), py::arg("epsilon") = 0.01, py::arg("seed") = 0,
+           py::arg("bounds") = py::none(), py::arg("picks") = py::none(), py::arg("on_progress") = py::none(),
+           py::arg("interval") = 0.25)
       .def("stats", &Engine::stats);
 }
 

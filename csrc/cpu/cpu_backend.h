@@ -1,4 +1,5 @@
-// The fast backend: blocked similarity tiles in registers with the relu-sum fused, own threads, no n x n storage.
+// The fast backend: blocked similarity tiles in registers with the relu-sum fused, own threads, no n x n
+// storage.
 #pragma once
 
 #include <memory>

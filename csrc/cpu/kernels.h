@@ -7,9 +7,9 @@
 
 namespace qdit::cpu {
 
-// Products are summed over blocks of kDepth columns: within a block in column order by fused multiply-add into
-// one accumulator, then block totals in order. Every kernel keeps to this, so a similarity has the same bits
-// wherever its pair lands. Three short sums also round less than one long one.
+// Products are summed over blocks of kDepth columns: within a block in column order by fused multiply-add
+// into one accumulator, then block totals in order. Every kernel keeps to this, so a similarity has the same
+// bits wherever its pair lands. Three short sums also round less than one long one.
 inline constexpr int kDepth = 256;
 // Floats from one decoded row to the next: a constant for the addressing, not a multiple of the page size.
 inline constexpr int kRowStride = kDepth + 16;

@@ -9,8 +9,8 @@ namespace {
 
 Index up_to_multiple(Index x, Index of) { return (x + of - 1) / of * of; }
 
-// A block takes a quarter of the second-level cache: panels stream through the rest. Small pools are cut finer,
-// so that every thread has some blocks.
+// A block takes a quarter of the second-level cache: panels stream through the rest. Small pools are cut
+// finer, so that every thread has some blocks.
 Index choose_block_rows(Index wanted, const RowView& rows, const Kernels& kernels, int threads) {
   if (wanted <= 0) {
     long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
@@ -29,11 +29,14 @@ Product::Product(const Kernels& kernels, ThreadPool& pool, const RowView& rows, 
       pool_(pool),
       rows_(rows),
       block_rows_(choose_block_rows(block_rows, rows, kernels, pool.threads())) {
-  const auto tile = static_cast<std::size_t>(kernels.tile_rows * 2 * kernels.lanes);
+  const auto tile =
+      std::size_t{2} * static_cast<std::size_t>(kernels.tile_rows) * static_cast<std::size_t>(kernels.lanes);
   for (int thread = 0; thread < pool.threads(); ++thread) {
-    workspaces_.push_back({RowBlock(kernels, rows.d, block_rows_), AlignedVector<float>(tile),
+    workspaces_.push_back({RowBlock(kernels, rows.d, block_rows_),
+                           AlignedVector<float>(tile),
                            AlignedVector<std::int32_t>(tile),
-                           AlignedVector<float>(static_cast<std::size_t>(block_rows_)), {}});
+                           AlignedVector<float>(static_cast<std::size_t>(block_rows_)),
+                           {}});
   }
 }
 
@@ -92,7 +95,8 @@ void Product::multiply(const Request& request, const Block& block) {
   }
 }
 
-void Product::keep(const Request& request, const Block& block, Index first_candidate, Index lanes, Index row) {
+void Product::keep(const Request& request, const Block& block, Index first_candidate, Index lanes,
+                   Index row) {
   const Workspace& space = workspaces_[static_cast<std::size_t>(block.thread)];
   const Index rows = std::min<Index>(kernels_.tile_rows, block.count - row);
   const Index candidates = std::min(lanes, request.panels.count() - first_candidate);

@@ -1,5 +1,5 @@
-// Blocked products of a batch of candidates with the whole pool. Two loops over blocks, one kernel; what is done
-// with a finished tile is the caller's. Nothing of size n x n, nothing of size n x batch.
+// Blocked products of a batch of candidates with the whole pool. Two loops over blocks, one kernel; what is
+// done with a finished tile is the caller's. Nothing of size n x n, nothing of size n x batch.
 #pragma once
 
 #include <cstdint>

@@ -26,8 +26,8 @@ class ThreadPool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Runs tasks 0 .. count-1, each once, in any order, and returns when all are done. The first exception, of a
-  // task or of the interrupt, ends the rest and is thrown again here, when no task runs any more.
+  // Runs tasks 0 .. count-1, each once, in any order, and returns when all are done. The first exception, of
+  // a task or of the interrupt, ends the rest and is thrown again here, when no task runs any more.
   void run(std::int64_t count, const Task& task);
 
  private:

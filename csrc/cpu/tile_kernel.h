@@ -1,5 +1,6 @@
-// The kernels, written once over a vector type. Included by one file per instruction set, inside its anonymous
-// namespace's type `V`, so that no instantiation is shared between files with different compiler flags.
+// The kernels, written once over a vector type. Included by one file per instruction set, inside its
+// anonymous namespace's type `V`, so that no instantiation is shared between files with different compiler
+// flags.
 //
 // V offers: kLanes, F (floats), I (int32), and static functions load, store, broadcast, zero, add, fma, mul,
 // to_int (round to nearest even), load_int, store_int, broadcast_int, zero_int, add_int, relu_difference,
@@ -11,8 +12,8 @@
 namespace {
 
 using qdit::cpu::kDepth;
-using qdit::cpu::kRowStride;
 using qdit::cpu::Kernels;
+using qdit::cpu::kRowStride;
 using qdit::cpu::Tile;
 
 template <class V, int kRows, int kPanels>

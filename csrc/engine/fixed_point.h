@@ -21,8 +21,9 @@ inline double similarity_range(Metric metric, double largest_squared_norm) {
 // The largest e (even, so that each of two rows can carry half of it) with range * 2^e <= 2^bits.
 inline int scale_exponent(double range, int bits) {
   int exponent_of_range = 0;
-  const double mantissa = std::frexp(range, &exponent_of_range);  // range = mantissa * 2^exponent, 0.5 <= m < 1
-  if (mantissa == 0.5) --exponent_of_range;                       // an exact power of two
+  const double mantissa =
+      std::frexp(range, &exponent_of_range);  // range = mantissa * 2^exponent, 0.5 <= m < 1
+  if (mantissa == 0.5) --exponent_of_range;   // an exact power of two
   const int e = bits - exponent_of_range;
   return e - (e & 1);
 }

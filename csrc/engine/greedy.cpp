@@ -139,8 +139,8 @@ class Run {
 
   bool top_is_stale() const { return !queue_.empty() && queue_.top().step != step(); }
 
-  // Takes stale candidates from the top of the queue. The best of them alone where that needs no product; else
-  // as many as one product evaluates at the price of the first, twice as many in each further round.
+  // Takes stale candidates from the top of the queue. The best of them alone where that needs no product;
+  // else as many as one product evaluates at the price of the first, twice as many in each further round.
   void take_batch(Index products, Index cached) {
     batch_.clear();
     const bool cheap = backend_.cached(queue_.top().bound.candidate);
@@ -187,8 +187,8 @@ class Run {
     const Index size = stochastic_sample_size(n_, options_.k, options_.epsilon);
     std::vector<std::uint8_t> marks(at(n_), 0);
     while (step() < options_.k) {
-      const auto sample = sample_candidates(options_.seed, static_cast<std::uint64_t>(step()), taken_, free_,
-                                            size, marks);
+      const auto sample =
+          sample_candidates(options_.seed, static_cast<std::uint64_t>(step()), taken_, free_, size, marks);
       if (backend_.empty()) {
         pick(best_of_all(sample).candidate);
         continue;
@@ -246,8 +246,7 @@ Method parse_method(const std::string& name) {
   if (name == "naive") return Method::kNaive;
   if (name == "lazy") return Method::kLazy;
   if (name == "stochastic") return Method::kStochastic;
-  throw std::invalid_argument("method: got \"" + name +
-                              "\", wanted \"naive\", \"lazy\" or \"stochastic\".");
+  throw std::invalid_argument("method: got \"" + name + "\", wanted \"naive\", \"lazy\" or \"stochastic\".");
 }
 
 GreedyResult run_greedy(Backend& backend, const GreedyOptions& options, Observer& observer) {

@@ -22,13 +22,13 @@ Method parse_method(const std::string& name);  // throws std::invalid_argument
 struct GreedyOptions {
   Method method = Method::kLazy;
   Index k = 0;
-  double weight = 1.0;               // >= 0, finite
-  std::span<const double> bonus;     // n, finite
-  std::span<const Index> excluded;   // never picked
-  double epsilon = 0.01;             // stochastic
-  std::uint64_t seed = 0;            // stochastic
-  std::span<Fixed> bounds;           // n, work space: upper bounds on gains or kUnknownBound
-  std::span<const Index> picks;      // first picks of this very run, made earlier
+  double weight = 1.0;              // >= 0, finite
+  std::span<const double> bonus;    // n, finite
+  std::span<const Index> excluded;  // never picked
+  double epsilon = 0.01;            // stochastic
+  std::uint64_t seed = 0;           // stochastic
+  std::span<Fixed> bounds;          // n, work space: upper bounds on gains or kUnknownBound
+  std::span<const Index> picks;     // first picks of this very run, made earlier
 };
 
 struct GreedyResult {

@@ -7,7 +7,8 @@
 
 namespace qdit {
 
-// Asked often by the calling thread; passes every 50th millisecond on. What the callback throws ends the work.
+// Asked often by the calling thread; passes every 50th millisecond on. What the callback throws ends the
+// work.
 class Interrupt {
  public:
   Interrupt() = default;
@@ -23,7 +24,7 @@ class Interrupt {
 
  private:
   std::function<void()> callback_;
-  std::chrono::steady_clock::time_point last_{};
+  std::chrono::steady_clock::time_point last_;
 };
 
 class Stopwatch {
@@ -31,9 +32,7 @@ class Stopwatch {
   explicit Stopwatch(double& total) : total_(total), start_(std::chrono::steady_clock::now()) {}
   Stopwatch(const Stopwatch&) = delete;
   Stopwatch& operator=(const Stopwatch&) = delete;
-  ~Stopwatch() {
-    total_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
+  ~Stopwatch() { total_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
 
  private:
   double& total_;

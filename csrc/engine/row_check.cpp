@@ -40,8 +40,9 @@ bool is_zero_row(const RowView& rows, Index row) {
 }
 
 [[noreturn]] void throw_norm(const RowView& rows, Index row, double norm) {
-  throw std::invalid_argument(rows.name + ": row " + std::to_string(row) + " has the norm " + number(norm) +
-                              ", outside of 1e-12 .. 1e+12 where float32 products are safe. Rescale the rows.");
+  throw std::invalid_argument(
+      rows.name + ": row " + std::to_string(row) + " has the norm " + number(norm) +
+      ", outside of 1e-12 .. 1e+12 where float32 products are safe. Rescale the rows.");
 }
 
 }  // namespace
@@ -58,10 +59,10 @@ std::vector<Index> check_rows(const RowView& rows, std::span<const double> squar
     if (metric == Metric::kDot) continue;
     if (!is_zero_row(rows, i)) throw_norm(rows, i, norm);
     if (zero_rows == ZeroRows::kError) {
-      throw std::invalid_argument(
-          rows.name + ": row " + std::to_string(i) +
-          " is all zeros, and its cosine similarity is undefined. Remove the row, pass zero_rows=\"ignore\" to "
-          "leave such rows out, or use metric=\"dot\".");
+      throw std::invalid_argument(rows.name + ": row " + std::to_string(i) +
+                                  " is all zeros, and its cosine similarity is undefined. Remove the row, "
+                                  "pass zero_rows=\"ignore\" to "
+                                  "leave such rows out, or use metric=\"dot\".");
     }
     ignored.push_back(i);
   }

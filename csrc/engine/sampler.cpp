@@ -17,8 +17,7 @@ std::uint64_t mix(std::uint64_t z) {
 }  // namespace
 
 Index stochastic_sample_size(Index n, Index k, double epsilon) {
-  const double size =
-      std::ceil(static_cast<double>(n) / static_cast<double>(k) * std::log(1.0 / epsilon));
+  const double size = std::ceil(static_cast<double>(n) / static_cast<double>(k) * std::log(1.0 / epsilon));
   return std::clamp<Index>(static_cast<Index>(std::min(size, 9e18)), 1, n);
 }
 

@@ -10,8 +10,9 @@
 
 namespace qdit {
 
-// score(c) = weight * gain(c) + bonus(c): Algorithm 2 of arXiv 2311.14736 with weight = (1 - alpha) / scale and
-// bonus = alpha * q. Rounding is monotone, so a bound on the gain gives a bound on the score, to the last bit.
+// score(c) = weight * gain(c) + bonus(c): Algorithm 2 of arXiv 2311.14736 with weight = (1 - alpha) / scale
+// and bonus = alpha * q. Rounding is monotone, so a bound on the gain gives a bound on the score, to the last
+// bit.
 class Scorer {
  public:
   Scorer(double weight, std::span<const double> bonus) : weight_(weight), bonus_(bonus) {}

@@ -31,9 +31,9 @@ class ReferenceBackend final : public Backend {
     const double range = similarity_range(options_.metric, largest);
     scale_ = std::ldexp(1.0, scale_exponent(range, kScaleBits));
     if (options_.floor) floor_ = fixed_floor(*options_.floor, range, scale_);
-    stats_.peak_bytes = static_cast<std::int64_t>((inverse_norm_.size() + outside_inverse_norm_.size() +
-                                                   max_.size() + row_.size() + other_.size()) *
-                                                  sizeof(double));
+    stats_.peak_bytes = static_cast<std::int64_t>(
+        (inverse_norm_.size() + outside_inverse_norm_.size() + max_.size() + row_.size() + other_.size()) *
+        sizeof(double));
     restart();
   }
 

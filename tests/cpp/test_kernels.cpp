@@ -1,0 +1,164 @@
+// Each instruction set against the plain definition, with sentinels around every output.
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "check.h"
+#include "cpu/aligned.h"
+#include "cpu/dispatch.h"
+
+using namespace qdit;
+using cpu::kDepth;
+using cpu::Kernels;
+using cpu::kRowStride;
+using cpu::Tile;
+
+namespace {
+
+constexpr std::int64_t kSentinel = 0x5a5a5a5a;
+
+// One tile with random contents; integers as values, so that every order of sums is exact.
+struct Case {
+  Case(const Kernels& kernels, int depth, bool wide, unsigned seed)
+      : k(kernels),
+        d(depth),
+        lanes(kernels.lanes * (wide ? 2 : 1)),
+        blocks(static_cast<std::size_t>((depth + kDepth - 1) / kDepth)),
+        block_stride(static_cast<std::size_t>(kernels.tile_rows) * kRowStride),
+        rows(blocks * block_stride, 1e9f),
+        panel(static_cast<std::size_t>(depth * lanes), 0.0f),
+        row_factor(static_cast<std::size_t>(kernels.tile_rows)),
+        lane_factor(static_cast<std::size_t>(lanes)),
+        row_max(static_cast<std::size_t>(kernels.tile_rows)),
+        partial(static_cast<std::size_t>(kernels.tile_rows * lanes)),
+        gains(static_cast<std::size_t>(lanes) + 2, kSentinel),
+        sims(static_cast<std::size_t>(kernels.tile_rows * lanes) + 2, static_cast<std::int32_t>(kSentinel)) {
+    std::mt19937 random(seed);
+    const auto small = [&random] { return static_cast<float>(static_cast<int>(random() % 7) - 3); };
+    for (int i = 0; i < k.tile_rows; ++i) {
+      for (int c = 0; c < d; ++c) row_item(i, c) = small();
+      row_factor[static_cast<std::size_t>(i)] = std::ldexp(1.0f, static_cast<int>(random() % 3));
+      row_max[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(random() % 200) - 100;
+    }
+    row_max.back() = cpu::kPaddingMax;
+    for (auto& x : panel) x = small();
+    for (auto& f : lane_factor) f = std::ldexp(1.0f, static_cast<int>(random() % 3));
+  }
+
+  float& row_item(int i, int c) {
+    return rows[static_cast<std::size_t>(c / kDepth) * block_stride +
+                static_cast<std::size_t>(i * kRowStride + c % kDepth)];
+  }
+  float panel_item(int lane, int c) const {
+    const int p = lane / k.lanes;
+    return panel[static_cast<std::size_t>(p * d * k.lanes + c * k.lanes + lane % k.lanes)];
+  }
+
+  void run(bool keep) {
+    Tile tile{};
+    tile.rows = rows.data();
+    tile.block_stride = block_stride;
+    tile.row_factor = row_factor.data();
+    tile.row_max = row_max.data();
+    tile.panel = panel.data();
+    tile.panel_stride = static_cast<std::size_t>(d * k.lanes);
+    tile.lane_factor = lane_factor.data();
+    tile.depth = d;
+    tile.partial = partial.data();
+    tile.gains = gains.data() + 1;
+    tile.sims = keep ? sims.data() + 1 : nullptr;
+    (lanes > k.lanes ? k.wide : k.narrow)(tile);
+  }
+
+  void check(bool keep) {
+    for (int lane = 0; lane < lanes; ++lane) {
+      std::int64_t gain = kSentinel;
+      for (int i = 0; i < k.tile_rows; ++i) {
+        double dot = 0.0;
+        for (int c = 0; c < d; ++c) {
+          dot += static_cast<double>(row_item(i, c)) * static_cast<double>(panel_item(lane, c));
+        }
+        const double factor = static_cast<double>(row_factor[static_cast<std::size_t>(i)]) *
+                              static_cast<double>(lane_factor[static_cast<std::size_t>(lane)]);
+        const auto sim = std::llrint(dot * factor);
+        gain += std::max<std::int64_t>(0, sim - row_max[static_cast<std::size_t>(i)]);
+        if (keep) CHECK(sims[static_cast<std::size_t>(i * lanes + lane) + 1] == sim);
+      }
+      CHECK(gains[static_cast<std::size_t>(lane) + 1] == gain);
+    }
+    CHECK(gains.front() == kSentinel && gains.back() == kSentinel);
+    CHECK(sims.front() == kSentinel && sims.back() == kSentinel);
+  }
+
+  const Kernels& k;
+  int d;
+  int lanes;
+  std::size_t blocks;
+  std::size_t block_stride;
+  AlignedVector<float> rows, panel, row_factor, lane_factor;
+  AlignedVector<std::int32_t> row_max;
+  AlignedVector<float> partial;
+  std::vector<std::int64_t> gains;
+  std::vector<std::int32_t> sims;
+};
+
+}  // namespace
+
+TEST(tiles_equal_the_definition_at_every_depth_and_level) {
+  for (const auto& level : cpu::supported_levels()) {
+    const Kernels& kernels = cpu::select_kernels(level);
+    for (const int d : {1, 2, 3, 7, 8, 9, 31, 64, 255, 256, 257, 511, 512, 513, 768, 1000}) {
+      for (const bool wide : {false, true}) {
+        for (const bool keep : {false, true}) {
+          Case tile(kernels, d, wide, static_cast<unsigned>(d));
+          tile.run(keep);
+          tile.check(keep);
+        }
+      }
+    }
+  }
+}
+
+TEST(a_tile_of_extreme_similarities_does_not_overflow) {
+  for (const auto& level : cpu::supported_levels()) {
+    Case tile(cpu::select_kernels(level), 1, true, 1);
+    std::fill(tile.rows.begin(), tile.rows.end(), 1.0f);
+    std::fill(tile.panel.begin(), tile.panel.end(), 1.0f);
+    std::fill(tile.row_factor.begin(), tile.row_factor.end(), 8192.0f);  // 2^26 in all
+    std::fill(tile.lane_factor.begin(), tile.lane_factor.end(), 8192.0f);
+    std::fill(tile.row_max.begin(), tile.row_max.end(), -(1 << 26));
+    tile.run(true);
+    tile.check(true);
+  }
+}
+
+TEST(stored_similarities_give_the_same_gains_and_maxima) {
+  std::mt19937 random(5);
+  for (const auto& level : cpu::supported_levels()) {
+    const Kernels& kernels = cpu::select_kernels(level);
+    for (std::size_t count = 0; count < 700; count += 1 + count / 7) {
+      std::vector<std::int32_t> sims(count);
+      std::vector<std::int32_t> max(count + 1, 77);
+      std::int64_t wanted = 0;
+      std::vector<std::int32_t> raised = max;
+      for (std::size_t i = 0; i < count; ++i) {
+        // the extremes of cosine, where 32 bits are tightest
+        sims[i] =
+            random() % 2 != 0 ? (1 << 26) : static_cast<std::int32_t>(random() % (1u << 27)) - (1 << 26);
+        max[i] =
+            random() % 2 != 0 ? -(1 << 26) : static_cast<std::int32_t>(random() % (1u << 27)) - (1 << 26);
+        wanted += std::max(0, sims[i] - max[i]);
+        raised[i] = std::max(max[i], sims[i]);
+      }
+      CHECK(kernels.gain(sims.data(), max.data(), count) == wanted);
+      CHECK(kernels.raise(sims.data(), max.data(), count) == wanted);
+      CHECK(max == raised);
+    }
+  }
+}
+
+TEST(a_level_that_cannot_run_is_refused) {
+  CHECK_THROWS(cpu::select_kernels("mmx"), std::invalid_argument, "simd: got \"mmx\"");
+}
+
+int main() { return check::run(); }
