@@ -19,7 +19,7 @@ def build_info() -> BuildInfo:
     """Describe the compiled engine. ValueError if QDIT_SIMD names a level that cannot run here."""
 
 def sample_candidates(seed: int, step: int, taken: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
-    """Return the candidates that method "stochastic" draws at `step`: distinct, not `taken`, ascending."""
+    """Return what method "stochastic" draws at `step`: `count` distinct rows, not `taken`, ascending."""
 
 class Engine:
     """The pool, its running max-similarity vector and a greedy maximiser over them.
@@ -97,6 +97,7 @@ class Engine:
         excluded: NDArray[np.int64] | None = None,
         epsilon: float = 0.01,
         seed: int = 0,
+        memory: int = 0,
         bounds: NDArray[np.int64] | None = None,
         picks: NDArray[np.int64] | None = None,
         on_progress: Callable[[NDArray[np.int64], NDArray[np.int64], int], None] | None = None,
@@ -104,15 +105,16 @@ class Engine:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Run greedy from the state that reset() left; return (indices, gains) of the k picks.
 
-        method: "naive", "lazy" or "stochastic". The score of c is weight * gain(c) + bonus[c]; larger wins,
-        then the smaller row index. excluded: rows never picked (the given ones).
+        method: "naive", "lazy", "exact" or "stochastic". The score of c is weight * gain(c) + bonus[c]; the
+        larger wins, then the smaller row index. excluded: rows never picked (the given ones).
+        memory: bytes that "exact" may take for alive pairs.
         bounds: (n,) int64 work space, updated in place: valid upper bounds on gains as far as known, else
         INT64_MAX. Handing a saved copy back to a later run with the same `picks` (or more) saves work.
-        picks: the first picks of this very run, made earlier; they are committed again, not searched again, and
-        are part of what is returned.
-        on_progress(indices, gains, evaluations): called with the GIL held about every `interval` seconds between
-        evaluations (also when no new pick was made) and once at the end, with the picks made since the last
-        call, replayed ones included; what it raises ends the run. Signals are checked meanwhile, always.
+        picks: the first picks of this very run, made earlier; they are committed again, not searched again,
+        and are part of what is returned.
+        on_progress(indices, gains, evaluations): called with the GIL held about every `interval` seconds
+        between evaluations (also when no new pick was made) and once at the end, with the picks made since
+        the last call, replayed ones included; what it raises ends the run. Signals are checked meanwhile.
         """
 
     def stats(self) -> dict[str, Any]:

@@ -1,0 +1,87 @@
+"""Memory: what a run needs beside the pool, what it may use, and what the rest buys."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from .options import check_int
+
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+_WORD_ARRAYS = 8  # (n,) arrays of 8-byte words: bounds, heap, bonus, maxima, norms, ...
+_THREAD_BYTES = 2 * 10**6  # packed panels and accumulators of one thread
+_MIN_CACHED_ROWS = 16
+_DEFAULT_CACHE_BYTES = 512 * 10**6
+
+
+def memory_needed(n: int, d: int, *, threads: int = 1, outside_rows: int = 0) -> int:
+    """Return the bytes a run needs at least, the pool (mapped or in memory) not counted.
+
+    Args:
+        n: rows in the pool.
+        d: dimensions.
+        threads: threads of the engine.
+        outside_rows: already chosen rows outside the pool.
+
+    """
+    words = _WORD_ARRAYS * 8 * n
+    cached = _MIN_CACHED_ROWS * 4 * n
+    return words + cached + threads * _THREAD_BYTES + outside_rows * (4 * d + 8)
+
+
+def parse_bytes(name: str, value: int | str | None) -> int | None:
+    """Return a size given as bytes or text such as "512MB" (10**6) or "2GiB" (2**30)."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        number = check_int(name, value)
+    else:
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", value)
+        if match is None or match[2].lower() not in _UNITS:
+            raise ValueError(f"{name}: got {value!r}, wanted bytes or a size such as '512MB' or '2GiB'")
+        number = int(float(match[1]) * _UNITS[match[2].lower()])
+    if number < 1:
+        raise ValueError(f"{name}: got {number} bytes, wanted at least 1, or None for the default")
+    return number
+
+
+def available_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Return the bytes that can be had without swapping, or None if the system does not say."""
+    try:
+        text = meminfo.read_text()
+    except OSError:
+        return None
+    match = re.search(r"^MemAvailable:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(match[1]) * 1024 if match else None
+
+
+def cache_bytes(budget: int | None, needed: int) -> int:
+    """Return the bytes for stored similarity rows.
+
+    With a budget it is what that leaves above `needed`; without one, 512 MB or a quarter of the available
+    memory, whichever is less.
+
+    Raises:
+        MemoryError: if the budget is below what is needed.
+
+    """
+    if budget is None:
+        available = available_memory()
+        return _DEFAULT_CACHE_BYTES if available is None else min(_DEFAULT_CACHE_BYTES, available // 4)
+    if budget < needed:
+        raise MemoryError(
+            f"memory_budget: got {format_bytes(budget)}, wanted at least {format_bytes(needed)} for this "
+            "pool (beside the embeddings); raise the budget or select from fewer rows"
+        )
+    return budget - needed
+
+
+def format_bytes(count: int) -> str:
+    """Return bytes as text with three digits, such as "123 MB"."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 999.5 or unit == "GB":
+            break
+        size /= 1000
+    return f"{count} bytes" if unit == "bytes" else f"{size:.3g} {unit}"

@@ -1,0 +1,40 @@
+"""What this installation is and can do on this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import numpy as np
+
+from . import options
+from ._core import build_info
+from ._version import __version__
+
+
+def info() -> dict[str, str]:
+    """Return what `qdit info` prints, in order.
+
+    Raises:
+        ValueError: if the environment variable QDIT_SIMD names an instruction set that cannot run here.
+
+    """
+    build = build_info()
+    forced = os.environ.get("QDIT_SIMD")
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "compiler": f"{build['compiler']} ({build['build_type']})",
+        "instruction sets built": ", ".join(build["simd_built"]),
+        "supported here": ", ".join(build["simd_supported"]),
+        "in use": build["simd_active"] + (f" (forced by QDIT_SIMD={forced})" if forced else ""),
+        "threads": str(options.check_threads(None)),
+        "cuda": build["cuda"],
+    }
+
+
+def format_table(rows: dict[str, str]) -> str:
+    """Return names and values as lines of two columns."""
+    width = max(len(name) for name in rows)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())

@@ -1,0 +1,124 @@
+"""Hashes, atomic files, and the JSON manifest of a saved result."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BLOCK_BYTES = 1 << 22
+
+
+def sha256_array(array: NDArray[Any], label: str = "") -> str:
+    """Return the sha256 of an array's dtype, shape and items, read in blocks and never copied whole.
+
+    Args:
+        array: C-contiguous.
+        label: dtype name to hash instead of the array's own (bfloat16 held as uint16).
+
+    """
+    digest = hashlib.sha256(f"{label or array.dtype.name} {array.shape}\n".encode())
+    flat = array.reshape(-1)
+    step = max(1, _BLOCK_BYTES // array.itemsize)
+    for start in range(0, flat.size, step):
+        digest.update(flat[start : start + step].view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Return the sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_directory(directory: Path) -> None:
+    """Make file creations and renames in `directory` durable."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_atomic(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """Write a file so that at any moment, even after a crash, it is the old one or the new one, whole."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    # not mkstemp: its files are private to the user, results should follow the umask
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def remove_leftovers(directory: Path, names: Iterable[str]) -> None:
+    """Delete the temporary files of `names` that a killed `write_atomic` left; no one may be writing."""
+    for name in names:
+        for leftover in directory.glob(f".{name}.????????.tmp"):
+            leftover.unlink(missing_ok=True)
+
+
+def write_npy(path: Path, array: NDArray[Any]) -> dict[str, Any]:
+    """Write a small array atomically; return its file entry for a manifest."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    content = buffer.getvalue()
+    write_atomic(path, [content])
+    return {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "dtype": array.dtype.name,
+        "shape": list(array.shape),
+    }
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write a JSON object atomically."""
+    text = json.dumps(value, indent=2, default=_plain, allow_nan=False)
+    write_atomic(path, [text.encode() + b"\n"])
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"cannot write {type(value).__name__} to JSON")
+
+
+def read_json(path: Path, kind: str) -> dict[str, Any]:
+    """Read a JSON object whose "format" is `kind`; ValueError says what is wrong with the file."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if not isinstance(value, dict) or value.get("format") != kind:
+        found = value.get("format") if isinstance(value, dict) else None
+        raise ValueError(f"{path}: got format {found!r}, wanted {kind!r}; this file is not qdit's")
+    return value
+
+
+def load_verified(directory: Path, name: str, entry: dict[str, Any]) -> NDArray[Any]:
+    """Load an array that a manifest lists, checking its hash."""
+    path = directory / name
+    if not path.is_file():
+        raise ValueError(f"{path} is missing though the manifest lists it; select again")
+    found, wanted = sha256_file(path), entry.get("sha256")
+    if found != wanted:
+        raise ValueError(f"{path} is damaged or changed: sha256 is {found}, the manifest says {wanted}")
+    return np.asarray(np.load(path, allow_pickle=False))

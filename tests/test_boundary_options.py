@@ -1,0 +1,213 @@
+"""Bad options, quality, given rows and sets of indices are refused with the words they deserve."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import qdit
+
+RNG = np.random.default_rng(5)
+X = RNG.standard_normal((20, 4)).astype(np.float32)
+Q = RNG.random(20)
+
+
+def refuse(kind: type[Exception], text: str, *args: Any, **options: Any) -> None:
+    """Call select and compare the whole message."""
+    with pytest.raises(kind) as caught:
+        qdit.select(*args, **{"k": 3} | options)
+    assert str(caught.value) == text
+
+
+def changed(array: np.ndarray, where: Any, value: float) -> np.ndarray:
+    array = array.copy()
+    array[where] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("quality", "kind", "text"),
+    [
+        (
+            None,
+            ValueError,
+            "quality: got None with alpha 0.7, wanted one score per row; pass quality or alpha=0",
+        ),
+        (Q[:19], ValueError, "quality: got 19 scores, wanted 20, one for each row of embeddings"),
+        (
+            Q[:, None],
+            ValueError,
+            "quality: got shape (20, 1), wanted (20,), one score per row; flatten it with q.reshape(-1)",
+        ),
+        (np.float64(3), ValueError, "quality: got shape (), wanted (20,), one score per row"),
+        (
+            changed(changed(Q, 4, np.nan), 11, np.inf),
+            ValueError,
+            "quality: row 4 is nan, wanted a finite number; drop the row or give it a score",
+        ),
+        (
+            changed(Q, 11, -np.inf),
+            ValueError,
+            "quality: row 11 is -inf, wanted a finite number; drop the row or give it a score",
+        ),
+        (Q > 0.5, TypeError, "quality: got dtype bool, wanted real numbers; convert to float64"),
+        (["a"] * 20, TypeError, "quality: got dtype str32, wanted real numbers; convert to float64"),
+        ([[1], [2, 3]], TypeError, "quality: got a ragged sequence, wanted one number per row"),
+        (
+            np.ma.masked_array(Q),
+            TypeError,
+            "quality: got a masked array, wanted a plain one; fill it or drop the masked rows",
+        ),
+    ],
+)
+def test_quality(quality, kind, text):
+    refuse(kind, text, X, quality)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "text"),
+    [
+        ({"k": 0}, ValueError, "k: got 0, wanted at least 1"),
+        ({"k": -3}, ValueError, "k: got -3, wanted at least 1"),
+        ({"k": 21}, ValueError, "k: got 21, wanted at most 20 (20 rows); pass a smaller k"),
+        (
+            {"k": 18, "given": [0, 1, 2]},
+            ValueError,
+            "k: got 18, wanted at most 17 (20 rows less 3 given); pass a smaller k",
+        ),
+        (
+            {"k": 1.5},
+            ValueError,
+            "k: got 1.5, wanted an integer of at least 1, or a fraction of the rows between 0 and 1",
+        ),
+        ({"k": "9"}, TypeError, "k: got '9', wanted an integer, or a fraction of the rows between 0 and 1"),
+        ({"k": True}, TypeError, "k: got True, wanted an integer, or a fraction of the rows between 0 and 1"),
+        (
+            {"alpha": 1.2},
+            ValueError,
+            "alpha: got 1.2, wanted a number from 0 (diversity only) to 1 (quality only)",
+        ),
+        (
+            {"alpha": -0.1},
+            ValueError,
+            "alpha: got -0.1, wanted a number from 0 (diversity only) to 1 (quality only)",
+        ),
+        ({"alpha": np.nan}, ValueError, "alpha: got nan, wanted a finite number"),
+        ({"alpha": "0.7"}, TypeError, "alpha: got '0.7', wanted a number"),
+        ({"epsilon": 0.0}, ValueError, "epsilon: got 0.0, wanted a number between 0 and 1, both excluded"),
+        ({"epsilon": 1.0}, ValueError, "epsilon: got 1.0, wanted a number between 0 and 1, both excluded"),
+        ({"epsilon": np.nan}, ValueError, "epsilon: got nan, wanted a finite number"),
+        ({"seed": -1}, ValueError, "seed: got -1, wanted an integer from 0 to 2**63 - 1"),
+        ({"seed": 0.5}, TypeError, "seed: got 0.5, wanted an integer"),
+        ({"threads": 0}, ValueError, "threads: got 0, wanted at least 1, or None for all processors"),
+        ({"threads": 1.0}, TypeError, "threads: got 1.0, wanted an integer"),
+        (
+            {"method": "lasy"},
+            ValueError,
+            "method: got 'lasy', wanted one of 'auto', 'naive', 'lazy', 'stochastic'; did you mean 'lazy'?",
+        ),
+        ({"backend": "cuda"}, ValueError, "backend: got 'cuda', wanted one of 'auto', 'cpu', 'reference'"),
+        (
+            {"metric": "cosin"},
+            ValueError,
+            "metric: got 'cosin', wanted one of 'cosine', 'dot'; did you mean 'cosine'?",
+        ),
+        ({"zero_rows": None}, ValueError, "zero_rows: got None, wanted one of 'error', 'ignore'"),
+        (
+            {"gain_scale": "perk"},
+            ValueError,
+            "gain_scale: got 'perk', wanted one of 'sum', 'per_k'; did you mean 'per_k'?",
+        ),
+        (
+            {"quality_scale": "z"},
+            ValueError,
+            "quality_scale: got 'z', wanted one of 'raw', 'minmax', 'zscore', 'rank'",
+        ),
+        ({"floor": np.inf}, ValueError, "floor: got inf, wanted a finite number"),
+        (
+            {"progress": "yes"},
+            TypeError,
+            "progress: got 'yes', wanted True, False, None or a callable that takes a Progress",
+        ),
+        (
+            {"memory_budget": "2 GX"},
+            ValueError,
+            "memory_budget: got '2 GX', wanted bytes or a size such as '512MB' or '2GiB'",
+        ),
+        (
+            {"memory_budget": 0},
+            ValueError,
+            "memory_budget: got 0 bytes, wanted at least 1, or None for the default",
+        ),
+        (
+            {"memory_budget": 1000, "threads": 2},
+            MemoryError,
+            "memory_budget: got 1 kB, wanted at least 4 MB for this pool (beside the embeddings); "
+            "raise the budget or select from fewer rows",
+        ),
+    ],
+    ids=str,
+)
+def test_options(options, kind, text):
+    refuse(kind, text, X, Q, **options)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "text"),
+    [
+        ([3, 20], ValueError, "given: position 1 is row 20, wanted 0 to 19"),
+        ([3, -1], ValueError, "given: position 1 is row -1, wanted 0 to 19"),
+        ([3, 5, 7, 5], ValueError, "given: position 3 is row 5 again, it was at position 1; drop repeats"),
+        ([0.0, 1.0], TypeError, "given: got dtype float64, wanted integer row numbers"),
+        (
+            np.ones(20, bool),
+            TypeError,
+            "given: got dtype bool, wanted integer row numbers; "
+            "turn a mask into row numbers with numpy.flatnonzero(mask)",
+        ),
+        ([[1, 2]], ValueError, "given: got shape (1, 2), wanted row numbers of 1 dimension"),
+        (X[:2, :3].copy(), ValueError, "given: got rows of 3 dimensions, wanted 4 as in embeddings"),
+        (
+            changed(X[:3], (1, 2), np.nan),
+            ValueError,
+            "given: row 1 has nan in column 2; every value must be finite. Repair or remove the row.",
+        ),
+        (
+            X[:, :4][::-1],
+            ValueError,
+            "given: got negative strides (-16, 4), wanted C-contiguous rows with strides (16, 4); "
+            "make them so with numpy.ascontiguousarray(x)",
+        ),
+    ],
+)
+def test_given(given, kind, text):
+    refuse(kind, text, X, Q, given=given)
+
+
+@pytest.mark.parametrize(
+    ("indices", "kind", "text"),
+    [
+        ([], ValueError, "indices: got no rows, wanted at least one"),
+        ([2, 2], ValueError, "indices: position 1 is row 2 again, it was at position 0; drop repeats"),
+        ([25], ValueError, "indices: position 0 is row 25, wanted 0 to 19"),
+        ([1.5], TypeError, "indices: got dtype float64, wanted integer row numbers"),
+    ],
+)
+@pytest.mark.parametrize("measure", [qdit.objective, qdit.coverage, qdit.row_coverage])
+def test_indices_of_a_set(measure, indices, kind, text):
+    options = {"alpha": 0} if measure is qdit.objective else {}
+    with pytest.raises(kind) as caught:
+        measure(X, indices, **options)
+    assert str(caught.value) == text
+
+
+def test_a_small_budget_says_what_is_enough():
+    with pytest.raises(MemoryError) as caught:
+        qdit.select(X, Q, k=3, memory_budget=10)
+    needed = re.search(r"at least (\S+ \S+) for", str(caught.value))
+    assert needed is not None
+    value, unit = needed[1].split()
+    # the text is rounded to three digits
+    enough = f"{float(value) * 1.01}{unit}"
+    assert len(qdit.select(X, Q, k=3, memory_budget=enough)) == 3

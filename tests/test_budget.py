@@ -1,0 +1,64 @@
+"""Memory sizes, and what a budget is spent on."""
+
+import numpy as np
+import pytest
+
+import qdit
+from qdit.budget import available_memory, cache_bytes, format_bytes, memory_needed, parse_bytes
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        (None, None),
+        (123, 123),
+        ("123", 123),
+        ("512MB", 512 * 10**6),
+        ("2GiB", 2**31),
+        (" 1.5 gb ", 15 * 10**8),
+    ],
+)
+def test_sizes(value, count):
+    assert parse_bytes("memory_budget", value) == count
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(7, "7 bytes"), (1000, "1 kB"), (999_700, "1 MB"), (81_400_000, "81.4 MB"), (5 * 10**12, "5e+03 GB")],
+)
+def test_sizes_as_text(count, text):
+    assert format_bytes(count) == text
+
+
+def test_available_memory(tmp_path):
+    (tmp_path / "meminfo").write_text("MemTotal:  99 kB\nMemAvailable:   12345 kB\n")
+    assert available_memory(tmp_path / "meminfo") == 12345 * 1024
+    (tmp_path / "meminfo").write_text("nothing")
+    assert available_memory(tmp_path / "meminfo") is None
+    assert available_memory(tmp_path / "no file") is None
+
+
+def test_the_default_cache_is_a_quarter_of_the_memory_at_most(monkeypatch):
+    monkeypatch.setattr("qdit.budget.available_memory", lambda: 400 * 10**6)
+    assert cache_bytes(None, 10**6) == 10**8
+    monkeypatch.setattr("qdit.budget.available_memory", lambda: 10**12)
+    assert cache_bytes(None, 10**6) == 512 * 10**6
+    monkeypatch.setattr("qdit.budget.available_memory", lambda: None)
+    assert cache_bytes(None, 10**6) == 512 * 10**6
+
+
+def test_a_budget_goes_to_the_cache_above_the_need():
+    assert cache_bytes(500, 400) == 100
+    with pytest.raises(MemoryError):
+        cache_bytes(399, 400)
+
+
+def test_a_budget_changes_no_pick_and_is_kept():
+    x = np.random.default_rng(0).standard_normal((3000, 32)).astype(np.float32)
+    need = memory_needed(3000, 32, threads=1)
+    small = qdit.select(x, alpha=0, k=100, threads=1, memory_budget=need)
+    large = qdit.select(x, alpha=0, k=100, threads=1, memory_budget=need + 40_000_000)
+    assert small.indices.tobytes() == large.indices.tobytes()
+    assert (small.stats["cache_bytes"], large.stats["cache_bytes"]) == (0, 40_000_000)
+    assert small.stats["peak_bytes"] <= need
+    assert large.stats["peak_bytes"] <= need + 40_000_000
