@@ -122,6 +122,8 @@ class Engine {
     out["cached_evaluations"] = stats.cached_evaluations;
     out["commits"] = stats.commits;
     out["batches"] = stats.batches;
+    out["products"] =
+        stats.products / (static_cast<double>(backend_->size()) * static_cast<double>(backend_->size()));
     out["passes"] = static_cast<double>(stats.rows_read) / static_cast<double>(backend_->size());
     out["seconds_check"] = stats.seconds_check;
     out["seconds_gains"] = stats.seconds_gains;
@@ -234,7 +236,8 @@ std::span<Fixed> bounds_view(const std::optional<py::array>& bounds, std::vector
 std::pair<IndexArray, IndexArray> select(Engine& engine, const std::string& method, Index k, double weight,
                                          const py::array_t<double, py::array::c_style>& bonus,
                                          const std::optional<IndexArray>& excluded, double epsilon,
-                                         std::uint64_t seed, const std::optional<py::array>& bounds,
+                                         std::uint64_t seed, std::int64_t memory,
+                                         const std::optional<py::array>& bounds,
                                          const std::optional<IndexArray>& picks, const Progress& on_progress,
                                          double interval) {
   std::vector<Fixed> own_bounds;
@@ -246,6 +249,7 @@ std::pair<IndexArray, IndexArray> select(Engine& engine, const std::string& meth
   if (excluded) options.excluded = view(*excluded, "excluded");
   options.epsilon = epsilon;
   options.seed = seed;
+  options.memory = static_cast<std::size_t>(at_least<std::int64_t>("memory", memory, 0));
   options.bounds = bounds_view(bounds, own_bounds, engine.backend().size());
   if (picks) options.picks = view(*picks, "picks");
   return engine.select(options, on_progress, interval);
@@ -275,8 +279,8 @@ void register_engine(py::module_& module) {
       .def("row_coverage", &Engine::row_coverage)
       .def("select", &select, py::arg("method"), py::arg("k"), py::kw_only(), py::arg("weight"),
            py::arg("bonus"), py::arg("excluded") = py::none(), py::arg("epsilon") = 0.01, py::arg("seed") = 0,
-           py::arg("bounds") = py::none(), py::arg("picks") = py::none(), py::arg("on_progress") = py::none(),
-           py::arg("interval") = 0.25)
+           py::arg("memory") = 0, py::arg("bounds") = py::none(), py::arg("picks") = py::none(),
+           py::arg("on_progress") = py::none(), py::arg("interval") = 0.25)
       .def("stats", &Engine::stats);
 }
 

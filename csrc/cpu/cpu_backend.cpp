@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cpu/dispatch.h"
+#include "cpu/exact_gains.h"
 #include "cpu/first_gains.h"
 #include "cpu/pool.h"
 #include "cpu/product.h"
@@ -13,6 +14,7 @@
 #include "engine/fixed_point.h"
 #include "engine/indices.h"
 #include "engine/row_check.h"
+#include "engine/wholeness.h"
 
 namespace qdit {
 namespace {
@@ -47,7 +49,11 @@ class CpuBackend final : public Backend {
   std::span<const Index> ignored() const override { return ignored_; }
   bool empty() const override { return empty_; }
   bool cached(Index candidate) const override { return cache_.contains(candidate); }
-  BackendStats stats() const override { return stats_; }
+  BackendStats stats() const override {
+    BackendStats stats = stats_;
+    if (exact_) stats.products += exact_->products();
+    return stats;
+  }
 
   BatchWidth preferred_batch() const override {
     const Index max = options_.batch > 0 ? options_.batch : kBatch;
@@ -69,11 +75,15 @@ class CpuBackend final : public Backend {
   void gains(std::span<const Index> candidates, std::span<Fixed> out) override {
     const Stopwatch watch(stats_.seconds_gains);
     check_indices(candidates, n_, "candidates");
-    check_whole();
+    whole_.check();
     stats_.evaluations += static_cast<std::int64_t>(candidates.size());
     ++stats_.batches;
     if (empty_) {
       first_gains(candidates, out);
+      return;
+    }
+    if (exact_) {
+      exact_->evaluate(candidates, out);
       return;
     }
     std::vector<std::size_t> stored;
@@ -93,8 +103,12 @@ class CpuBackend final : public Backend {
   void commit(std::span<const Index> candidates, std::span<Fixed> increases) override {
     const Stopwatch watch(stats_.seconds_commit);
     check_indices(candidates, n_, "candidates");
-    check_whole();
+    whole_.check();
     stats_.commits += static_cast<std::int64_t>(candidates.size());
+    if (exact_) {
+      commit_exact(candidates, increases);
+      return;
+    }
     std::size_t i = 0;
     while (i < candidates.size()) {
       if (!empty_ && cache_.contains(candidates[i])) {
@@ -110,15 +124,33 @@ class CpuBackend final : public Backend {
     note_memory();
   }
 
+  bool track(std::span<Fixed> gains, std::size_t memory, const std::function<void(double)>& tick) override {
+    const Stopwatch watch(stats_.seconds_gains);
+    whole_.check();
+    if (empty_) throw std::logic_error("track: nothing is chosen yet.");
+    const auto evaluations = stats_.evaluations;
+    exact_ = std::make_unique<cpu::ExactGains>(
+        cpu::ExactGains::Input{kernels_, pool_, product_, options_.rows, factor_, max_}, gains, memory,
+        [&](double share) {
+          stats_.evaluations = evaluations + static_cast<std::int64_t>(share * static_cast<double>(n_));
+          tick(share);
+        });
+    stats_.evaluations = evaluations + n_;
+    stats_.rows_read += n_;
+    note_memory();
+    return true;
+  }
+  bool tight(Index candidate) const override { return exact_ != nullptr && exact_->tight(candidate); }
+
   Fixed coverage() const override {
-    check_whole();
+    whole_.check();
     Fixed sum = 0;
     for (Index v = 0; v < n_; ++v) sum += max_[static_cast<std::size_t>(v)];
     return sum;
   }
 
   void row_coverage(std::span<double> out) const override {
-    check_whole();
+    whole_.check();
     for (std::size_t v = 0; v < out.size(); ++v) out[v] = max_[v] / scale_;
   }
 
@@ -153,14 +185,19 @@ class CpuBackend final : public Backend {
     return factors;
   }
 
-  void restart() {
-    empty_ = !options_.floor.has_value();
-    whole_ = true;
-    std::fill_n(max_.begin(), n_, floor_);
+  void commit_exact(std::span<const Index> candidates, std::span<Fixed> increases) {
+    whole_.begin();
+    for (std::size_t i = 0; i < candidates.size(); ++i) increases[i] = exact_->commit(candidates[i]);
+    whole_.end();
+    if (stats_.commits % 256 == 0) note_memory();
   }
 
-  void check_whole() const {
-    if (!whole_) throw std::logic_error("an interrupted commit left the selection half made; reset() first.");
+  void restart() {
+    if (exact_) stats_.products += exact_->products();
+    exact_.reset();
+    empty_ = !options_.floor.has_value();
+    whole_.end();
+    std::fill_n(max_.begin(), n_, floor_);
   }
 
   void first_gains(std::span<const Index> candidates, std::span<Fixed> out) {
@@ -219,17 +256,17 @@ class CpuBackend final : public Backend {
     }
     product_.run({panels_, factor_, max_.data(), gains, target, {}});
     cache_.publish();
-    stats_.rows_read += n_;
+    count_products(ids.size());
     for (std::size_t c = 0; c < ids.size(); ++c) out[which[c]] = gains[c];
   }
 
   Fixed commit_stored(Index candidate) {
     const std::int32_t* sims = cache_.get(candidate);
-    whole_ = false;
+    whole_.begin();
     const Fixed increase = over_rows([&](Index begin, std::size_t count) {
       return kernels_.raise(sims + begin, max_.data() + begin, count);
     });
-    whole_ = true;
+    whole_.end();
     cache_.erase(candidate);  // a chosen row is not evaluated again
     return increase;
   }
@@ -263,12 +300,12 @@ class CpuBackend final : public Backend {
         sum[c] += raise(column(c, block), block, empty_ && c == 0);
       }
     };
-    whole_ = false;
+    whole_.begin();
     std::vector<Fixed> unused(ids.size());
     product_.run({panels_, factor_, max_.data(), unused, target, done});
-    whole_ = true;
+    whole_.end();
     empty_ = false;
-    stats_.rows_read += n_;
+    count_products(ids.size());
     for (std::size_t c = 0; c < ids.size(); ++c) {
       increases[c] = 0;
       for (const auto& sum : sums) increases[c] += sum[c];
@@ -286,10 +323,15 @@ class CpuBackend final : public Backend {
     return sum;
   }
 
+  void count_products(std::size_t candidates) {
+    stats_.rows_read += n_;
+    stats_.products += static_cast<double>(candidates) * static_cast<double>(n_);
+  }
+
   void note_memory() {
     const auto bytes = (factor_.size() + outside_factor_.size()) * sizeof(float) +
                        max_.size() * sizeof(std::int32_t) + row_sum_.size() * sizeof(double) +
-                       product_.bytes() + panels_.bytes() + cache_.bytes();
+                       product_.bytes() + panels_.bytes() + cache_.bytes() + (exact_ ? exact_->bytes() : 0);
     stats_.peak_bytes = std::max(stats_.peak_bytes, static_cast<std::int64_t>(bytes));
   }
 
@@ -308,7 +350,8 @@ class CpuBackend final : public Backend {
   double scale_ = 1.0;
   std::int32_t floor_ = 0;
   bool empty_ = true;
-  bool whole_ = true;  // false while a commit is under way
+  Wholeness whole_;
+  std::unique_ptr<cpu::ExactGains> exact_;  // while tracking
   BackendStats stats_;
 };
 

@@ -30,7 +30,14 @@ struct Tile {
   int depth;            // columns d
   float* partial;       // scratch for block totals: tile_rows * 2 * lanes
   std::int64_t* gains;  // per lane: sum over the tile's rows of max(0, s - m) is added
-  std::int32_t* sims;   // if not null: s, tile_rows rows of (lanes or 2 * lanes)
+  std::int32_t* sims;   // if not null: s of row i and lane j goes to sims[i * sims_stride + j]
+  std::size_t sims_stride;
+};
+
+// Alive pairs of one row: numbers of the others, and similarities.
+struct Pairs {
+  std::uint32_t* ids;
+  std::int32_t* sims;
 };
 
 struct Kernels {
@@ -44,6 +51,13 @@ struct Kernels {
   std::int64_t (*gain)(const std::int32_t* sims, const std::int32_t* max, std::size_t count);
   // the same, and max = max(max, sims)
   std::int64_t (*raise)(const std::int32_t* sims, std::int32_t* max, std::size_t count);
+  // Writes number and similarity of every item above its threshold to `out`, in order; returns how many. Both
+  // outputs need room for count + lanes.
+  std::size_t (*above)(const std::int32_t* sims, const std::int32_t* thresholds, std::size_t count,
+                       const Pairs& out);
+  // The same with one threshold for all.
+  std::size_t (*above_one)(const std::int32_t* sims, std::int32_t threshold, std::size_t count,
+                           const Pairs& out);
 };
 
 const Kernels* baseline_kernels();

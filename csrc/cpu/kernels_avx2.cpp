@@ -28,6 +28,13 @@ struct Avx2 {
   static I add_int(I a, I b) { return _mm256_add_epi32(a, b); }
   static I max_int(I a, I b) { return _mm256_max_epi32(a, b); }
   static I relu_difference(I a, I b) { return _mm256_max_epi32(_mm256_sub_epi32(a, b), zero_int()); }
+  static unsigned greater(I a, I b) {
+    return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(a, b))));
+  }
+  static void store_selected(unsigned mask, std::uint32_t first, I values, std::uint32_t* ids,
+                             std::int32_t* sims) {
+    store_selected_one_by_one<Avx2>(mask, first, values, ids, sims);
+  }
   static void accumulate(I sums, std::int64_t* to) {
     const __m256i low = _mm256_cvtepu32_epi64(_mm256_castsi256_si128(sums));
     const __m256i high = _mm256_cvtepu32_epi64(_mm256_extracti128_si256(sums, 1));
@@ -53,6 +60,8 @@ constexpr Kernels kKernels = {
     decode_float16,
     gain_kernel<Avx2>,
     raise_kernel<Avx2>,
+    above_kernel<Avx2>,
+    above_one_kernel<Avx2>,
 };
 
 }  // namespace

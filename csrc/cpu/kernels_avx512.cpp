@@ -25,6 +25,16 @@ struct Avx512 {
   static I add_int(I a, I b) { return _mm512_add_epi32(a, b); }
   static I max_int(I a, I b) { return _mm512_max_epi32(a, b); }
   static I relu_difference(I a, I b) { return _mm512_max_epi32(_mm512_sub_epi32(a, b), zero_int()); }
+  static unsigned greater(I a, I b) { return _mm512_cmpgt_epi32_mask(a, b); }
+  static void store_selected(unsigned mask, std::uint32_t first, I values, std::uint32_t* ids,
+                             std::int32_t* sims) {
+    const auto m = static_cast<__mmask16>(mask);
+    const I lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const I numbers = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(first)), lanes);
+    // Compressed in the register and stored whole: the room behind the last one is overwritten.
+    _mm512_storeu_si512(ids, _mm512_maskz_compress_epi32(m, numbers));
+    _mm512_storeu_si512(sims, _mm512_maskz_compress_epi32(m, values));
+  }
   static void accumulate(I sums, std::int64_t* to) {
     const __m512i low = _mm512_cvtepu32_epi64(_mm512_castsi512_si256(sums));
     const __m512i high = _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64(sums, 1));
@@ -51,6 +61,8 @@ constexpr Kernels kKernels = {
     decode_float16,
     gain_kernel<Avx512>,
     raise_kernel<Avx512>,
+    above_kernel<Avx512>,
+    above_one_kernel<Avx512>,
 };
 
 }  // namespace

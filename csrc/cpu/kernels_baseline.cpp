@@ -41,6 +41,14 @@ struct Baseline {
     return (a & larger) | (b & ~larger);
   }
   static I relu_difference(I a, I b) { return (a - b) & (a > b); }
+  static unsigned greater(I a, I b) {
+    const I bits = (a > b) & I{1, 2, 4, 8};
+    return static_cast<unsigned>(bits[0] + bits[1] + bits[2] + bits[3]);
+  }
+  static void store_selected(unsigned mask, std::uint32_t first, I values, std::uint32_t* ids,
+                             std::int32_t* sims) {
+    store_selected_one_by_one<Baseline>(mask, first, values, ids, sims);
+  }
   static void accumulate(I sums, std::int64_t* to) {
     for (int lane = 0; lane < kLanes; ++lane) to[lane] += static_cast<std::uint32_t>(sums[lane]);
   }
@@ -59,6 +67,8 @@ constexpr Kernels kKernels = {
     decode_float16,
     gain_kernel<Baseline>,
     raise_kernel<Baseline>,
+    above_kernel<Baseline>,
+    above_one_kernel<Baseline>,
 };
 
 }  // namespace

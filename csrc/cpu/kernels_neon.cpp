@@ -25,6 +25,14 @@ struct Neon {
   static I add_int(I a, I b) { return vaddq_s32(a, b); }
   static I max_int(I a, I b) { return vmaxq_s32(a, b); }
   static I relu_difference(I a, I b) { return vmaxq_s32(vsubq_s32(a, b), zero_int()); }
+  static unsigned greater(I a, I b) {
+    const uint32x4_t bits = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32(vcgtq_s32(a, b), bits));
+  }
+  static void store_selected(unsigned mask, std::uint32_t first, I values, std::uint32_t* ids,
+                             std::int32_t* sims) {
+    store_selected_one_by_one<Neon>(mask, first, values, ids, sims);
+  }
   static void accumulate(I sums, std::int64_t* to) {
     const uint32x4_t bits = vreinterpretq_u32_s32(sums);
     const int64x2_t low = vreinterpretq_s64_u64(vmovl_u32(vget_low_u32(bits)));
@@ -51,6 +59,8 @@ constexpr Kernels kKernels = {
     decode_float16,
     gain_kernel<Neon>,
     raise_kernel<Neon>,
+    above_kernel<Neon>,
+    above_one_kernel<Neon>,
 };
 
 }  // namespace

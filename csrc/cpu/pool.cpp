@@ -74,19 +74,36 @@ RowBlock::RowBlock(const Kernels& kernels, Index depth, Index capacity)
 }
 
 void RowBlock::load(const RowView& rows, Index begin, Index count) {
+  for (Index i = 0; i < count; ++i) load_row(rows, begin + i, i);
+  pad(count, rows.d);
+}
+
+void RowBlock::load(const RowView& rows, std::span<const Index> ids) {
+  const auto count = static_cast<Index>(ids.size());
+  for (Index i = 0; i < count; ++i) load_row(rows, ids[static_cast<std::size_t>(i)], i);
+  pad(count, rows.d);
+}
+
+void RowBlock::load_row(const RowView& rows, Index row, Index to) {
+  const std::size_t item = item_size(rows.dtype);
+  const std::byte* from = rows.row(row);
+  float* at = values_.data() + to * kRowStride;
+  for (Index k = 0; k < rows.d; k += kDepth) {
+    const auto depth = static_cast<std::size_t>(std::min<Index>(kDepth, rows.d - k));
+    decode(kernels_, rows.dtype, from + static_cast<std::size_t>(k) * item, at, depth);
+    at += block_stride();
+  }
+}
+
+// Fills the last tile up with zero rows.
+void RowBlock::pad(Index count, Index depth) {
   const Index tile_rows = kernels_.tile_rows;
   const Index padded = (count + tile_rows - 1) / tile_rows * tile_rows;
-  const std::size_t item = item_size(rows.dtype);
-  for (Index i = 0; i < padded; ++i) {
-    float* to = values_.data() + i * kRowStride;
-    for (Index k = 0; k < rows.d; k += kDepth) {
-      const auto depth = static_cast<std::size_t>(std::min<Index>(kDepth, rows.d - k));
-      if (i < count) {
-        decode(kernels_, rows.dtype, rows.row(begin + i) + static_cast<std::size_t>(k) * item, to, depth);
-      } else {
-        std::fill_n(to, depth, 0.0f);
-      }
-      to += block_stride();
+  for (Index i = count; i < padded; ++i) {
+    float* at = values_.data() + i * kRowStride;
+    for (Index k = 0; k < depth; k += kDepth) {
+      std::fill_n(at, std::min<Index>(kDepth, depth - k), 0.0f);
+      at += block_stride();
     }
   }
 }

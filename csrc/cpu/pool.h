@@ -24,11 +24,15 @@ class RowBlock {
  public:
   RowBlock(const Kernels& kernels, Index depth, Index capacity);
   void load(const RowView& rows, Index begin, Index count);
+  void load(const RowView& rows, std::span<const Index> ids);
   const float* tile(Index row) const { return values_.data() + row * kRowStride; }
   std::size_t block_stride() const { return static_cast<std::size_t>(capacity_) * kRowStride; }
   std::size_t bytes() const { return values_.size() * sizeof(float); }
 
  private:
+  void load_row(const RowView& rows, Index row, Index to);
+  void pad(Index count, Index depth);
+
   const Kernels& kernels_;
   Index capacity_;
   AlignedVector<float> values_;

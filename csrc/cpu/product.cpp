@@ -52,9 +52,10 @@ std::size_t Product::bytes() const {
 void Product::run(const Request& request) {
   const auto lanes = static_cast<std::size_t>(request.panels.panels() * kernels_.lanes);
   for (auto& space : workspaces_) space.gains.assign(lanes, 0);
-  pool_.run((rows_.n + block_rows_ - 1) / block_rows_, [&](std::int64_t task, int thread) {
+  const Index n = request.rows.empty() ? rows_.n : static_cast<Index>(request.rows.size());
+  pool_.run((n + block_rows_ - 1) / block_rows_, [&](std::int64_t task, int thread) {
     const Index begin = task * block_rows_;
-    const Block block{begin, std::min(block_rows_, rows_.n - begin), thread};
+    const Block block{begin, std::min(block_rows_, n - begin), thread};
     multiply(request, block);
     if (request.done) request.done(block);
   });
@@ -67,7 +68,12 @@ void Product::run(const Request& request) {
 
 void Product::multiply(const Request& request, const Block& block) {
   Workspace& space = workspaces_[static_cast<std::size_t>(block.thread)];
-  space.rows.load(rows_, block.begin, block.count);
+  if (request.rows.empty()) {
+    space.rows.load(rows_, block.begin, block.count);
+  } else {
+    space.rows.load(rows_, request.rows.subspan(static_cast<std::size_t>(block.begin),
+                                                static_cast<std::size_t>(block.count)));
+  }
   const auto* factors = request.row_factors.data() + block.begin;
   std::copy_n(factors, block.count, space.row_factor.data());
   std::fill(space.row_factor.begin() + block.count, space.row_factor.end(), 0.0f);
@@ -83,6 +89,7 @@ void Product::multiply(const Request& request, const Block& block) {
     tile.panel = request.panels.panel(p);
     tile.lane_factor = request.panels.lane_factor(p);
     tile.gains = space.gains.data() + p * kernels_.lanes;
+    tile.sims_stride = static_cast<std::size_t>((wide ? 2 : 1) * kernels_.lanes);
     for (Index row = 0; row < block.count; row += kernels_.tile_rows) {
       tile.rows = space.rows.tile(row);
       tile.row_factor = space.row_factor.data() + row;

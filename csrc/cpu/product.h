@@ -36,6 +36,8 @@ class Product {
     std::span<Fixed> gains;       // per candidate, overwritten: sum of max(0, s - m)
     Target target;                // empty: similarities are not kept
     Done done;                    // called after each block by the thread that made it; may be empty
+    // If not empty: only these pool rows; blocks, row_factors and row_max then count positions in this list.
+    std::span<const Index> rows = {};
   };
   void run(const Request& request);
 

@@ -4,7 +4,8 @@
 //
 // V offers: kLanes, F (floats), I (int32), and static functions load, store, broadcast, zero, add, fma, mul,
 // to_int (round to nearest even), load_int, store_int, broadcast_int, zero_int, add_int, relu_difference,
-// max_int, accumulate (adds unsigned 32-bit lanes to int64s in memory).
+// max_int, accumulate (adds unsigned 32-bit lanes to int64s in memory), greater (a bit per lane),
+// store_selected (numbers and values of the lanes of a mask, packed).
 #pragma once
 
 #include "cpu/kernels.h"
@@ -14,6 +15,7 @@ namespace {
 using qdit::cpu::kDepth;
 using qdit::cpu::Kernels;
 using qdit::cpu::kRowStride;
+using qdit::cpu::Pairs;
 using qdit::cpu::Tile;
 
 template <class V, int kRows, int kPanels>
@@ -63,7 +65,7 @@ inline __attribute__((always_inline)) void reduce(const Tile& tile,
       const typename V::I sim = V::to_int(V::mul(acc.at[i][j], factor));
       // At most 2^27 each, and no tile has more than 16 rows: the sum fits 32 unsigned bits.
       gain = V::add_int(gain, V::relu_difference(sim, V::broadcast_int(tile.row_max[i])));
-      if (tile.sims != nullptr) V::store_int(tile.sims + (i * kPanels + j) * V::kLanes, sim);
+      if (tile.sims != nullptr) V::store_int(tile.sims + i * tile.sims_stride + j * V::kLanes, sim);
     }
     V::accumulate(gain, tile.gains + j * V::kLanes);
   }
@@ -137,6 +139,67 @@ std::int64_t gain_kernel(const std::int32_t* sims, const std::int32_t* max, std:
 template <class V>
 std::int64_t raise_kernel(const std::int32_t* sims, std::int32_t* max, std::size_t count) {
   return stored_gain<V, true>(sims, max, count);
+}
+
+// Where the thresholds of above() come from.
+template <class V>
+struct Each {
+  const std::int32_t* at;
+  typename V::I vector(std::size_t i) const { return V::load_int(at + i); }
+  std::int32_t one(std::size_t i) const { return at[i]; }
+};
+template <class V>
+struct Same {
+  std::int32_t value;
+  typename V::I vector(std::size_t /*i*/) const { return V::broadcast_int(value); }
+  std::int32_t one(std::size_t /*i*/) const { return value; }
+};
+
+template <class V, class Thresholds>
+std::size_t collect_above(const std::int32_t* sims, const Thresholds& thresholds, std::size_t count,
+                          const Pairs& out) {
+  std::size_t found = 0;
+  std::size_t i = 0;
+  for (; i + V::kLanes <= count; i += V::kLanes) {
+    const typename V::I sim = V::load_int(sims + i);
+    const unsigned mask = V::greater(sim, thresholds.vector(i));
+    if (mask == 0) continue;
+    V::store_selected(mask, static_cast<std::uint32_t>(i), sim, out.ids + found, out.sims + found);
+    found += static_cast<std::size_t>(__builtin_popcount(mask));
+  }
+  for (; i < count; ++i) {
+    if (sims[i] <= thresholds.one(i)) continue;
+    out.ids[found] = static_cast<std::uint32_t>(i);
+    out.sims[found] = sims[i];
+    ++found;
+  }
+  return found;
+}
+
+template <class V>
+std::size_t above_kernel(const std::int32_t* sims, const std::int32_t* thresholds, std::size_t count,
+                         const Pairs& out) {
+  return collect_above<V>(sims, Each<V>{thresholds}, count, out);
+}
+
+template <class V>
+std::size_t above_one_kernel(const std::int32_t* sims, std::int32_t threshold, std::size_t count,
+                             const Pairs& out) {
+  return collect_above<V>(sims, Same<V>{threshold}, count, out);
+}
+
+// For vectors without a compressing store.
+template <class V>
+void store_selected_one_by_one(unsigned mask, std::uint32_t first, typename V::I values, std::uint32_t* ids,
+                               std::int32_t* sims) {
+  std::int32_t all[V::kLanes];
+  V::store_int(all, values);
+  while (mask != 0) {
+    const auto lane = static_cast<std::uint32_t>(__builtin_ctz(mask));
+    *ids++ = first + lane;
+    *sims++ = all[lane];
+    mask &= mask - 1;
+  }
 }
 
 // Half to single precision by integer arithmetic: exact for every finite value, subnormal ones included.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ struct BackendStats {
   std::int64_t commits = 0;
   std::int64_t batches = 0;
   std::int64_t rows_read = 0;  // pool rows decoded, over all passes
+  double products = 0.0;       // pairs of rows multiplied
   double seconds_check = 0.0;
   double seconds_gains = 0.0;
   double seconds_commit = 0.0;
@@ -54,6 +56,17 @@ class Backend {
   virtual bool cached(Index /*candidate*/) const { return false; }
   // Adds the candidates in this order; increases[i] is what the i-th raised the coverage by.
   virtual void commit(std::span<const Index> candidates, std::span<Fixed> increases) = 0;
+
+  // Exact gains from pick to pick. track() evaluates every candidate once; from then on gains[c] is an upper
+  // bound on the gain of c, kept by commit(), and the gain itself while tight(c); gains() makes it so. Lasts
+  // until reset(). The span must outlive it. memory: bytes that it may take. tick: called with the share that
+  // is done while it evaluates; may throw. Not while empty(). Returns false where the backend cannot do this.
+  virtual bool track(std::span<Fixed> /*gains*/, std::size_t /*memory*/,
+                     const std::function<void(double)>& /*tick*/) {
+    return false;
+  }
+  virtual bool tight(Index /*candidate*/) const { return false; }
+
   virtual Fixed coverage() const = 0;                          // sum_v m_v; 0 while empty()
   virtual void row_coverage(std::span<double> out) const = 0;  // m_v as similarities; 0 while empty()
   virtual BackendStats stats() const = 0;

@@ -35,7 +35,10 @@ class Run {
   }
 
   GreedyResult finish() {
-    if (backend_.empty()) forget_bounds();
+    // Nothing bounds anything at the empty set (Backend::empty); bounds that come with earlier picks do.
+    if (backend_.empty() && options_.picks.empty()) {
+      std::fill(options_.bounds.begin(), options_.bounds.end(), kUnknownBound);
+    }
     replay();
     if (step() < options_.k) {
       switch (options_.method) {
@@ -44,6 +47,9 @@ class Run {
           break;
         case Method::kLazy:
           lazy();
+          break;
+        case Method::kExact:
+          exact();
           break;
         case Method::kStochastic:
           stochastic();
@@ -60,8 +66,6 @@ class Run {
   void exclude(std::span<const Index> rows) {
     for (const Index row : rows) taken_[at(row)] = 1;
   }
-
-  void forget_bounds() { std::fill(options_.bounds.begin(), options_.bounds.end(), kUnknownBound); }
 
   void replay() {
     if (options_.picks.empty()) return;
@@ -81,15 +85,12 @@ class Run {
   }
 
   void pick(Index candidate) {
-    // Bounds from the empty set bound nothing later (Backend::empty).
-    const bool first = backend_.empty();
     Fixed gain = 0;
     backend_.commit({&candidate, 1}, {&gain, 1});
     result_.picks.push_back(candidate);
     result_.gains.push_back(gain);
     taken_[at(candidate)] = 1;
     --free_;
-    if (first) forget_bounds();
     observer_.tick(result_, false);
   }
 
@@ -97,7 +98,9 @@ class Run {
   void evaluate(std::span<const Index> candidates) {
     gains_.resize(candidates.size());
     backend_.gains(candidates, gains_);
-    for (std::size_t i = 0; i < candidates.size(); ++i) options_.bounds[at(candidates[i])] = gains_[i];
+    if (!backend_.empty()) {
+      for (std::size_t i = 0; i < candidates.size(); ++i) options_.bounds[at(candidates[i])] = gains_[i];
+    }
     observer_.tick(result_, false);
   }
 
@@ -183,6 +186,53 @@ class Run {
     }
   }
 
+  void exact() {
+    if (backend_.empty()) pick(best_of_all(remaining()).candidate);
+    if (step() == options_.k) return;
+    if (!backend_.track(options_.bounds, options_.memory,
+                        [this](double) { observer_.tick(result_, false); })) {
+      throw std::invalid_argument("method: backend \"" + backend_.name() +
+                                  "\" does not offer \"exact\"; use \"lazy\" for the same picks.");
+    }
+    fill_queue(remaining());
+    while (step() < options_.k) {
+      const Index best = best_tracked();
+      queue_.pop();
+      pick(best);
+    }
+  }
+
+  // Commits lower the bounds behind the queue's back: entries catch up when they come to the top.
+  bool top_is_current() {
+    const Scored top = queue_.top().bound;
+    const Scored now{scorer_(top.candidate, options_.bounds[at(top.candidate)]), top.candidate};
+    if (now.score == top.score) return true;
+    queue_.pop();
+    queue_.push({now, -1});
+    return false;
+  }
+
+  // The best candidate by exact gain. Bounds that are not tight are made so, in batches that grow.
+  Index best_tracked() {
+    Index products = width_.min;
+    for (;;) {
+      batch_.clear();
+      while (!queue_.empty() && static_cast<Index>(batch_.size()) < products) {
+        if (!top_is_current()) continue;
+        const Index candidate = queue_.top().bound.candidate;
+        if (backend_.tight(candidate)) break;
+        batch_.push_back(candidate);
+        queue_.pop();
+      }
+      if (batch_.empty()) return queue_.top().bound.candidate;
+      evaluate(batch_);
+      for (const Index candidate : batch_) {
+        queue_.push({{scorer_(candidate, options_.bounds[at(candidate)]), candidate}, step()});
+      }
+      products = std::min(2 * products, width_.max);
+    }
+  }
+
   void stochastic() {
     const Index size = stochastic_sample_size(n_, options_.k, options_.epsilon);
     std::vector<std::uint8_t> marks(at(n_), 0);
@@ -245,8 +295,10 @@ void check(const Backend& backend, const GreedyOptions& options) {
 Method parse_method(const std::string& name) {
   if (name == "naive") return Method::kNaive;
   if (name == "lazy") return Method::kLazy;
+  if (name == "exact") return Method::kExact;
   if (name == "stochastic") return Method::kStochastic;
-  throw std::invalid_argument("method: got \"" + name + "\", wanted \"naive\", \"lazy\" or \"stochastic\".");
+  throw std::invalid_argument("method: got \"" + name +
+                              "\", wanted \"naive\", \"lazy\", \"exact\" or \"stochastic\".");
 }
 
 GreedyResult run_greedy(Backend& backend, const GreedyOptions& options, Observer& observer) {

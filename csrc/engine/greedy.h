@@ -14,6 +14,7 @@ namespace qdit {
 enum class Method {
   kNaive,       // every candidate, every step
   kLazy,        // Minoux 1978: priority queue of stale bounds, in batches; the same picks as naive
+  kExact,       // every gain kept exact from pick to pick, where the backend can; the same picks as naive
   kStochastic,  // Mirzasoleiman et al. 2015: a fresh sample each step, with lazy bounds
 };
 
@@ -27,6 +28,7 @@ struct GreedyOptions {
   std::span<const Index> excluded;  // never picked
   double epsilon = 0.01;            // stochastic
   std::uint64_t seed = 0;           // stochastic
+  std::size_t memory = 0;           // exact: bytes that the backend may take
   std::span<Fixed> bounds;          // n, work space: upper bounds on gains or kUnknownBound
   std::span<const Index> picks;     // first picks of this very run, made earlier
 };

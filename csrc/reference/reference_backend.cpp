@@ -8,6 +8,7 @@
 #include "engine/fixed_point.h"
 #include "engine/indices.h"
 #include "engine/row_check.h"
+#include "engine/wholeness.h"
 
 namespace qdit {
 namespace {
@@ -58,6 +59,7 @@ class ReferenceBackend final : public Backend {
 
   void gains(std::span<const Index> candidates, std::span<Fixed> out) override {
     const Stopwatch watch(stats_.seconds_gains);
+    whole_.check();
     check_indices(candidates, n_, "candidates");
     std::vector<std::vector<double>> rows(candidates.size(), row_);
     for (std::size_t i = 0; i < rows.size(); ++i) read(options_.rows, candidates[i], rows[i]);
@@ -77,6 +79,7 @@ class ReferenceBackend final : public Backend {
 
   void commit(std::span<const Index> candidates, std::span<Fixed> increases) override {
     const Stopwatch watch(stats_.seconds_commit);
+    whole_.check();
     check_indices(candidates, n_, "candidates");
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       read(options_.rows, candidates[i], row_);
@@ -86,17 +89,20 @@ class ReferenceBackend final : public Backend {
   }
 
   Fixed coverage() const override {
+    whole_.check();
     Fixed sum = 0;
     for (const Fixed m : max_) sum += m;
     return sum;
   }
 
   void row_coverage(std::span<double> out) const override {
+    whole_.check();
     for (std::size_t v = 0; v < max_.size(); ++v) out[v] = static_cast<double>(max_[v]) / scale_;
   }
 
  private:
   void restart() {
+    whole_.end();
     empty_ = !options_.floor.has_value();
     std::fill(max_.begin(), max_.end(), floor_);
   }
@@ -137,6 +143,7 @@ class ReferenceBackend final : public Backend {
 
   Fixed cover(double factor) {
     Fixed increase = 0;
+    whole_.begin();
     for (Index v = 0; v < n_; ++v) {
       read(options_.rows, v, other_);
       ++stats_.rows_read;
@@ -147,6 +154,7 @@ class ReferenceBackend final : public Backend {
       increase += rise;
     }
     empty_ = false;
+    whole_.end();
     return increase;
   }
 
@@ -162,6 +170,7 @@ class ReferenceBackend final : public Backend {
   std::vector<double> outside_inverse_norm_;
   std::vector<Fixed> max_;
   std::vector<Index> ignored_;
+  Wholeness whole_;
   BackendStats stats_;
 };
 

@@ -67,6 +67,7 @@ struct Case {
     tile.partial = partial.data();
     tile.gains = gains.data() + 1;
     tile.sims = keep ? sims.data() + 1 : nullptr;
+    tile.sims_stride = static_cast<std::size_t>(lanes);
     (lanes > k.lanes ? k.wide : k.narrow)(tile);
   }
 

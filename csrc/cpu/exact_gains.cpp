@@ -1,0 +1,280 @@
+#include "cpu/exact_gains.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "cpu/symmetric_pass.h"
+#include "engine/interrupt.h"
+
+namespace qdit::cpu {
+namespace {
+
+constexpr std::size_t kEntryBytes = 8;
+constexpr Index kSample = 512;       // candidates that thresholds are estimated from
+constexpr double kListShare = 0.04;  // of all pairs: more costs memory traffic, fewer cost products later
+constexpr double kSlack = 0.7;       // of a list's capacity: estimates err
+constexpr double kRegroupSeconds = 12e-9;  // to group one pair by candidate
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+}  // namespace
+
+ExactGains::ExactGains(const Input& input, std::span<Fixed> gains, std::size_t memory,
+                       const std::function<void(double)>& tick)
+    : input_(input), gains_(gains), memory_(memory), evaluated_(gains.size(), 0) {
+  const Index n = input_.rows.n;
+  // A quarter of the memory is for pairs grouped by candidate, later.
+  const auto fit = static_cast<Index>(memory / 4 * 3 / kEntryBytes / at(n));
+  const Index capacity = std::clamp<Index>(fit, 1, n);
+  const double share = std::min(kListShare, kSlack * static_cast<double>(capacity) / static_cast<double>(n));
+  lists_ = std::make_unique<AliveLists>(n, capacity, choose_thresholds(share));
+  changes_.resize(at(input_.pool.threads()));
+  SymmetricPass pass({input_.kernels, input_.pool, input_.rows, input_.factors, input_.max.data()});
+  pass.run(gains_, *lists_, tick);
+  products_ += static_cast<double>(pass.pairs());
+  pass_bytes_ = pass.bytes() + lists_->bytes();
+  find_incomplete();
+  for (auto& changes : changes_) changes.gains.assign(at(n), 0);
+  if (!incomplete_.empty()) sum_complete();
+}
+
+// Where the list of each row starts: at its maximum, or higher if more than `share` of the pairs are alive.
+std::vector<std::int32_t> ExactGains::choose_thresholds(double share) {
+  const Index n = input_.rows.n;
+  std::vector<std::int32_t> thresholds(input_.max.begin(), input_.max.begin() + n);
+  if (n <= 4 * kSample) return thresholds;
+  std::vector<Index> sample(at(kSample));
+  for (Index i = 0; i < kSample; ++i) sample[at(i)] = i * n / kSample;
+  panels_.pack(input_.kernels, input_.rows, input_.factors, sample);
+  const auto block_rows = at(input_.product.block_rows());
+  std::vector<AlignedVector<std::int32_t>> sims(at(input_.pool.threads()));
+  for (auto& buffer : sims) buffer.resize(sample.size() * block_rows);
+  const auto target = [&](Index c, const Product::Block& block) {
+    return sims[at(block.thread)].data() + at(c) * block_rows;
+  };
+  const auto rank = static_cast<std::ptrdiff_t>((1.0 - share) * static_cast<double>(kSample));
+  const auto done = [&](const Product::Block& block) {
+    std::vector<std::int32_t> of_row(sample.size());
+    for (Index i = 0; i < block.count; ++i) {
+      for (std::size_t c = 0; c < of_row.size(); ++c)
+        of_row[c] = sims[at(block.thread)][c * block_rows + at(i)];
+      std::nth_element(of_row.begin(), of_row.begin() + rank, of_row.end());
+      std::int32_t& threshold = thresholds[at(block.begin + i)];
+      threshold = std::max(threshold, of_row[static_cast<std::size_t>(rank)]);
+    }
+  };
+  std::vector<Fixed> unused(sample.size());
+  input_.product.run({panels_, input_.factors, input_.max.data(), unused, target, done});
+  products_ += static_cast<double>(n) * static_cast<double>(kSample);
+  return thresholds;
+}
+
+void ExactGains::find_incomplete() {
+  incomplete_.clear();
+  for (Index v = 0; v < input_.rows.n; ++v) {
+    if (lists_->threshold(v) > input_.max[at(v)]) incomplete_.push_back(v);
+  }
+  subset_max_.assign(incomplete_.size() + at(input_.kernels.tile_rows), kPaddingMax);
+  subset_factor_.resize(incomplete_.size());
+  for (std::size_t i = 0; i < incomplete_.size(); ++i) {
+    subset_max_[i] = input_.max[at(incomplete_[i])];
+    subset_factor_[i] = input_.factors[at(incomplete_[i])];
+  }
+}
+
+// complete_[c] = sum over complete rows v of max(0, s(c, v) - m_v)
+void ExactGains::sum_complete() {
+  const Index n = input_.rows.n;
+  complete_.assign(at(n), 0);
+  for (auto& changes : changes_) changes.complete.assign(at(n), 0);
+  constexpr Index kRows = 256;
+  input_.pool.run((n + kRows - 1) / kRows, [&](std::int64_t task, int thread) {
+    Fixed* sums = changes_[at(thread)].complete.data();
+    for (Index v = task * kRows; v < std::min(n, (task + 1) * kRows); ++v) {
+      const std::int32_t m = input_.max[at(v)];
+      if (lists_->threshold(v) > m) continue;
+      const Pairs list = lists_->pairs(v);
+      for (std::size_t i = 0; i < lists_->count(v); ++i) sums[list.ids[i]] += list.sims[i] - m;
+    }
+  });
+  for (auto& changes : changes_) {
+    for (std::size_t c = 0; c < complete_.size(); ++c) complete_[c] += std::exchange(changes.complete[c], 0);
+  }
+}
+
+void ExactGains::evaluate(std::span<const Index> candidates, std::span<Fixed> out) {
+  if (incomplete_.empty()) {
+    for (std::size_t i = 0; i < candidates.size(); ++i) out[i] = gains_[at(candidates[i])];
+    return;
+  }
+  panels_.pack(input_.kernels, input_.rows, input_.factors, candidates);
+  input_.product.run({panels_, subset_factor_, subset_max_.data(), out, {}, {}, incomplete_});
+  products_ += static_cast<double>(candidates.size()) * static_cast<double>(incomplete_.size());
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const auto c = at(candidates[i]);
+    out[i] += complete_[c];
+    gains_[c] = out[i];
+    evaluated_[c] = commits_;
+  }
+}
+
+// m_v rises to `to`: every listed candidate loses what it could have added up to there; pairs that can add no
+// more leave the list. gains and complete are added to; complete is null when all rows are complete.
+void ExactGains::raise(Index v, std::int32_t to, Fixed* gains, Fixed* complete) {
+  const std::int32_t from = input_.max[at(v)];
+  const std::int32_t threshold = lists_->threshold(v);
+  const bool was_complete = threshold <= from;
+  const bool is_complete = threshold <= to;
+  input_.max[at(v)] = to;
+  const Pairs list = lists_->pairs(v);
+  const std::size_t count = lists_->count(v);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t c = list.ids[i];
+    const std::int32_t sim = list.sims[i];
+    const Fixed lost = static_cast<Fixed>(std::min(sim, to)) - from;
+    gains[c] -= lost;
+    if (complete != nullptr && is_complete) {
+      complete[c] += was_complete ? -lost : static_cast<Fixed>(sim) - std::min(sim, to);
+    }
+    list.ids[kept] = c;
+    list.sims[kept] = sim;
+    kept += sim > to ? 1 : 0;
+  }
+  lists_->resize(v, kept);
+}
+
+Fixed ExactGains::commit(Index a) {
+  ++commits_;
+  const bool partial = !incomplete_.empty();
+  const Fixed rise = commit_dense(a) + commit_listed(a);
+  if (partial) {
+    find_incomplete();
+    // Bounds that were not evaluated for a while give way to what is now known exactly.
+    if (incomplete_.empty()) {
+      std::copy(complete_.begin(), complete_.end(), gains_.begin());
+      for (auto& changes : changes_) changes.complete.clear();
+    }
+  }
+  maybe_regroup();
+  return rise;
+}
+
+// Rows that are reached by their similarity with a, each by the thread that computed it.
+Fixed ExactGains::commit_dense(Index a) {
+  if (!all_dense_ && dense_.empty()) return 0;
+  const Stopwatch watch(dense_seconds_);
+  panels_.pack(input_.kernels, input_.rows, input_.factors, {&a, 1});
+  const auto block_rows = at(input_.product.block_rows());
+  std::vector<AlignedVector<std::int32_t>> sims(changes_.size());
+  for (auto& buffer : sims) buffer.resize(block_rows);
+  const auto target = [&](Index /*c*/, const Product::Block& block) { return sims[at(block.thread)].data(); };
+  const bool partial = !incomplete_.empty();
+  const auto done = [&](const Product::Block& block) {
+    Changes& changes = changes_[at(block.thread)];
+    for (Index i = 0; i < block.count; ++i) {
+      const Index v = all_dense_ ? block.begin + i : dense_[at(block.begin + i)];
+      const std::int32_t sim = sims[at(block.thread)][at(i)];
+      const std::int32_t old = input_.max[at(v)];
+      if (sim <= old) continue;
+      changes.coverage += sim - old;
+      raise(v, sim, changes.gains.data(), partial ? changes.complete.data() : nullptr);
+    }
+  };
+  Fixed unused = 0;
+  if (all_dense_) {
+    // The maxima change while the product reads them; a maximum is read only for sums that nobody uses.
+    const AlignedVector<std::int32_t> none(input_.max.size(), kPaddingMax);
+    input_.product.run({panels_, input_.factors, none.data(), {&unused, 1}, target, done});
+  } else {
+    const AlignedVector<std::int32_t> none(dense_.size() + at(input_.kernels.tile_rows), kPaddingMax);
+    std::vector<float> factors(dense_.size());
+    for (std::size_t i = 0; i < factors.size(); ++i) factors[i] = input_.factors[at(dense_[i])];
+    input_.product.run({panels_, factors, none.data(), {&unused, 1}, target, done, dense_});
+  }
+  products_ += static_cast<double>(all_dense_ ? input_.rows.n : static_cast<Index>(dense_.size()));
+  Fixed rise = 0;
+  for (auto& changes : changes_) {
+    rise += std::exchange(changes.coverage, 0);
+    apply(changes);
+  }
+  return rise;
+}
+
+void ExactGains::apply(Changes& changes) {
+  for (std::size_t c = 0; c < gains_.size(); ++c) gains_[c] += std::exchange(changes.gains[c], 0);
+  for (std::size_t c = 0; c < changes.complete.size(); ++c) {
+    complete_[c] += std::exchange(changes.complete[c], 0);
+  }
+}
+
+// Rows that are reached by the pairs of a.
+Fixed ExactGains::commit_listed(Index a) {
+  if (all_dense_) return 0;
+  Fixed* complete = incomplete_.empty() ? nullptr : complete_.data();
+  Fixed rise = 0;
+  for (std::int64_t i = offsets_[at(a)]; i < offsets_[at(a) + 1]; ++i) {
+    const auto v = static_cast<Index>(listed_[at(i)]);
+    const std::int32_t sim = listed_sims_[at(i)];
+    const std::int32_t old = input_.max[at(v)];
+    if (sim <= old) continue;
+    rise += sim - old;
+    raise(v, sim, gains_.data(), complete);
+  }
+  return rise;
+}
+
+// Grouping pairs by candidate pays once the products of commits have cost as much as it does.
+void ExactGains::maybe_regroup() {
+  if (!all_dense_ && dense_.empty()) return;
+  const Index n = input_.rows.n;
+  const auto dense = all_dense_ ? n : static_cast<Index>(dense_.size());
+  if (2 * static_cast<Index>(incomplete_.size()) > dense) return;
+  if (dense_seconds_ < kRegroupSeconds * static_cast<double>(n)) return;
+  std::int64_t entries = 0;
+  for (Index v = 0; v < n; ++v) {
+    if (lists_->threshold(v) <= input_.max[at(v)]) entries += static_cast<std::int64_t>(lists_->count(v));
+  }
+  if (dense_seconds_ < kRegroupSeconds * static_cast<double>(entries)) return;
+  if (static_cast<std::size_t>(entries) * kEntryBytes > memory_ / 4) return;
+  regroup(entries);
+}
+
+void ExactGains::regroup(std::int64_t entries) {
+  const Index n = input_.rows.n;
+  const auto listed = [&](Index v) { return lists_->threshold(v) <= input_.max[at(v)]; };
+  offsets_.assign(at(n) + 2, 0);
+  listed_.resize(static_cast<std::size_t>(entries));
+  listed_sims_.resize(static_cast<std::size_t>(entries));
+  // offsets_[c + 2] counts, then offsets_[c + 1] runs from the start of c to its end.
+  for (Index v = 0; v < n; ++v) {
+    if (!listed(v)) continue;
+    const Pairs list = lists_->pairs(v);
+    for (std::size_t i = 0; i < lists_->count(v); ++i) ++offsets_[list.ids[i] + std::size_t{2}];
+  }
+  std::partial_sum(offsets_.begin(), offsets_.end(), offsets_.begin());
+  for (Index v = 0; v < n; ++v) {
+    if (!listed(v)) continue;
+    const Pairs list = lists_->pairs(v);
+    for (std::size_t i = 0; i < lists_->count(v); ++i) {
+      const auto to = static_cast<std::size_t>(offsets_[list.ids[i] + std::size_t{1}]++);
+      listed_[to] = static_cast<std::uint32_t>(v);
+      listed_sims_[to] = list.sims[i];
+    }
+  }
+  all_dense_ = false;
+  dense_ = incomplete_;
+  dense_seconds_ = 0.0;
+}
+
+std::size_t ExactGains::bytes() const {
+  std::size_t sum = pass_bytes_ + listed_.capacity() * kEntryBytes + offsets_.size() * sizeof(std::int64_t) +
+                    (complete_.size() + evaluated_.size()) * sizeof(Fixed) + panels_.bytes() +
+                    (incomplete_.size() + dense_.size()) * sizeof(Index);
+  for (const auto& changes : changes_)
+    sum += (changes.gains.size() + changes.complete.size()) * sizeof(Fixed);
+  return sum;
+}
+
+}  // namespace qdit::cpu

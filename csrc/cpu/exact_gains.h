@@ -1,0 +1,103 @@
+// Gains of all candidates, kept up to date from pick to pick.
+//
+// One symmetric pass yields every gain and the alive pairs. From then on a pick a lowers, for each row v
+// whose maximum rises from `old` to `new`, the gain of every candidate c in the list of v by min(s(c, v),
+// new) - old: integer arithmetic, so a lowered gain equals a recomputed one to the last bit, and nothing is
+// evaluated again.
+//
+// Where not all alive pairs fit the memory, the list of a row starts at a threshold above its maximum. The
+// row is incomplete until its maximum gets there; meanwhile gains are upper bounds, and the exact one is had
+// by a product with the incomplete rows alone.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "cpu/aligned.h"
+#include "cpu/alive_lists.h"
+#include "cpu/kernels.h"
+#include "cpu/pool.h"
+#include "cpu/product.h"
+#include "cpu/thread_pool.h"
+#include "engine/rows.h"
+#include "engine/types.h"
+
+namespace qdit::cpu {
+
+class ExactGains {
+ public:
+  struct Input {
+    const Kernels& kernels;
+    ThreadPool& pool;
+    Product& product;
+    const RowView& rows;
+    std::span<const float> factors;
+    AlignedVector<std::int32_t>& max;  // the running maximum, padded; commit() raises it
+  };
+
+  // Makes the pass. gains: one per row, valid as long as this object; from now on an upper bound for each.
+  // memory: bytes for lists. tick: called often by the calling thread with the share of the pass that is
+  // done.
+  ExactGains(const Input& input, std::span<Fixed> gains, std::size_t memory,
+             const std::function<void(double)>& tick);
+
+  // True if gains[c] is the exact gain of c just now.
+  bool tight(Index c) const {
+    return incomplete_.empty() || evaluated_[static_cast<std::size_t>(c)] == commits_;
+  }
+  // Makes them exact; out gets them.
+  void evaluate(std::span<const Index> candidates, std::span<Fixed> out);
+  // Raises the maxima by the similarities with row a, lowers all gains; returns the rise of the coverage.
+  Fixed commit(Index a);
+
+  double products() const { return products_; }  // of two rows, computed so far
+  std::size_t bytes() const;
+
+ private:
+  // Changes that one thread makes while others make theirs: to gains, and to their part in complete rows.
+  struct Changes {
+    std::vector<Fixed> gains;
+    std::vector<Fixed> complete;
+    Fixed coverage = 0;
+  };
+  struct Span {
+    Index begin;
+    Index end;
+  };
+
+  std::vector<std::int32_t> choose_thresholds(double share);
+  void sum_complete();
+  void find_incomplete();
+  void raise(Index v, std::int32_t to, Fixed* gains, Fixed* complete);
+  Fixed commit_dense(Index a);
+  Fixed commit_listed(Index a);
+  void apply(Changes& changes);
+  void maybe_regroup();
+  void regroup(std::int64_t entries);
+
+  Input input_;
+  std::span<Fixed> gains_;
+  std::size_t memory_;
+  std::unique_ptr<AliveLists> lists_;
+  std::vector<Fixed> complete_;            // per candidate: the part of its gain that complete rows make up
+  std::vector<Index> incomplete_;          // rows whose list starts above their maximum
+  std::vector<std::int64_t> evaluated_;    // per candidate: number of commits when it was last exact
+  std::vector<Index> dense_;               // rows that a commit reaches by a product
+  bool all_dense_ = true;                  // all rows are
+  std::vector<std::int64_t> offsets_;      // of the other rows, by candidate: where its pairs start ...
+  std::vector<std::uint32_t> listed_;      // ... rows ...
+  std::vector<std::int32_t> listed_sims_;  // ... and similarities
+  std::vector<Changes> changes_;           // per thread
+  Panels panels_;
+  AlignedVector<std::int32_t> subset_max_;
+  std::vector<float> subset_factor_;
+  std::int64_t commits_ = 0;
+  double dense_seconds_ = 0.0;  // spent on products of commits since the last regroup()
+  double products_ = 0.0;
+  std::size_t pass_bytes_ = 0;  // at the end of the pass, when lists are longest
+};
+
+}  // namespace qdit::cpu

@@ -1,0 +1,156 @@
+#include "cpu/symmetric_pass.h"
+
+#include <algorithm>
+
+namespace qdit::cpu {
+namespace {
+
+constexpr Index kColumns = 256;        // rows that are packed as panels at a time
+constexpr Index kRowTiles = 8;         // tiles of rows that stream past them at a time
+constexpr std::size_t kGathered = 64;  // pairs of a column before they go to its list
+
+}  // namespace
+
+SymmetricPass::Workspace::Workspace(const Input& input)
+    : rows(input.kernels, input.rows.d, kRowTiles * input.kernels.tile_rows),
+      partial(static_cast<std::size_t>(2 * input.kernels.tile_rows * input.kernels.lanes)),
+      sims(static_cast<std::size_t>(kRowTiles * input.kernels.tile_rows * kColumns)),
+      thresholds(static_cast<std::size_t>(kColumns)),
+      row_factor(static_cast<std::size_t>(kRowTiles * input.kernels.tile_rows)),
+      column_gains(static_cast<std::size_t>(kColumns)),
+      gains(static_cast<std::size_t>(input.rows.n)),
+      found_ids(static_cast<std::size_t>(kColumns + input.kernels.lanes)),
+      found_sims(static_cast<std::size_t>(kColumns + input.kernels.lanes)),
+      column_ids(static_cast<std::size_t>(kColumns) * kGathered),
+      column_sims(static_cast<std::size_t>(kColumns) * kGathered),
+      column_counts(static_cast<std::size_t>(kColumns)) {}
+
+SymmetricPass::SymmetricPass(const Input& input) : input_(input) {
+  for (int thread = 0; thread < input.pool.threads(); ++thread) workspaces_.emplace_back(input);
+}
+
+std::size_t SymmetricPass::bytes() const {
+  std::size_t sum = 0;
+  for (const auto& space : workspaces_) {
+    sum += space.rows.bytes() + space.columns.bytes() + space.sims.size() * 4 + space.column_ids.size() * 8 +
+           space.gains.size() * sizeof(Fixed);
+  }
+  return sum;
+}
+
+std::int64_t SymmetricPass::pairs() const {
+  const Index n = input_.rows.n;
+  const Index tasks = (n + kColumns - 1) / kColumns;
+  std::int64_t sum = 0;
+  for (Index task = 0; task < tasks; ++task) {
+    sum += (n - task * kColumns) * std::min(kColumns, n - task * kColumns);
+  }
+  return sum;
+}
+
+void SymmetricPass::run(std::span<Fixed> gains, AliveLists& lists, const std::function<void(double)>& tick) {
+  const Index n = input_.rows.n;
+  for (auto& space : workspaces_) std::fill(space.gains.begin(), space.gains.end(), 0);
+  std::atomic<std::int64_t> done{0};
+  const auto total = static_cast<double>(pairs());
+  // The first tasks are the largest: the last ones even the threads out.
+  input_.pool.run((n + kColumns - 1) / kColumns, [&](std::int64_t task, int thread) {
+    const Columns columns{task * kColumns, std::min(kColumns, n - task * kColumns)};
+    const auto report = [&] {
+      if (thread == 0) tick(static_cast<double>(done.load(std::memory_order_relaxed)) / total);
+    };
+    run_columns(columns, workspaces_[static_cast<std::size_t>(thread)], lists, report);
+    done.fetch_add((n - columns.begin) * columns.count, std::memory_order_relaxed);
+  });
+  for (Index c = 0; c < n; ++c) {
+    Fixed sum = 0;
+    for (const auto& space : workspaces_) sum += space.gains[static_cast<std::size_t>(c)];
+    gains[static_cast<std::size_t>(c)] = sum;
+  }
+}
+
+void SymmetricPass::run_columns(const Columns& columns, Workspace& space, AliveLists& lists,
+                                const std::function<void()>& tick) {
+  std::vector<Index> ids(static_cast<std::size_t>(columns.count));
+  for (std::size_t j = 0; j < ids.size(); ++j) ids[j] = columns.begin + static_cast<Index>(j);
+  space.columns.pack(input_.kernels, input_.rows, input_.factors, ids);
+  std::fill(space.column_gains.begin(), space.column_gains.end(), 0);
+  std::fill(space.column_counts.begin(), space.column_counts.end(), 0);
+  const Index block = kRowTiles * input_.kernels.tile_rows;
+  for (Index row = columns.begin; row < input_.rows.n; row += block) {
+    const Index count = std::min(block, input_.rows.n - row);
+    for (std::size_t j = 0; j < ids.size(); ++j) space.thresholds[j] = lists.threshold(ids[j]);
+    multiply(row, count, space);
+    for (Index i = 0; i < count; ++i) {
+      reduce_row(columns, row + i, space.sims.data() + i * kColumns, space, lists);
+    }
+    tick();
+  }
+  for (std::size_t j = 0; j < ids.size(); ++j) {
+    flush_column(columns, j, space, lists);
+    space.gains[static_cast<std::size_t>(ids[j])] += space.column_gains[j];
+  }
+}
+
+// Similarities of a block of rows with the columns, and what the rows give to the gains of the columns.
+void SymmetricPass::multiply(Index row, Index count, Workspace& space) {
+  const Kernels& kernels = input_.kernels;
+  space.rows.load(input_.rows, row, count);
+  std::copy_n(input_.factors.data() + row, count, space.row_factor.data());
+  std::fill(space.row_factor.begin() + count, space.row_factor.end(), 0.0f);
+  Tile tile{};
+  tile.block_stride = space.rows.block_stride();
+  tile.panel_stride = space.columns.stride();
+  tile.depth = static_cast<int>(input_.rows.d);
+  tile.partial = space.partial.data();
+  tile.sims_stride = kColumns;
+  for (Index p = 0; p < space.columns.panels(); p += 2) {
+    const bool wide = p + 1 < space.columns.panels();
+    tile.panel = space.columns.panel(p);
+    tile.lane_factor = space.columns.lane_factor(p);
+    tile.gains = space.column_gains.data() + p * kernels.lanes;
+    for (Index i = 0; i < count; i += kernels.tile_rows) {
+      tile.rows = space.rows.tile(i);
+      tile.row_factor = space.row_factor.data() + i;
+      tile.row_max = input_.max + row + i;
+      tile.sims = space.sims.data() + i * kColumns + p * kernels.lanes;
+      (wide ? kernels.wide : kernels.narrow)(tile);
+    }
+  }
+}
+
+// A row is v for all columns; below the square on the diagonal, where each pair occurs only once, the columns
+// are also v for the row.
+void SymmetricPass::reduce_row(const Columns& columns, Index row, const std::int32_t* sims, Workspace& space,
+                               AliveLists& lists) {
+  const Kernels& kernels = input_.kernels;
+  const auto width = static_cast<std::size_t>(columns.count);
+  const Pairs found{space.found_ids.data(), space.found_sims.data()};
+  const std::size_t of_row = kernels.above_one(sims, lists.threshold(row), width, found);
+  if (of_row > 0) lists.append(row, found, of_row, columns.begin);
+  if (row < columns.begin + columns.count) return;
+  space.gains[static_cast<std::size_t>(row)] += kernels.gain(sims, input_.max + columns.begin, width);
+  collect_columns(columns, row, kernels.above(sims, space.thresholds.data(), width, found), space, lists);
+}
+
+void SymmetricPass::collect_columns(const Columns& columns, Index row, std::size_t found, Workspace& space,
+                                    AliveLists& lists) {
+  for (std::size_t i = 0; i < found; ++i) {
+    const std::size_t column = space.found_ids[i];
+    std::uint32_t& count = space.column_counts[column];
+    const std::size_t at = column * kGathered + count;
+    space.column_ids[at] = static_cast<std::uint32_t>(row);
+    space.column_sims[at] = space.found_sims[i];
+    if (++count == kGathered) flush_column(columns, column, space, lists);
+  }
+}
+
+void SymmetricPass::flush_column(const Columns& columns, std::size_t column, Workspace& space,
+                                 AliveLists& lists) {
+  const Pairs gathered{space.column_ids.data() + column * kGathered,
+                       space.column_sims.data() + column * kGathered};
+  lists.append(columns.begin + static_cast<Index>(column), gathered, space.column_counts[column], 0);
+  space.column_counts[column] = 0;
+}
+
+}  // namespace qdit::cpu
