@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness import Report, interleave, pool
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from harness import Report, interleave, pool
 from qdit import _core
 
 N, BATCH = 16_384, 2_048
@@ -95,7 +95,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11, help="pairs of measurements")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
-    report = Report("gains", "Share of OpenBLAS's float32 rate that the gains kernel reaches (higher is better).")
+    report = Report(
+        "gains", "Share of OpenBLAS's float32 rate that the gains kernel reaches (higher is better)."
+    )
     for d, threads in itertools.product(DEPTHS, (1, 2)):
         rows = pool(N, d)
         blas = Blas(rows, threads)

@@ -19,7 +19,7 @@ from qdit import _core
 
 
 def pool(n: int, d: int, seed: int = 0) -> NDArray[np.float32]:
-    """Return (n, d) float32 rows of norm 1 around sqrt(n) uneven centres: like embeddings, some rows are close."""
+    """Return (n, d) float32 rows of norm 1 around sqrt(n) uneven centres."""
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((max(1, int(n**0.5)), d), dtype=np.float32)
     size = rng.pareto(1.0, len(centres)) + 1
@@ -45,7 +45,9 @@ def interleave(runs: Sequence[Callable[[], object]], rounds: int) -> NDArray[np.
 def machine() -> dict[str, Any]:
     """Describe where the numbers come from."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
+    model = next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown"
+    )
     git = subprocess.run(
         ["git", "describe", "--always", "--dirty"],
         cwd=Path(__file__).parent,

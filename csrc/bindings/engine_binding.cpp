@@ -1,176 +1,18 @@
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
 
-#include <chrono>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "bindings/arrays.h"
+#include "bindings/engine.h"
 #include "bindings/register.h"
-#include "cpu/cpu_backend.h"
-#include "cpu/dispatch.h"
-#include "engine/greedy.h"
-#include "reference/reference_backend.h"
 
 namespace qdit::bindings {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-using Progress = std::function<void(const IndexArray&, const IndexArray&, std::int64_t)>;
-
-void check_signals() {
-  const py::gil_scoped_acquire gil;
-  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-}
-
-// Between evaluations: lets Ctrl-C through, and tells Python of new picks every `interval` seconds.
-class PythonObserver final : public Observer {
- public:
-  PythonObserver(const Backend& backend, const Progress& progress, double interval)
-      : backend_(backend), progress_(progress), interval_(interval), signals_(check_signals) {}
-
-  void tick(const GreedyResult& so_far, bool finished) override {
-    signals_.poll();
-    if (!progress_) return;
-    const auto now = Clock::now();
-    if (!finished && std::chrono::duration<double>(now - last_).count() < interval_) return;
-    last_ = now;
-    const py::gil_scoped_acquire gil;
-    const auto picks = std::span(so_far.picks).subspan(told_);
-    const auto gains = std::span(so_far.gains).subspan(told_);
-    told_ = so_far.picks.size();
-    progress_(to_array(picks), to_array(gains), backend_.stats().evaluations);
-  }
-
- private:
-  const Backend& backend_;
-  const Progress& progress_;
-  double interval_;
-  Interrupt signals_;
-  Clock::time_point last_ = Clock::now();
-  std::size_t told_ = 0;
-};
-
-class Engine {
- public:
-  Engine(py::array rows, std::optional<py::array> outside, const std::string& backend, PoolOptions options)
-      : rows_(std::move(rows)), outside_(std::move(outside)), d_(options.rows.d), threads_(options.threads) {
-    options.interrupt = Interrupt(check_signals);
-    const py::gil_scoped_release release;
-    if (backend == "cpu") {
-      simd_ = cpu::select_kernels(options.simd).name;
-      backend_ = make_cpu_backend(std::move(options));
-    } else {
-      threads_ = 1;
-      backend_ = make_reference_backend(std::move(options));
-    }
-  }
-
-  const Backend& backend() const { return *backend_; }
-  Index d() const { return d_; }
-  const std::string& simd() const { return simd_; }
-  int threads() const { return threads_; }
-
-  void reset(const std::optional<IndexArray>& given) {
-    const auto rows = given ? view(*given, "given") : std::span<const Index>();
-    const auto lock = enter();
-    const py::gil_scoped_release release;
-    backend_->reset(rows);
-  }
-
-  IndexArray gains(const IndexArray& candidates) {
-    return map(candidates, [&](auto in, auto out) { backend_->gains(in, out); });
-  }
-
-  IndexArray commit(const IndexArray& candidates) {
-    return map(candidates, [&](auto in, auto out) { backend_->commit(in, out); });
-  }
-
-  Fixed coverage() {
-    const auto lock = enter();
-    return backend_->coverage();
-  }
-
-  py::array_t<double> row_coverage() {
-    const auto lock = enter();
-    py::array_t<double> out(backend_->size());
-    backend_->row_coverage({out.mutable_data(), static_cast<std::size_t>(out.size())});
-    return out;
-  }
-
-  std::pair<IndexArray, IndexArray> select(const GreedyOptions& options, const Progress& progress,
-                                           double interval) {
-    const auto lock = enter();
-    GreedyResult result;
-    {
-      const Selecting running(selecting_);
-      const py::gil_scoped_release release;
-      PythonObserver observer(*backend_, progress, interval);
-      result = run_greedy(*backend_, options, observer);
-    }
-    return {to_array(result.picks), to_array(result.gains)};
-  }
-
-  py::dict stats() const {
-    const BackendStats stats = backend_->stats();
-    py::dict out;
-    out["evaluations"] = stats.evaluations;
-    out["cached_evaluations"] = stats.cached_evaluations;
-    out["commits"] = stats.commits;
-    out["batches"] = stats.batches;
-    out["products"] =
-        stats.products / (static_cast<double>(backend_->size()) * static_cast<double>(backend_->size()));
-    out["passes"] = static_cast<double>(stats.rows_read) / static_cast<double>(backend_->size());
-    out["seconds_check"] = stats.seconds_check;
-    out["seconds_gains"] = stats.seconds_gains;
-    out["seconds_commit"] = stats.seconds_commit;
-    out["peak_bytes"] = stats.peak_bytes;
-    out["threads"] = threads_;
-    out["simd"] = simd_;
-    out["backend"] = backend_->name();
-    return out;
-  }
-
- private:
-  struct Selecting {
-    explicit Selecting(bool& on) : flag(on) { flag = true; }
-    Selecting(const Selecting&) = delete;
-    Selecting& operator=(const Selecting&) = delete;
-    ~Selecting() { flag = false; }
-    bool& flag;
-  };
-
-  // One call at a time: the state is one selection.
-  std::unique_lock<std::recursive_mutex> enter() {
-    std::unique_lock lock(mutex_, std::try_to_lock);
-    if (!lock || selecting_) throw std::runtime_error("the engine is busy: one call at a time.");
-    return lock;
-  }
-
-  template <class Function>
-  IndexArray map(const IndexArray& candidates, const Function& function) {
-    const auto in = view(candidates, "candidates");
-    IndexArray out(static_cast<py::ssize_t>(in.size()));
-    const std::span<Fixed> to(out.mutable_data(), in.size());
-    const auto lock = enter();
-    const py::gil_scoped_release release;
-    function(in, to);
-    return out;
-  }
-
-  py::array rows_;  // keeps the pool's memory alive
-  std::optional<py::array> outside_;
-  Index d_;
-  int threads_;
-  std::string simd_;
-  std::unique_ptr<Backend> backend_;
-  std::recursive_mutex mutex_;
-  bool selecting_ = false;
-};
 
 std::string choice(const char* name, const std::string& got, std::initializer_list<const char*> wanted) {
   std::string list;
@@ -233,13 +75,15 @@ std::span<Fixed> bounds_view(const std::optional<py::array>& bounds, std::vector
   return {static_cast<Fixed*>(py::array(*bounds).mutable_data()), static_cast<std::size_t>(n)};
 }
 
-std::pair<IndexArray, IndexArray> select(Engine& engine, const std::string& method, Index k, double weight,
-                                         const py::array_t<double, py::array::c_style>& bonus,
-                                         const std::optional<IndexArray>& excluded, double epsilon,
-                                         std::uint64_t seed, std::int64_t memory,
-                                         const std::optional<py::array>& bounds,
-                                         const std::optional<IndexArray>& picks, const Progress& on_progress,
-                                         double interval) {
+using CostArray = py::array_t<double, py::array::c_style>;
+
+std::pair<IndexArray, IndexArray> select(
+    Engine& engine, const std::string& method, Index k, double weight,
+    const py::array_t<double, py::array::c_style>& bonus, const std::optional<IndexArray>& excluded,
+    double epsilon, std::uint64_t seed, std::int64_t memory, const std::optional<py::array>& bounds,
+    const std::optional<IndexArray>& picks, const std::optional<CostArray>& costs, double budget,
+    bool per_cost, const std::optional<IndexArray>& groups, const std::optional<IndexArray>& quotas,
+    const Progress& on_progress, double interval) {
   std::vector<Fixed> own_bounds;
   GreedyOptions options;
   options.method = parse_method(method);
@@ -252,6 +96,11 @@ std::pair<IndexArray, IndexArray> select(Engine& engine, const std::string& meth
   options.memory = static_cast<std::size_t>(at_least<std::int64_t>("memory", memory, 0));
   options.bounds = bounds_view(bounds, own_bounds, engine.backend().size());
   if (picks) options.picks = view(*picks, "picks");
+  if (costs) options.limits.costs = {costs->data(), static_cast<std::size_t>(costs->size())};
+  options.limits.budget = budget;
+  options.limits.per_cost = per_cost;
+  if (groups) options.limits.groups = view(*groups, "groups");
+  if (quotas) options.limits.quotas = view(*quotas, "quotas");
   return engine.select(options, on_progress, interval);
 }
 
@@ -275,11 +124,15 @@ void register_engine(py::module_& module) {
       .def("reset", &Engine::reset, py::arg("given") = py::none())
       .def("gains", &Engine::gains, py::arg("candidates"))
       .def("commit", &Engine::commit, py::arg("candidates"))
+      .def("similarities", &Engine::similarities, py::arg("candidates"), py::arg("rows"))
+      .def("nearest", &Engine::nearest, py::arg("centroids"))
       .def("coverage", &Engine::coverage)
       .def("row_coverage", &Engine::row_coverage)
       .def("select", &select, py::arg("method"), py::arg("k"), py::kw_only(), py::arg("weight"),
            py::arg("bonus"), py::arg("excluded") = py::none(), py::arg("epsilon") = 0.01, py::arg("seed") = 0,
            py::arg("memory") = 0, py::arg("bounds") = py::none(), py::arg("picks") = py::none(),
+           py::arg("costs") = py::none(), py::arg("budget") = 0.0, py::arg("per_cost") = false,
+           py::arg("groups") = py::none(), py::arg("quotas") = py::none(),
            py::arg("on_progress") = py::none(), py::arg("interval") = 0.25)
       .def("stats", &Engine::stats);
 }

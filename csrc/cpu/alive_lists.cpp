@@ -22,60 +22,55 @@ class SpinLock {
 
 }  // namespace
 
-AliveLists::AliveLists(Index n, Index capacity, std::vector<std::int32_t> thresholds)
+AliveLists::AliveLists(Index n, Index capacity, std::span<const std::int32_t> thresholds)
     : n_(n),
       capacity_(capacity),
-      thresholds_(std::move(thresholds)),
-      counts_(static_cast<std::size_t>(n), 0),
-      locks_(std::make_unique<std::atomic_flag[]>(static_cast<std::size_t>(n))),
-      ids_(std::make_unique_for_overwrite<std::uint32_t[]>(static_cast<std::size_t>(n) *
-                                                           static_cast<std::size_t>(capacity))),
-      sims_(std::make_unique_for_overwrite<std::int32_t[]>(static_cast<std::size_t>(n) *
-                                                           static_cast<std::size_t>(capacity))) {}
+      heads_(std::make_unique<Head[]>(index(n))),
+      pairs_(std::make_unique_for_overwrite<AlivePair[]>(index(n) * index(capacity))) {
+  for (Index v = 0; v < n; ++v) heads_[index(v)].threshold = thresholds[index(v)];
+}
 
 void AliveLists::append(Index v, const Pairs& found, std::size_t count, Index first) {
-  const SpinLock lock(locks_[static_cast<std::size_t>(v)]);
-  std::uint32_t& size = counts_[static_cast<std::size_t>(v)];
-  const Pairs list = pairs(v);
+  Head& head = heads_[index(v)];
+  const SpinLock lock(head.lock);
+  AlivePair* to = list(v);
+  std::int32_t threshold = head.threshold.load(std::memory_order_relaxed);
+  std::size_t size = this->count(v);
   for (std::size_t i = 0; i < count; ++i) {
-    if (static_cast<Index>(size) == capacity_) shrink(v);
-    if (found.sims[i] <= thresholds_[static_cast<std::size_t>(v)]) continue;
-    list.ids[size] = found.ids[i] + static_cast<std::uint32_t>(first);
-    list.sims[size] = found.sims[i];
+    if (static_cast<Index>(size) == capacity_) {
+      cut(v, size);
+      shrink(v);
+      size = this->count(v);
+      threshold = head.threshold.load(std::memory_order_relaxed);
+    }
+    if (found.sims[i] <= threshold) continue;
+    to[size] = {found.ids[i] + static_cast<std::uint32_t>(first), found.sims[i]};
     ++size;
   }
+  cut(v, size);
 }
 
 void AliveLists::shrink(Index v) {
-  const Pairs list = pairs(v);
-  std::uint32_t& size = counts_[static_cast<std::size_t>(v)];
-  std::vector<std::int32_t> sorted(list.sims, list.sims + size);
-  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
+  const auto all = pairs(v);
+  std::vector<std::int32_t> sims;
+  sims.reserve(all.size());
+  for (const AlivePair& pair : all) sims.push_back(pair.sim);
+  const auto middle = sims.begin() + static_cast<std::ptrdiff_t>(sims.size() / 2);
+  std::nth_element(sims.begin(), middle, sims.end());
   const std::int32_t threshold = *middle;
-  std::atomic_ref(thresholds_[static_cast<std::size_t>(v)]).store(threshold, std::memory_order_relaxed);
-  std::uint32_t kept = 0;
-  for (std::uint32_t i = 0; i < size; ++i) {
-    if (list.sims[i] <= threshold) continue;
-    list.ids[kept] = list.ids[i];
-    list.sims[kept] = list.sims[i];
-    ++kept;
-  }
-  size = kept;
-}
-
-std::int64_t AliveLists::entries() const {
-  std::int64_t sum = 0;
-  for (const std::uint32_t count : counts_) sum += count;
-  return sum;
+  heads_[index(v)].threshold.store(threshold, std::memory_order_relaxed);
+  const auto end = std::remove_if(all.begin(), all.end(),
+                                  [threshold](const AlivePair& pair) { return pair.sim <= threshold; });
+  cut(v, static_cast<std::size_t>(end - all.begin()));
 }
 
 std::size_t AliveLists::bytes() const {
   constexpr std::size_t kPage = 4096;
-  std::size_t sum = counts_.size() * (sizeof(std::int32_t) + sizeof(std::uint32_t) + 1);
-  for (const std::uint32_t count : counts_)
-    sum += 2 * std::min((count * sizeof(std::int32_t) / kPage + 1) * kPage,
-                        static_cast<std::size_t>(capacity_) * 4);
+  const std::size_t most = index(capacity_) * sizeof(AlivePair);
+  std::size_t sum = index(n_) * sizeof(Head);
+  for (Index v = 0; v < n_; ++v) {
+    sum += std::min(most, (count(v) * sizeof(AlivePair) + kPage - 1) / kPage * kPage);
+  }
   return sum;
 }
 

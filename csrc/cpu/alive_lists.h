@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "cpu/kernels.h"
@@ -14,43 +15,50 @@
 
 namespace qdit::cpu {
 
+struct AlivePair {
+  std::uint32_t candidate;
+  std::int32_t sim;
+};
+
 class AliveLists {
  public:
-  // thresholds: where each list starts, at least m_v. capacity: entries a row, at most n.
-  AliveLists(Index n, Index capacity, std::vector<std::int32_t> thresholds);
+  // thresholds: where each list starts, at least m_v. capacity: pairs a row, at most n.
+  AliveLists(Index n, Index capacity, std::span<const std::int32_t> thresholds);
 
   // Every pair above this is in the list of v.
-  std::int32_t threshold(Index v) const {
-    return std::atomic_ref(const_cast<std::int32_t&>(thresholds_[static_cast<std::size_t>(v)]))
-        .load(std::memory_order_relaxed);
-  }
-  std::size_t count(Index v) const { return counts_[static_cast<std::size_t>(v)]; }
-  Pairs pairs(Index v) {
-    const auto at = static_cast<std::size_t>(v) * static_cast<std::size_t>(capacity_);
-    return {ids_.get() + at, sims_.get() + at};
+  std::int32_t threshold(Index v) const { return heads_[index(v)].threshold.load(std::memory_order_relaxed); }
+  std::span<AlivePair> pairs(Index v) { return {list(v), count(v)}; }
+  std::size_t count(Index v) const { return heads_[index(v)].count.load(std::memory_order_relaxed); }
+  // Keeps the first `count` pairs of v.
+  void cut(Index v, std::size_t count) {
+    heads_[index(v)].count.store(static_cast<std::uint32_t>(count), std::memory_order_relaxed);
   }
 
   // Adds those of the pairs that are above the threshold, as candidates id + first. May be called by several
   // threads at once. A full list raises its threshold to the median and drops what is below.
   void append(Index v, const Pairs& found, std::size_t count, Index first);
+  // Fetches the end of a list that is about to be appended to.
+  void prefetch(Index v) { __builtin_prefetch(list(v) + count(v), 1); }
 
-  void resize(Index v, std::size_t count) {
-    counts_[static_cast<std::size_t>(v)] = static_cast<std::uint32_t>(count);
-  }
-  std::int64_t entries() const;
   std::size_t bytes() const;  // of memory that was written to
 
  private:
+  // Together on one cache line: a list is reached at random, and each line missed costs more than its pairs.
+  struct alignas(16) Head {
+    std::atomic_flag lock;
+    std::atomic<std::uint32_t> count = 0;
+    std::atomic<std::int32_t> threshold = 0;
+  };
+
+  static std::size_t index(Index v) { return static_cast<std::size_t>(v); }
+  AlivePair* list(Index v) { return pairs_.get() + index(v) * static_cast<std::size_t>(capacity_); }
   void shrink(Index v);
 
   Index n_;
   Index capacity_;
-  std::vector<std::int32_t> thresholds_;
-  std::vector<std::uint32_t> counts_;
-  std::unique_ptr<std::atomic_flag[]> locks_;
+  std::unique_ptr<Head[]> heads_;
   // Never initialised: pages that no list reaches are never given out by the system.
-  std::unique_ptr<std::uint32_t[]> ids_;
-  std::unique_ptr<std::int32_t[]> sims_;
+  std::unique_ptr<AlivePair[]> pairs_;
 };
 
 }  // namespace qdit::cpu

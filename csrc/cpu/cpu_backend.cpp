@@ -8,6 +8,7 @@
 #include "cpu/dispatch.h"
 #include "cpu/exact_gains.h"
 #include "cpu/first_gains.h"
+#include "cpu/nearest.h"
 #include "cpu/pool.h"
 #include "cpu/product.h"
 #include "cpu/similarity_cache.h"
@@ -19,6 +20,7 @@
 namespace qdit {
 namespace {
 
+using cpu::BlockSims;
 using cpu::kPaddingMax;
 
 constexpr int kScaleBits = 26;        // |s| <= 2^26: a relu fits 27 bits, a tile's sum 32
@@ -142,6 +144,52 @@ class CpuBackend final : public Backend {
   }
   bool tight(Index candidate) const override { return exact_ != nullptr && exact_->tight(candidate); }
 
+  void similarities(std::span<const Index> candidates, std::span<const Index> rows,
+                    std::span<Fixed> out) override {
+    check_indices(candidates, n_, "candidates");
+    check_indices(rows, n_, "rows");
+    std::vector<float> factors;
+    for (const Index row : rows) factors.push_back(factor_[static_cast<std::size_t>(row)]);
+    const AlignedVector<std::int32_t> none(rows.size() + static_cast<std::size_t>(kernels_.tile_rows),
+                                           kPaddingMax);
+    for (std::size_t begin = 0; begin < candidates.size() && !rows.empty(); begin += kCommitWidth) {
+      const auto ids =
+          candidates.subspan(begin, std::min<std::size_t>(kCommitWidth, candidates.size() - begin));
+      panels_.pack(kernels_, options_.rows, factor_, ids);
+      std::vector<Fixed> unused(ids.size());
+      BlockSims sims(ids.size(), product_.block_rows(), pool_.threads());
+      const auto done = [&](const cpu::Product::Block& block) {
+        for (std::size_t c = 0; c < ids.size(); ++c) {
+          const auto to = out.begin() + static_cast<std::ptrdiff_t>((begin + c) * rows.size()) + block.begin;
+          std::copy_n(sims.column(c, block), block.count, to);
+        }
+      };
+      product_.run({panels_, factors, none.data(), unused, sims.target(), done, rows});
+      stats_.products += static_cast<double>(ids.size()) * static_cast<double>(rows.size());
+    }
+  }
+
+  void nearest(const RowView& centroids, std::span<Index> ids, std::span<double> sims) override {
+    const auto squared = cpu::squared_norms(centroids, kernels_, pool_);
+    check_rows(centroids, squared, options_.metric, ZeroRows::kError);
+    for (std::size_t c = 0; c < squared.size() && options_.metric == Metric::kDot; ++c) {
+      if (squared[c] > range_) {
+        throw std::invalid_argument("centroids: row " + std::to_string(c) +
+                                    " is longer than every row of the pool.");
+      }
+    }
+    const auto scales = factors(squared, std::ilogb(scale_) / 2);
+    std::vector<std::int32_t> best(ids.size());
+    std::vector<std::int32_t> best_sims(ids.size());
+    cpu::nearest_centroids({kernels_, pool_, options_.rows, factor_, centroids, scales}, 1, best, best_sims);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      ids[i] = best[i];
+      sims[i] = best_sims[i] / scale_;
+    }
+    stats_.products += static_cast<double>(n_) * static_cast<double>(centroids.n);
+    stats_.rows_read += n_;
+  }
+
   Fixed coverage() const override {
     whole_.check();
     Fixed sum = 0;
@@ -164,10 +212,10 @@ class CpuBackend final : public Backend {
     double largest = 0.0;
     for (const double s : squared) largest = std::max(largest, s);
     for (const double s : outside) largest = std::max(largest, s);
-    const double range = similarity_range(options_.metric, largest);
-    const int exponent = scale_exponent(range, kScaleBits);
+    range_ = similarity_range(options_.metric, largest);
+    const int exponent = scale_exponent(range_, kScaleBits);
     scale_ = std::ldexp(1.0, exponent);
-    if (options_.floor) floor_ = static_cast<std::int32_t>(fixed_floor(*options_.floor, range, scale_));
+    if (options_.floor) floor_ = static_cast<std::int32_t>(fixed_floor(*options_.floor, range_, scale_));
     factor_ = factors(squared, exponent / 2);
     outside_factor_ = factors(outside, exponent / 2);
     stats_.rows_read += n_;
@@ -283,26 +331,18 @@ class CpuBackend final : public Backend {
   void commit_product(const RowView& source, std::span<const float> factors, std::span<const Index> ids,
                       std::span<Fixed> increases) {
     panels_.pack(kernels_, source, factors, ids);
-    const auto block_rows = static_cast<std::size_t>(product_.block_rows());
-    const auto threads = static_cast<std::size_t>(pool_.threads());
-    std::vector<AlignedVector<std::int32_t>> sims(threads);
-    for (auto& buffer : sims) buffer.resize(ids.size() * block_rows);
-    std::vector<std::vector<Fixed>> sums(threads, std::vector<Fixed>(ids.size(), 0));
-    const auto column = [&](std::size_t c, const cpu::Product::Block& block) {
-      return sims[static_cast<std::size_t>(block.thread)].data() + c * block_rows;
-    };
-    const auto target = [&](Index c, const cpu::Product::Block& block) {
-      return column(static_cast<std::size_t>(c), block);
-    };
+    BlockSims sims(ids.size(), product_.block_rows(), pool_.threads());
+    std::vector<std::vector<Fixed>> sums(static_cast<std::size_t>(pool_.threads()),
+                                         std::vector<Fixed>(ids.size(), 0));
     const auto done = [&](const cpu::Product::Block& block) {
       auto& sum = sums[static_cast<std::size_t>(block.thread)];
       for (std::size_t c = 0; c < ids.size(); ++c) {
-        sum[c] += raise(column(c, block), block, empty_ && c == 0);
+        sum[c] += raise(sims.column(c, block), block, empty_ && c == 0);
       }
     };
     whole_.begin();
     std::vector<Fixed> unused(ids.size());
-    product_.run({panels_, factor_, max_.data(), unused, target, done});
+    product_.run({panels_, factor_, max_.data(), unused, sims.target(), done});
     whole_.end();
     empty_ = false;
     count_products(ids.size());
@@ -347,6 +387,7 @@ class CpuBackend final : public Backend {
   std::vector<float> outside_factor_;
   std::vector<double> row_sum_;  // sum over v of factor(v) * row(v), when first needed
   std::vector<Index> ignored_;
+  double range_ = 1.0;  // the largest similarity there can be
   double scale_ = 1.0;
   std::int32_t floor_ = 0;
   bool empty_ = true;

@@ -1,7 +1,6 @@
 #include "cpu/exact_gains.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "cpu/symmetric_pass.h"
@@ -10,11 +9,11 @@
 namespace qdit::cpu {
 namespace {
 
-constexpr std::size_t kEntryBytes = 8;
-constexpr Index kSample = 512;       // candidates that thresholds are estimated from
-constexpr double kListShare = 0.04;  // of all pairs: more costs memory traffic, fewer cost products later
+constexpr std::size_t kEntryBytes = sizeof(AlivePair);
+constexpr Index kSample = 256;       // candidates that thresholds are estimated from
+constexpr double kListShare = 0.08;  // of all pairs: more costs memory traffic, fewer cost products later
 constexpr double kSlack = 0.7;       // of a list's capacity: estimates err
-constexpr double kRegroupSeconds = 12e-9;  // to group one pair by candidate
+constexpr double kRegroupSeconds = 20e-9;  // to group one pair by candidate
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
@@ -47,25 +46,19 @@ std::vector<std::int32_t> ExactGains::choose_thresholds(double share) {
   std::vector<Index> sample(at(kSample));
   for (Index i = 0; i < kSample; ++i) sample[at(i)] = i * n / kSample;
   panels_.pack(input_.kernels, input_.rows, input_.factors, sample);
-  const auto block_rows = at(input_.product.block_rows());
-  std::vector<AlignedVector<std::int32_t>> sims(at(input_.pool.threads()));
-  for (auto& buffer : sims) buffer.resize(sample.size() * block_rows);
-  const auto target = [&](Index c, const Product::Block& block) {
-    return sims[at(block.thread)].data() + at(c) * block_rows;
-  };
+  BlockSims sims(sample.size(), input_.product.block_rows(), input_.pool.threads());
   const auto rank = static_cast<std::ptrdiff_t>((1.0 - share) * static_cast<double>(kSample));
   const auto done = [&](const Product::Block& block) {
     std::vector<std::int32_t> of_row(sample.size());
     for (Index i = 0; i < block.count; ++i) {
-      for (std::size_t c = 0; c < of_row.size(); ++c)
-        of_row[c] = sims[at(block.thread)][c * block_rows + at(i)];
+      for (std::size_t c = 0; c < of_row.size(); ++c) of_row[c] = sims.column(c, block)[i];
       std::nth_element(of_row.begin(), of_row.begin() + rank, of_row.end());
       std::int32_t& threshold = thresholds[at(block.begin + i)];
       threshold = std::max(threshold, of_row[static_cast<std::size_t>(rank)]);
     }
   };
   std::vector<Fixed> unused(sample.size());
-  input_.product.run({panels_, input_.factors, input_.max.data(), unused, target, done});
+  input_.product.run({panels_, input_.factors, input_.max.data(), unused, sims.target(), done});
   products_ += static_cast<double>(n) * static_cast<double>(kSample);
   return thresholds;
 }
@@ -94,8 +87,7 @@ void ExactGains::sum_complete() {
     for (Index v = task * kRows; v < std::min(n, (task + 1) * kRows); ++v) {
       const std::int32_t m = input_.max[at(v)];
       if (lists_->threshold(v) > m) continue;
-      const Pairs list = lists_->pairs(v);
-      for (std::size_t i = 0; i < lists_->count(v); ++i) sums[list.ids[i]] += list.sims[i] - m;
+      for (const AlivePair& pair : lists_->pairs(v)) sums[pair.candidate] += pair.sim - m;
     }
   });
   for (auto& changes : changes_) {
@@ -127,22 +119,19 @@ void ExactGains::raise(Index v, std::int32_t to, Fixed* gains, Fixed* complete) 
   const bool was_complete = threshold <= from;
   const bool is_complete = threshold <= to;
   input_.max[at(v)] = to;
-  const Pairs list = lists_->pairs(v);
-  const std::size_t count = lists_->count(v);
+  const auto list = lists_->pairs(v);
   std::size_t kept = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint32_t c = list.ids[i];
-    const std::int32_t sim = list.sims[i];
-    const Fixed lost = static_cast<Fixed>(std::min(sim, to)) - from;
-    gains[c] -= lost;
+  for (const AlivePair pair : list) {
+    const Fixed lost = static_cast<Fixed>(std::min(pair.sim, to)) - from;
+    gains[pair.candidate] -= lost;
     if (complete != nullptr && is_complete) {
-      complete[c] += was_complete ? -lost : static_cast<Fixed>(sim) - std::min(sim, to);
+      complete[pair.candidate] +=
+          was_complete ? -lost : static_cast<Fixed>(pair.sim) - std::min(pair.sim, to);
     }
-    list.ids[kept] = c;
-    list.sims[kept] = sim;
-    kept += sim > to ? 1 : 0;
+    list[kept] = pair;
+    kept += pair.sim > to ? 1 : 0;
   }
-  lists_->resize(v, kept);
+  lists_->cut(v, kept);
 }
 
 Fixed ExactGains::commit(Index a) {
@@ -166,16 +155,13 @@ Fixed ExactGains::commit_dense(Index a) {
   if (!all_dense_ && dense_.empty()) return 0;
   const Stopwatch watch(dense_seconds_);
   panels_.pack(input_.kernels, input_.rows, input_.factors, {&a, 1});
-  const auto block_rows = at(input_.product.block_rows());
-  std::vector<AlignedVector<std::int32_t>> sims(changes_.size());
-  for (auto& buffer : sims) buffer.resize(block_rows);
-  const auto target = [&](Index /*c*/, const Product::Block& block) { return sims[at(block.thread)].data(); };
+  BlockSims sims(1, input_.product.block_rows(), input_.pool.threads());
   const bool partial = !incomplete_.empty();
   const auto done = [&](const Product::Block& block) {
     Changes& changes = changes_[at(block.thread)];
     for (Index i = 0; i < block.count; ++i) {
       const Index v = all_dense_ ? block.begin + i : dense_[at(block.begin + i)];
-      const std::int32_t sim = sims[at(block.thread)][at(i)];
+      const std::int32_t sim = sims.column(0, block)[i];
       const std::int32_t old = input_.max[at(v)];
       if (sim <= old) continue;
       changes.coverage += sim - old;
@@ -186,12 +172,12 @@ Fixed ExactGains::commit_dense(Index a) {
   if (all_dense_) {
     // The maxima change while the product reads them; a maximum is read only for sums that nobody uses.
     const AlignedVector<std::int32_t> none(input_.max.size(), kPaddingMax);
-    input_.product.run({panels_, input_.factors, none.data(), {&unused, 1}, target, done});
+    input_.product.run({panels_, input_.factors, none.data(), {&unused, 1}, sims.target(), done});
   } else {
     const AlignedVector<std::int32_t> none(dense_.size() + at(input_.kernels.tile_rows), kPaddingMax);
     std::vector<float> factors(dense_.size());
     for (std::size_t i = 0; i < factors.size(); ++i) factors[i] = input_.factors[at(dense_[i])];
-    input_.product.run({panels_, factors, none.data(), {&unused, 1}, target, done, dense_});
+    input_.product.run({panels_, factors, none.data(), {&unused, 1}, sims.target(), done, dense_});
   }
   products_ += static_cast<double>(all_dense_ ? input_.rows.n : static_cast<Index>(dense_.size()));
   Fixed rise = 0;
@@ -215,8 +201,8 @@ Fixed ExactGains::commit_listed(Index a) {
   Fixed* complete = incomplete_.empty() ? nullptr : complete_.data();
   Fixed rise = 0;
   for (std::int64_t i = offsets_[at(a)]; i < offsets_[at(a) + 1]; ++i) {
-    const auto v = static_cast<Index>(listed_[at(i)]);
-    const std::int32_t sim = listed_sims_[at(i)];
+    const auto [row, sim] = listed_[static_cast<std::size_t>(i)];
+    const auto v = static_cast<Index>(row);
     const std::int32_t old = input_.max[at(v)];
     if (sim <= old) continue;
     rise += sim - old;
@@ -241,35 +227,42 @@ void ExactGains::maybe_regroup() {
   regroup(entries);
 }
 
+// Threads take ranges of rows. Each counts its pairs by candidate; then all know where theirs go.
 void ExactGains::regroup(std::int64_t entries) {
   const Index n = input_.rows.n;
-  const auto listed = [&](Index v) { return lists_->threshold(v) <= input_.max[at(v)]; };
-  offsets_.assign(at(n) + 2, 0);
-  listed_.resize(static_cast<std::size_t>(entries));
-  listed_sims_.resize(static_cast<std::size_t>(entries));
-  // offsets_[c + 2] counts, then offsets_[c + 1] runs from the start of c to its end.
-  for (Index v = 0; v < n; ++v) {
-    if (!listed(v)) continue;
-    const Pairs list = lists_->pairs(v);
-    for (std::size_t i = 0; i < lists_->count(v); ++i) ++offsets_[list.ids[i] + std::size_t{2}];
-  }
-  std::partial_sum(offsets_.begin(), offsets_.end(), offsets_.begin());
-  for (Index v = 0; v < n; ++v) {
-    if (!listed(v)) continue;
-    const Pairs list = lists_->pairs(v);
-    for (std::size_t i = 0; i < lists_->count(v); ++i) {
-      const auto to = static_cast<std::size_t>(offsets_[list.ids[i] + std::size_t{1}]++);
-      listed_[to] = static_cast<std::uint32_t>(v);
-      listed_sims_[to] = list.sims[i];
+  const auto threads = static_cast<Index>(changes_.size());
+  const auto for_pairs = [&](Index part, const auto& function) {
+    for (Index v = part * n / threads; v < (part + 1) * n / threads; ++v) {
+      if (lists_->threshold(v) > input_.max[at(v)]) continue;
+      for (const AlivePair& pair : lists_->pairs(v)) function(v, pair);
     }
+  };
+  std::vector<std::vector<std::int64_t>> next(at(threads), std::vector<std::int64_t>(at(n), 0));
+  input_.pool.run(threads, [&](std::int64_t part, int /*thread*/) {
+    auto& counts = next[at(part)];
+    for_pairs(part, [&](Index /*v*/, const AlivePair& pair) { ++counts[pair.candidate]; });
+  });
+  offsets_.assign(at(n) + 1, 0);
+  std::int64_t end = 0;
+  for (std::size_t c = 0; c < at(n); ++c) {
+    for (auto& counts : next) end += std::exchange(counts[c], end);
+    offsets_[c + 1] = end;
   }
+  listed_ = std::make_unique_for_overwrite<AlivePair[]>(static_cast<std::size_t>(entries));
+  listed_count_ = static_cast<std::size_t>(entries);
+  input_.pool.run(threads, [&](std::int64_t part, int /*thread*/) {
+    auto& places = next[at(part)];
+    for_pairs(part, [&](Index v, const AlivePair& pair) {
+      listed_[static_cast<std::size_t>(places[pair.candidate]++)] = {static_cast<std::uint32_t>(v), pair.sim};
+    });
+  });
   all_dense_ = false;
   dense_ = incomplete_;
   dense_seconds_ = 0.0;
 }
 
 std::size_t ExactGains::bytes() const {
-  std::size_t sum = pass_bytes_ + listed_.capacity() * kEntryBytes + offsets_.size() * sizeof(std::int64_t) +
+  std::size_t sum = pass_bytes_ + listed_count_ * kEntryBytes + offsets_.size() * sizeof(std::int64_t) +
                     (complete_.size() + evaluated_.size()) * sizeof(Fixed) + panels_.bytes() +
                     (incomplete_.size() + dense_.size()) * sizeof(Index);
   for (const auto& changes : changes_)

@@ -82,15 +82,15 @@ class ExactGains {
   std::span<Fixed> gains_;
   std::size_t memory_;
   std::unique_ptr<AliveLists> lists_;
-  std::vector<Fixed> complete_;            // per candidate: the part of its gain that complete rows make up
-  std::vector<Index> incomplete_;          // rows whose list starts above their maximum
-  std::vector<std::int64_t> evaluated_;    // per candidate: number of commits when it was last exact
-  std::vector<Index> dense_;               // rows that a commit reaches by a product
-  bool all_dense_ = true;                  // all rows are
-  std::vector<std::int64_t> offsets_;      // of the other rows, by candidate: where its pairs start ...
-  std::vector<std::uint32_t> listed_;      // ... rows ...
-  std::vector<std::int32_t> listed_sims_;  // ... and similarities
-  std::vector<Changes> changes_;           // per thread
+  std::vector<Fixed> complete_;          // per candidate: the part of its gain that complete rows make up
+  std::vector<Index> incomplete_;        // rows whose list starts above their maximum
+  std::vector<std::int64_t> evaluated_;  // per candidate: number of commits when it was last exact
+  std::vector<Index> dense_;             // rows that a commit reaches by a product
+  bool all_dense_ = true;                // all rows are
+  std::vector<std::int64_t> offsets_;    // of the other rows, by candidate: where its pairs start ...
+  std::unique_ptr<AlivePair[]> listed_;  // ... its rows, with the row in place of the candidate
+  std::size_t listed_count_ = 0;
+  std::vector<Changes> changes_;  // per thread
   Panels panels_;
   AlignedVector<std::int32_t> subset_max_;
   std::vector<float> subset_factor_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "cpu/tiles.h"
+
 namespace qdit::cpu {
 namespace {
 
@@ -78,28 +80,20 @@ void Product::multiply(const Request& request, const Block& block) {
   std::copy_n(factors, block.count, space.row_factor.data());
   std::fill(space.row_factor.begin() + block.count, space.row_factor.end(), 0.0f);
 
-  Tile tile{};
-  tile.block_stride = space.rows.block_stride();
-  tile.panel_stride = request.panels.stride();
-  tile.depth = static_cast<int>(rows_.d);
-  tile.partial = space.partial.data();
-  tile.sims = request.target ? space.sims.data() : nullptr;
-  for (Index p = 0; p < request.panels.panels(); p += 2) {
-    const bool wide = p + 1 < request.panels.panels();
-    tile.panel = request.panels.panel(p);
-    tile.lane_factor = request.panels.lane_factor(p);
-    tile.gains = space.gains.data() + p * kernels_.lanes;
-    tile.sims_stride = static_cast<std::size_t>((wide ? 2 : 1) * kernels_.lanes);
-    for (Index row = 0; row < block.count; row += kernels_.tile_rows) {
-      tile.rows = space.rows.tile(row);
-      tile.row_factor = space.row_factor.data() + row;
-      tile.row_max = request.row_max + block.begin + row;
-      (wide ? kernels_.wide : kernels_.narrow)(tile);
-      if (tile.sims != nullptr) {
-        keep(request, block, p * kernels_.lanes, (wide ? 2 : 1) * kernels_.lanes, row);
-      }
-    }
-  }
+  const BlockOperands operands{space.rows,
+                               block.count,
+                               space.row_factor.data(),
+                               request.row_max + block.begin,
+                               request.panels,
+                               static_cast<int>(rows_.d),
+                               space.partial.data(),
+                               space.gains.data()};
+  std::int32_t* sims = request.target ? space.sims.data() : nullptr;
+  multiply_tiles(
+      kernels_, operands, static_cast<std::size_t>(2 * kernels_.lanes), [sims](Index, Index) { return sims; },
+      [&](Index row, Index column, Index columns) {
+        if (sims != nullptr) keep(request, block, column, columns, row);
+      });
 }
 
 void Product::keep(const Request& request, const Block& block, Index first_candidate, Index lanes,
@@ -111,7 +105,7 @@ void Product::keep(const Request& request, const Block& block, Index first_candi
     std::int32_t* to = request.target(first_candidate + lane, block);
     if (to == nullptr) continue;
     const std::int32_t* from = space.sims.data() + lane;
-    for (Index i = 0; i < rows; ++i) to[row + i] = from[i * lanes];
+    for (Index i = 0; i < rows; ++i) to[row + i] = from[i * 2 * kernels_.lanes];
   }
 }
 

@@ -63,4 +63,24 @@ class Product {
   std::vector<Workspace> workspaces_;
 };
 
+// Similarities of a few candidates with the rows of one block, for each thread: candidate after candidate.
+class BlockSims {
+ public:
+  BlockSims(std::size_t candidates, Index block_rows, int threads)
+      : block_rows_(static_cast<std::size_t>(block_rows)), sims_(static_cast<std::size_t>(threads)) {
+    for (auto& buffer : sims_) buffer.resize(candidates * block_rows_);
+  }
+  std::int32_t* column(std::size_t candidate, const Product::Block& block) {
+    return sims_[static_cast<std::size_t>(block.thread)].data() + candidate * block_rows_;
+  }
+  Product::Target target() {
+    return
+        [this](Index c, const Product::Block& block) { return column(static_cast<std::size_t>(c), block); };
+  }
+
+ private:
+  std::size_t block_rows_;
+  std::vector<AlignedVector<std::int32_t>> sims_;
+};
+
 }  // namespace qdit::cpu

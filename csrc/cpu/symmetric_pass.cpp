@@ -1,32 +1,47 @@
 #include "cpu/symmetric_pass.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+
+#include "cpu/tiles.h"
 
 namespace qdit::cpu {
 namespace {
 
-constexpr Index kColumns = 256;        // rows that are packed as panels at a time
-constexpr Index kRowTiles = 8;         // tiles of rows that stream past them at a time
+constexpr Index kMostColumns = 512;
+constexpr Index kRowTiles = 3;         // tiles of rows that stream past the columns at a time
 constexpr std::size_t kGathered = 64;  // pairs of a column before they go to its list
+constexpr Index kAhead = 4;            // rows whose list is fetched early
+
+// Packed columns take half of the second-level cache: they stay, rows stream past them. The wider, the fewer
+// times a row is decoded and a list is reached.
+Index choose_width(const SymmetricPass::Input& input) {
+  long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  if (cache <= 0) cache = 1 << 20;
+  const Index pair = 2 * input.kernels.lanes;
+  const Index fit = cache * 3 / 4 / (input.rows.d * static_cast<Index>(sizeof(float))) / pair * pair;
+  return std::clamp(fit, pair, kMostColumns);
+}
 
 }  // namespace
 
-SymmetricPass::Workspace::Workspace(const Input& input)
+SymmetricPass::Workspace::Workspace(const Input& input, Index width)
     : rows(input.kernels, input.rows.d, kRowTiles * input.kernels.tile_rows),
       partial(static_cast<std::size_t>(2 * input.kernels.tile_rows * input.kernels.lanes)),
-      sims(static_cast<std::size_t>(kRowTiles * input.kernels.tile_rows * kColumns)),
-      thresholds(static_cast<std::size_t>(kColumns)),
+      sims(static_cast<std::size_t>(kRowTiles * input.kernels.tile_rows * width)),
+      thresholds(static_cast<std::size_t>(width)),
       row_factor(static_cast<std::size_t>(kRowTiles * input.kernels.tile_rows)),
-      column_gains(static_cast<std::size_t>(kColumns)),
+      column_gains(static_cast<std::size_t>(width)),
       gains(static_cast<std::size_t>(input.rows.n)),
-      found_ids(static_cast<std::size_t>(kColumns + input.kernels.lanes)),
-      found_sims(static_cast<std::size_t>(kColumns + input.kernels.lanes)),
-      column_ids(static_cast<std::size_t>(kColumns) * kGathered),
-      column_sims(static_cast<std::size_t>(kColumns) * kGathered),
-      column_counts(static_cast<std::size_t>(kColumns)) {}
+      found_ids(static_cast<std::size_t>(width + input.kernels.lanes)),
+      found_sims(static_cast<std::size_t>(width + input.kernels.lanes)),
+      column_ids(static_cast<std::size_t>(width) * kGathered),
+      column_sims(static_cast<std::size_t>(width) * kGathered),
+      column_counts(static_cast<std::size_t>(width)) {}
 
-SymmetricPass::SymmetricPass(const Input& input) : input_(input) {
-  for (int thread = 0; thread < input.pool.threads(); ++thread) workspaces_.emplace_back(input);
+SymmetricPass::SymmetricPass(const Input& input) : input_(input), width_(choose_width(input)) {
+  for (int thread = 0; thread < input.pool.threads(); ++thread) workspaces_.emplace_back(input, width_);
 }
 
 std::size_t SymmetricPass::bytes() const {
@@ -40,10 +55,10 @@ std::size_t SymmetricPass::bytes() const {
 
 std::int64_t SymmetricPass::pairs() const {
   const Index n = input_.rows.n;
-  const Index tasks = (n + kColumns - 1) / kColumns;
+  const Index tasks = (n + width_ - 1) / width_;
   std::int64_t sum = 0;
   for (Index task = 0; task < tasks; ++task) {
-    sum += (n - task * kColumns) * std::min(kColumns, n - task * kColumns);
+    sum += (n - task * width_) * std::min(width_, n - task * width_);
   }
   return sum;
 }
@@ -54,8 +69,8 @@ void SymmetricPass::run(std::span<Fixed> gains, AliveLists& lists, const std::fu
   std::atomic<std::int64_t> done{0};
   const auto total = static_cast<double>(pairs());
   // The first tasks are the largest: the last ones even the threads out.
-  input_.pool.run((n + kColumns - 1) / kColumns, [&](std::int64_t task, int thread) {
-    const Columns columns{task * kColumns, std::min(kColumns, n - task * kColumns)};
+  input_.pool.run((n + width_ - 1) / width_, [&](std::int64_t task, int thread) {
+    const Columns columns{task * width_, std::min(width_, n - task * width_)};
     const auto report = [&] {
       if (thread == 0) tick(static_cast<double>(done.load(std::memory_order_relaxed)) / total);
     };
@@ -82,7 +97,8 @@ void SymmetricPass::run_columns(const Columns& columns, Workspace& space, AliveL
     for (std::size_t j = 0; j < ids.size(); ++j) space.thresholds[j] = lists.threshold(ids[j]);
     multiply(row, count, space);
     for (Index i = 0; i < count; ++i) {
-      reduce_row(columns, row + i, space.sims.data() + i * kColumns, space, lists);
+      if (i + kAhead < count) lists.prefetch(row + i + kAhead);
+      reduce_row(columns, row + i, space.sims.data() + i * width_, space, lists);
     }
     tick();
   }
@@ -94,29 +110,21 @@ void SymmetricPass::run_columns(const Columns& columns, Workspace& space, AliveL
 
 // Similarities of a block of rows with the columns, and what the rows give to the gains of the columns.
 void SymmetricPass::multiply(Index row, Index count, Workspace& space) {
-  const Kernels& kernels = input_.kernels;
   space.rows.load(input_.rows, row, count);
   std::copy_n(input_.factors.data() + row, count, space.row_factor.data());
   std::fill(space.row_factor.begin() + count, space.row_factor.end(), 0.0f);
-  Tile tile{};
-  tile.block_stride = space.rows.block_stride();
-  tile.panel_stride = space.columns.stride();
-  tile.depth = static_cast<int>(input_.rows.d);
-  tile.partial = space.partial.data();
-  tile.sims_stride = kColumns;
-  for (Index p = 0; p < space.columns.panels(); p += 2) {
-    const bool wide = p + 1 < space.columns.panels();
-    tile.panel = space.columns.panel(p);
-    tile.lane_factor = space.columns.lane_factor(p);
-    tile.gains = space.column_gains.data() + p * kernels.lanes;
-    for (Index i = 0; i < count; i += kernels.tile_rows) {
-      tile.rows = space.rows.tile(i);
-      tile.row_factor = space.row_factor.data() + i;
-      tile.row_max = input_.max + row + i;
-      tile.sims = space.sims.data() + i * kColumns + p * kernels.lanes;
-      (wide ? kernels.wide : kernels.narrow)(tile);
-    }
-  }
+  const BlockOperands operands{space.rows,
+                               count,
+                               space.row_factor.data(),
+                               input_.max + row,
+                               space.columns,
+                               static_cast<int>(input_.rows.d),
+                               space.partial.data(),
+                               space.column_gains.data()};
+  multiply_tiles(
+      input_.kernels, operands, static_cast<std::size_t>(width_),
+      [&](Index i, Index column) { return space.sims.data() + i * width_ + column; },
+      [](Index, Index, Index) {});
 }
 
 // A row is v for all columns; below the square on the diagonal, where each pair occurs only once, the columns

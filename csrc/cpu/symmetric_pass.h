@@ -40,7 +40,7 @@ class SymmetricPass {
  private:
   // What a thread works on: columns are a block of rows packed as panels, rows stream past it.
   struct Workspace {
-    explicit Workspace(const Input& input);
+    Workspace(const Input& input, Index width);
     RowBlock rows;
     Panels columns;
     AlignedVector<float> partial;
@@ -71,6 +71,7 @@ class SymmetricPass {
   void flush_column(const Columns& columns, std::size_t column, Workspace& space, AliveLists& lists);
 
   Input input_;
+  Index width_;  // columns at a time
   std::vector<Workspace> workspaces_;
 };
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/rows.h"
 #include "engine/types.h"
 
 namespace qdit {
@@ -66,6 +67,12 @@ class Backend {
     return false;
   }
   virtual bool tight(Index /*candidate*/) const { return false; }
+
+  // Similarities of candidates with other pool rows, in fixed point: out[i * rows.size() + j] = s(c_i, r_j).
+  virtual void similarities(std::span<const Index> candidates, std::span<const Index> rows,
+                            std::span<Fixed> out) = 0;
+  // For every pool row the most similar of the centroids, the smaller number on ties, and that similarity.
+  virtual void nearest(const RowView& centroids, std::span<Index> ids, std::span<double> sims) = 0;
 
   virtual Fixed coverage() const = 0;                          // sum_v m_v; 0 while empty()
   virtual void row_coverage(std::span<double> out) const = 0;  // m_v as similarities; 0 while empty()

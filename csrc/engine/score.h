@@ -12,19 +12,23 @@ namespace qdit {
 
 // score(c) = weight * gain(c) + bonus(c): Algorithm 2 of arXiv 2311.14736 with weight = (1 - alpha) / scale
 // and bonus = alpha * q. Rounding is monotone, so a bound on the gain gives a bound on the score, to the last
-// bit.
+// bit. With costs it is the score per unit of cost, which orders positive scores only.
 class Scorer {
  public:
-  Scorer(double weight, std::span<const double> bonus) : weight_(weight), bonus_(bonus) {}
+  Scorer(double weight, std::span<const double> bonus, std::span<const double> costs = {})
+      : weight_(weight), bonus_(bonus), costs_(costs) {}
 
   double operator()(Index candidate, Fixed gain) const {
     if (gain == kUnknownBound) return std::numeric_limits<double>::infinity();
-    return weight_ * static_cast<double>(gain) + bonus_[static_cast<std::size_t>(candidate)];
+    const auto row = static_cast<std::size_t>(candidate);
+    const double score = weight_ * static_cast<double>(gain) + bonus_[row];
+    return costs_.empty() ? score : score / costs_[row];
   }
 
  private:
   double weight_;
   std::span<const double> bonus_;
+  std::span<const double> costs_;
 };
 
 struct Scored {

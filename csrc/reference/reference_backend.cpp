@@ -73,7 +73,12 @@ class ReferenceBackend final : public Backend {
         out[i] += empty_ ? s : std::max<Fixed>(0, s - max_[static_cast<std::size_t>(v)]);
       }
     }
+    for (std::size_t i = 0; i < candidates.size() && !tracked_.empty(); ++i) {
+      tracked_[static_cast<std::size_t>(candidates[i])] = out[i];
+      evaluated_[static_cast<std::size_t>(candidates[i])] = stats_.commits;
+    }
     stats_.evaluations += static_cast<std::int64_t>(candidates.size());
+    stats_.products += static_cast<double>(candidates.size()) * static_cast<double>(n_);
     ++stats_.batches;
   }
 
@@ -86,6 +91,56 @@ class ReferenceBackend final : public Backend {
       increases[i] = cover(inverse_norm_[static_cast<std::size_t>(candidates[i])]);
     }
     stats_.commits += static_cast<std::int64_t>(candidates.size());
+  }
+
+  // Plainly: gains stay as they were until somebody asks for them.
+  bool track(std::span<Fixed> gains, std::size_t /*memory*/,
+             const std::function<void(double)>& tick) override {
+    if (empty_) throw std::logic_error("track: nothing is chosen yet.");
+    tracked_ = gains;
+    evaluated_.assign(gains.size(), -1);
+    for (Index c = 0; c < n_; ++c) {
+      Fixed gain = 0;
+      this->gains({&c, 1}, {&gain, 1});
+      tick(static_cast<double>(c + 1) / static_cast<double>(n_));
+    }
+    return true;
+  }
+  bool tight(Index candidate) const override {
+    return !tracked_.empty() && evaluated_[static_cast<std::size_t>(candidate)] == stats_.commits;
+  }
+
+  void similarities(std::span<const Index> candidates, std::span<const Index> rows,
+                    std::span<Fixed> out) override {
+    check_indices(candidates, n_, "candidates");
+    check_indices(rows, n_, "rows");
+    std::size_t at = 0;
+    for (const Index c : candidates) {
+      read(options_.rows, c, row_);
+      for (const Index row : rows) {
+        read(options_.rows, row, other_);
+        out[at++] = similarity(row_, inverse_norm_[static_cast<std::size_t>(c)], row);
+      }
+    }
+  }
+
+  void nearest(const RowView& centroids, std::span<Index> ids, std::span<double> sims) override {
+    std::vector<double> inverse;
+    double largest = 0.0;
+    scan(centroids, inverse, largest);
+    std::fill(ids.begin(), ids.end(), -1);
+    for (Index c = 0; c < centroids.n; ++c) {
+      read(centroids, c, row_);
+      for (Index v = 0; v < n_; ++v) {
+        read(options_.rows, v, other_);
+        const auto at = static_cast<std::size_t>(v);
+        const double s =
+            static_cast<double>(similarity(row_, inverse[static_cast<std::size_t>(c)], v)) / scale_;
+        if (ids[at] >= 0 && s <= sims[at]) continue;
+        ids[at] = c;
+        sims[at] = s;
+      }
+    }
   }
 
   Fixed coverage() const override {
@@ -104,6 +159,7 @@ class ReferenceBackend final : public Backend {
   void restart() {
     whole_.end();
     empty_ = !options_.floor.has_value();
+    tracked_ = {};
     std::fill(max_.begin(), max_.end(), floor_);
   }
 
@@ -170,6 +226,8 @@ class ReferenceBackend final : public Backend {
   std::vector<double> outside_inverse_norm_;
   std::vector<Fixed> max_;
   std::vector<Index> ignored_;
+  std::span<Fixed> tracked_;             // while tracking: the gains ...
+  std::vector<std::int64_t> evaluated_;  // ... and the number of commits when each was evaluated
   Wholeness whole_;
   BackendStats stats_;
 };

@@ -48,7 +48,7 @@ class Engine:
 
         rows: (n, d), C-contiguous and aligned, read in place, kept alive by the engine.
         dtype: "float16", "bfloat16" (rows is then uint16 holding the bits), "float32" or "float64".
-        backend: "cpu" or "reference". metric: "cosine" or "dot". floor: start of the running maximum, or None.
+        backend: "cpu" or "reference". metric: "cosine" or "dot". floor: start of the maxima, or None.
         zero_rows: "error" or "ignore". simd: "baseline", "avx2", "avx512", "neon" or None for the best.
         cache_bytes: memory for similarity rows of recently evaluated candidates (cpu).
         block_rows, batch: pool rows per tile block and preferred batch width, 0 for the best (cpu).
@@ -81,6 +81,12 @@ class Engine:
     def commit(self, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
         """Add candidates to A in order; return what each one raised the coverage by (fixed point)."""
 
+    def similarities(self, candidates: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the similarities of candidates with rows of the pool in fixed point, shape (c, r)."""
+
+    def nearest(self, centroids: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return for every pool row the most similar of (m, d) centroids, and that similarity; both (n,)."""
+
     def coverage(self) -> int:
         """Return sum over all rows of the running maximum (fixed point); 0 while nothing is chosen."""
 
@@ -100,6 +106,11 @@ class Engine:
         memory: int = 0,
         bounds: NDArray[np.int64] | None = None,
         picks: NDArray[np.int64] | None = None,
+        costs: NDArray[np.float64] | None = None,
+        budget: float = 0.0,
+        per_cost: bool = False,
+        groups: NDArray[np.int64] | None = None,
+        quotas: NDArray[np.int64] | None = None,
         on_progress: Callable[[NDArray[np.int64], NDArray[np.int64], int], None] | None = None,
         interval: float = 0.25,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -112,6 +123,10 @@ class Engine:
         INT64_MAX. Handing a saved copy back to a later run with the same `picks` (or more) saves work.
         picks: the first picks of this very run, made earlier; they are committed again, not searched again,
         and are part of what is returned.
+        costs, budget: (n,) positive costs, and what they may add up to over the picks. k is an upper limit
+        then: the run ends when no row fits any more whose score is positive. per_cost: the score per unit of
+        cost is maximised instead of the score. Not for "stochastic".
+        groups, quotas: the group of every row, 0 .. len(quotas) - 1, and the most picks of each group.
         on_progress(indices, gains, evaluations): called with the GIL held about every `interval` seconds
         between evaluations (also when no new pick was made) and once at the end, with the picks made since
         the last call, replayed ones included; what it raises ends the run. Signals are checked meanwhile.
@@ -121,6 +136,6 @@ class Engine:
         """Return counters since construction.
 
         evaluations (marginal gains computed), cached_evaluations (those of them served from stored similarity
-        rows), commits, batches, passes (pool rows read / n), seconds_{check,gains,commit}, peak_bytes (engine
-        memory, without the pool), threads, simd, backend.
+        rows), commits, batches, products (of two rows, / n**2), passes (pool rows read / n),
+        seconds_{check,gains,commit}, peak_bytes (engine memory, without the pool), threads, simd, backend.
         """

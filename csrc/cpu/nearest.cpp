@@ -1,0 +1,102 @@
+#include "cpu/nearest.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "cpu/pool.h"
+#include "cpu/tiles.h"
+
+namespace qdit::cpu {
+namespace {
+
+constexpr Index kColumns = 512;  // centroids that are packed at a time
+constexpr Index kRowTiles = 6;   // tiles of rows that stream past them
+constexpr std::int32_t kNone = INT32_MIN;
+
+struct Workspace {
+  Workspace(const NearestInput& input, Index block)
+      : rows(input.kernels, input.rows.d, block),
+        factor(static_cast<std::size_t>(block)),
+        max(static_cast<std::size_t>(block), kPaddingMax),
+        sims(static_cast<std::size_t>(block * kColumns)),
+        partial(static_cast<std::size_t>(2 * input.kernels.tile_rows * input.kernels.lanes)),
+        gains(static_cast<std::size_t>(kColumns)),
+        found_ids(static_cast<std::size_t>(kColumns + input.kernels.lanes)),
+        found_sims(found_ids.size()) {}
+
+  RowBlock rows;
+  std::vector<float> factor;
+  AlignedVector<std::int32_t> max;
+  AlignedVector<std::int32_t> sims;
+  AlignedVector<float> partial;
+  std::vector<Fixed> gains;
+  std::vector<std::uint32_t> found_ids;
+  std::vector<std::int32_t> found_sims;
+};
+
+// Puts a pair into a short list that is sorted by falling similarity; equal ones keep their order.
+void insert(std::span<std::int32_t> ids, std::span<std::int32_t> sims, std::int32_t id, std::int32_t sim) {
+  std::size_t place = sims.size() - 1;
+  while (place > 0 && sims[place - 1] < sim) {
+    sims[place] = sims[place - 1];
+    ids[place] = ids[place - 1];
+    --place;
+  }
+  sims[place] = sim;
+  ids[place] = id;
+}
+
+}  // namespace
+
+void nearest_centroids(const NearestInput& input, Index count, std::span<std::int32_t> ids,
+                       std::span<std::int32_t> sims) {
+  const Kernels& kernels = input.kernels;
+  const Index n = input.rows.n;
+  const Index block = kRowTiles * kernels.tile_rows;
+  const Index m = input.centroids.n;
+  std::fill(sims.begin(), sims.end(), kNone);
+  std::fill(ids.begin(), ids.end(), -1);
+  std::vector<Workspace> workspaces;
+  for (int thread = 0; thread < input.pool.threads(); ++thread) workspaces.emplace_back(input, block);
+  Panels columns;
+  for (Index first = 0; first < m; first += kColumns) {
+    std::vector<Index> pack(static_cast<std::size_t>(std::min(kColumns, m - first)));
+    std::iota(pack.begin(), pack.end(), first);
+    columns.pack(kernels, input.centroids, input.centroid_factors, pack);
+    input.pool.run((n + block - 1) / block, [&](std::int64_t task, int thread) {
+      Workspace& space = workspaces[static_cast<std::size_t>(thread)];
+      const Index begin = task * block;
+      const Index rows = std::min(block, n - begin);
+      space.rows.load(input.rows, begin, rows);
+      std::fill(space.factor.begin(), space.factor.end(), 0.0f);
+      std::copy_n(input.factors.data() + begin, rows, space.factor.data());
+      const BlockOperands operands{space.rows,
+                                   rows,
+                                   space.factor.data(),
+                                   space.max.data(),
+                                   columns,
+                                   static_cast<int>(input.rows.d),
+                                   space.partial.data(),
+                                   space.gains.data()};
+      multiply_tiles(
+          kernels, operands, static_cast<std::size_t>(kColumns),
+          [&](Index row, Index column) { return space.sims.data() + row * kColumns + column; },
+          [](Index, Index, Index) {});
+      const Pairs found{space.found_ids.data(), space.found_sims.data()};
+      for (Index i = 0; i < rows; ++i) {
+        const auto at = static_cast<std::size_t>((begin + i) * count);
+        const auto best_ids = ids.subspan(at, static_cast<std::size_t>(count));
+        const auto best_sims = sims.subspan(at, static_cast<std::size_t>(count));
+        const std::size_t above =
+            kernels.above_one(space.sims.data() + i * kColumns, best_sims.back(), pack.size(), found);
+        for (std::size_t j = 0; j < above; ++j) {
+          if (found.sims[j] <= best_sims.back()) continue;
+          insert(best_ids, best_sims,
+                 static_cast<std::int32_t>(first) + static_cast<std::int32_t>(found.ids[j]), found.sims[j]);
+        }
+      }
+    });
+  }
+}
+
+}  // namespace qdit::cpu
