@@ -80,7 +80,7 @@ TEST(every_method_and_backend_makes_the_same_picks_of_integer_rows) {
     const IntegerPool pool(n, 6, static_cast<unsigned>(n));
     const auto reference = make_reference_backend(pool.options());
     const auto wanted = run(*reference, pool, Method::kNaive, n);
-    for (const Method method : {Method::kNaive, Method::kLazy}) {
+    for (const Method method : {Method::kNaive, Method::kLazy, Method::kExact}) {
       const auto again = run(*reference, pool, method, n);
       CHECK(again.picks == wanted.picks && again.gains == wanted.gains);
       for (const std::size_t cache : {std::size_t{0}, std::size_t{1} << 14, std::size_t{1} << 20}) {
@@ -95,7 +95,7 @@ TEST(every_method_and_backend_makes_the_same_picks_of_integer_rows) {
 
 TEST(a_run_stopped_anywhere_resumes_to_the_same_result) {
   const IntegerPool pool(120, 6, 3);
-  for (const Method method : {Method::kNaive, Method::kLazy, Method::kStochastic}) {
+  for (const Method method : {Method::kNaive, Method::kLazy, Method::kExact, Method::kStochastic}) {
     const auto backend = cpu_backend(pool);
     const auto wanted = run(*backend, pool, method, 50);
     for (int stop = 1; stop < 60; stop += 4) {
