@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit.budget import available_memory, cache_bytes, format_bytes, memory_needed, parse_bytes
+from qdit.budget import available_memory, cache_bytes, divide, format_bytes, memory_needed, parse_bytes
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,47 @@ def test_a_budget_goes_to_the_cache_above_the_need():
 def test_a_budget_changes_no_pick_and_is_kept():
     x = np.random.default_rng(0).standard_normal((3000, 32)).astype(np.float32)
     need = memory_needed(3000, 32, threads=1)
-    small = qdit.select(x, alpha=0, k=100, threads=1, memory_budget=need)
-    large = qdit.select(x, alpha=0, k=100, threads=1, memory_budget=need + 40_000_000)
+    options = {"alpha": 0, "k": 100, "threads": 1, "method": "lazy"}
+    small = qdit.select(x, memory_budget=need, **options)
+    large = qdit.select(x, memory_budget=need + 40_000_000, **options)
     assert small.indices.tobytes() == large.indices.tobytes()
     assert (small.stats["cache_bytes"], large.stats["cache_bytes"]) == (0, 40_000_000)
     assert small.stats["peak_bytes"] <= need
     assert large.stats["peak_bytes"] <= need + 40_000_000
+
+
+def test_alive_pairs_get_half_of_the_memory_or_what_the_budget_leaves(monkeypatch):
+    need = memory_needed(3000, 32, method="exact")
+    monkeypatch.setattr("qdit.budget.available_memory", lambda: 10**9)
+    assert divide(None, need, 3000, "exact").pair_bytes == 5 * 10**8
+    least = divide(need, need, 3000, "exact").pair_bytes
+    assert 0 < least < need
+    assert divide(need + 10**6, need, 3000, "exact").pair_bytes == least + 10**6
+    monkeypatch.setattr("qdit.budget.available_memory", lambda: 1)
+    assert divide(None, need, 3000, "exact").pair_bytes == least
+    monkeypatch.setattr("qdit.budget.available_memory", lambda: None)
+    assert divide(None, need, 3000, "exact").pair_bytes == 2 * 10**9
+
+
+def test_a_budget_for_alive_pairs_changes_no_pick_and_is_kept():
+    x = np.random.default_rng(0).standard_normal((3000, 32)).astype(np.float32)
+    want = qdit.select(x, alpha=0, k=100, threads=1, method="naive").indices.tolist()
+    need = memory_needed(3000, 32, threads=1, method="exact")
+    for extra in (0, 10**6, 10**7, 10**8):
+        got = qdit.select(x, alpha=0, k=100, threads=1, method="exact", memory_budget=need + extra)
+        assert got.indices.tolist() == want
+        assert got.stats["peak_bytes"] <= need + extra
+
+
+def test_auto_is_exact_where_it_fits():
+    x = np.random.default_rng(0).standard_normal((3000, 32)).astype(np.float32)
+    need = memory_needed(3000, 32, threads=1, method="exact")
+    options = {"alpha": 0, "k": 5, "threads": 1}
+    for limit, method in ((None, "exact"), (need, "exact"), (need - 1, "lazy")):
+        assert qdit.select(x, memory_budget=limit, **options).params["method"] == method
+    assert qdit.select(x[:100], backend="reference", **options).params["method"] == "lazy"
+    with pytest.raises(MemoryError) as caught:
+        qdit.select(x, memory_budget=need - 1, method="exact", **options)
+    assert str(caught.value).startswith(
+        f"memory_budget: got {format_bytes(need - 1)}, wanted at least {format_bytes(need)} for this pool"
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit import Selection, cli
+from qdit import Selection, commands
 from qdit.cli import main, normalise
 
 RNG = np.random.default_rng(9)
@@ -67,7 +67,7 @@ def test_select_saves_and_prints_a_table(folder, capsys):
     saved = Selection.load(folder / "out")
     assert saved.indices.tolist() == qdit.select(X, Q, 0.5, 20).indices.tolist()
     rows = dict(line.split(maxsplit=1) for line in captured.out.replace("mean q", "mean-q").splitlines())
-    assert rows["picked"] == "20 of 200 rows, method lazy"
+    assert rows["picked"] == "20 of 200 rows, method exact"
     assert rows["coverage"] == f"{saved.coverage:.6f}"
     assert rows["mean-quality"] == f"{saved.mean_quality:.6f}"
     assert rows["objective"] == f"{saved.objective:.6f}"
@@ -134,12 +134,12 @@ def test_dry_run_writes_nothing(folder, capsys):
     assert run("select x.npy --quality q.npy --k 50 --out out --threads 1 --dry-run") == 0
     text = capsys.readouterr().out
     assert "200 x 16 float16, 6.4 kB, x.npy" in text
-    assert "50 picks, method lazy, 1 thread" in text
+    assert "50 picks, method exact, 1 thread" in text
     assert "estimate" in text
     assert set(folder.iterdir()) == before
 
 
-@pytest.mark.parametrize("method", ["naive", "stochastic", "lazy"])
+@pytest.mark.parametrize("method", ["exact", "naive", "stochastic", "lazy"])
 @pytest.mark.parametrize("alpha", [0.5, 1])
 def test_dry_run_of_every_method(folder, capsys, method, alpha):
     assert run(f"select x.npy --quality q.npy --k 1 --alpha {alpha} --method {method} --dry-run") == 0
@@ -183,7 +183,8 @@ def test_bad_input_is_one_line_and_exit_2(folder, capsys):
     refused(
         capsys,
         "select x.npy --alpha 0 --method lasy",
-        "method: got 'lasy', wanted one of 'auto', 'naive', 'lazy', 'stochastic'; did you mean 'lazy'?",
+        "method: got 'lasy', wanted one of 'auto', 'exact', 'lazy', 'naive', 'stochastic', 'quality', "
+        "'random', 'threshold', 'cluster'; did you mean 'lazy'?",
     )
     refused(
         capsys,
@@ -195,7 +196,7 @@ def test_bad_input_is_one_line_and_exit_2(folder, capsys):
 def test_a_run_time_failure_is_exit_1(folder, capsys, monkeypatch):
     refused(
         capsys,
-        "select x.npy --alpha 0 --k 5 --memory-budget 1kB --threads 1",
+        "select x.npy --alpha 0 --k 5 --method lazy --memory-budget 1kB --threads 1",
         "memory_budget: got 1 kB, wanted at least 2.03 MB for this pool (beside the embeddings); "
         "raise the budget or select from fewer rows",
         code=1,
@@ -207,7 +208,7 @@ def test_a_run_time_failure_is_exit_1(folder, capsys, monkeypatch):
     def fail(*args, **options):
         raise MemoryError
 
-    monkeypatch.setattr(cli, "run_job", fail)
+    monkeypatch.setattr(commands, "run_job", fail)
     refused(capsys, "select x.npy --alpha 0 --k 5", "MemoryError", code=1)
 
 

@@ -27,6 +27,8 @@ def test_evaluations_of_methods_that_can_be_counted():
     assert counted == sum(2000 - t for t in range(50))
     stochastic = job("stochastic", 50)
     assert expected_evaluations(stochastic.plan, stochastic.problem) == 50 * 185  # ceil(2000 / 50 * ln 100)
+    exact = job("exact", 50)
+    assert expected_evaluations(exact.plan, exact.problem) == 0.65 * 2000
     best = job("lazy", 50, alpha=1.0)
     assert expected_evaluations(best.plan, best.problem) == 0
 
@@ -38,7 +40,7 @@ def test_a_lazy_run_is_never_more_than_a_naive_one():
         assert expected_evaluations(lazy.plan, lazy.problem) <= most
 
 
-@pytest.mark.parametrize("method", ["lazy", "naive", "stochastic"])
+@pytest.mark.parametrize("method", ["exact", "lazy", "naive", "stochastic"])
 def test_a_calibration_is_short_and_finite(method):
     start = time.perf_counter()
     found = estimate(job(method, 100))
@@ -46,6 +48,7 @@ def test_a_calibration_is_short_and_finite(method):
     assert 0 < found.seconds_per_evaluation < 1
     assert 0 < found.seconds_per_pick < 1
     assert found.seconds == pytest.approx(
-        found.evaluations * found.seconds_per_evaluation + 100 * found.seconds_per_pick
+        found.evaluations * found.seconds_per_evaluation
+        + (0 if method == "exact" else 100) * found.seconds_per_pick
     )
     assert found.memory_needed > 2000 * 64

@@ -39,7 +39,7 @@ sys.addaudithook(hook)
 """
 
 
-@pytest.fixture(params=[("0.5", "lazy"), ("1.0", "lazy"), ("0.5", "stochastic")], ids=str)
+@pytest.fixture(params=[("0.5", "exact"), ("0.5", "lazy"), ("1.0", "lazy"), ("0.5", "stochastic")], ids=str)
 def job(request, tmp_path):
     """The folder with the inputs, the arguments, and the picks of an unbroken run."""
     rng = np.random.default_rng(4)

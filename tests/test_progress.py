@@ -53,8 +53,19 @@ def test_rate_is_of_the_last_seconds_and_eta_follows():
 
 
 def test_eta_of_a_run_that_speeds_up_is_below_the_linear_one():
-    told = states([(2, 2, 0), (3, 10, 0)], first_pass=True)
+    told = states([(2, 2, 0), (3, 10, 0)], first_pass=True, accelerating=True)
     assert 0 < told[1].eta < (100 - 10) / told[1].rate
+
+
+def test_a_run_that_ends_early_is_done():
+    told = []
+    tracker = Tracker(told.append, 100, 1000)
+    tracker.update(7, 50)
+    tracker.end(9)
+    assert [(p.phase, p.picks, p.k, p.evaluations) for p in told] == [
+        ("picking", 7, 100, 50),
+        ("done", 9, 9, 50),
+    ]
 
 
 def test_callbacks_see_the_whole_run():

@@ -13,7 +13,7 @@ from qdit._core import build_info
 RNG = np.random.default_rng(11)
 X = RNG.standard_normal((300, 16)).astype(np.float32)
 Q = RNG.random(300)
-METHODS = ["lazy", "naive", "stochastic"]
+METHODS = ["exact", "lazy", "naive", "stochastic", "quality", "random", "threshold", "cluster"]
 
 
 class StopRun(Exception):  # noqa: N818
@@ -53,10 +53,11 @@ def test_a_stopped_run_goes_on_to_the_same_picks(tmp_path, method, options, alph
 
 
 def test_saved_bounds_save_work(tmp_path, eager):
-    unbroken = qdit.select(X, Q, 0.4, 60, threads=1)
+    options = {"threads": 1, "method": "lazy"}
+    unbroken = qdit.select(X, Q, 0.4, 60, **options)
     with pytest.raises(StopRun):
-        qdit.select(X, Q, 0.4, 60, threads=1, checkpoint=tmp_path, progress=stop_at(50))
-    resumed = qdit.select(X, Q, 0.4, 60, threads=1, checkpoint=tmp_path)
+        qdit.select(X, Q, 0.4, 60, checkpoint=tmp_path, progress=stop_at(50), **options)
+    resumed = qdit.select(X, Q, 0.4, 60, checkpoint=tmp_path, **options)
     assert resumed.stats["resumed_picks"] >= 50
     assert resumed.stats["evaluations"] < len(X) // 2 < unbroken.stats["evaluations"]
 
@@ -82,7 +83,7 @@ def test_a_finished_checkpoint_goes_on_to_a_larger_k(tmp_path):
         ({"alpha": 0.5}, "alpha is 0.5 now and was 0.4 in the checkpoint"),
         ({"metric": "dot"}, "metric is 'dot' now and was 'cosine' in the checkpoint"),
         ({"floor": 0.0}, "floor is 0.0 now and was None in the checkpoint"),
-        ({"method": "naive"}, "method is 'naive' now and was 'lazy' in the checkpoint"),
+        ({"method": "naive"}, "method is 'naive' now and was 'exact' in the checkpoint"),
         ({"quality_scale": "rank"}, "quality_scale is 'rank' now and was 'raw' in the checkpoint"),
         ({"zero_rows": "ignore"}, "zero_rows is 'ignore' now and was 'error' in the checkpoint"),
     ],

@@ -82,7 +82,7 @@ def test_it_is_frozen_and_says_what_it_is(chosen):
         chosen.coverage = 1.0
     assert repr(chosen) == (
         f"Selection(k=20, coverage={chosen.coverage:.4f}, mean_quality={chosen.mean_quality:.4f}, "
-        f"objective={chosen.objective:.6g}, alpha=0.5, method='lazy', n=80)"
+        f"objective={chosen.objective:.6g}, alpha=0.5, method='exact', n=80)"
     )
 
 

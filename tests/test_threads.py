@@ -14,7 +14,7 @@ POOLS = [RNG.standard_normal((1500, 32)).astype(np.float32) for _ in range(2)]
 Q = RNG.random(1500)
 
 
-@pytest.mark.parametrize("method", ["lazy", "stochastic", "naive"])
+@pytest.mark.parametrize("method", ["exact", "lazy", "stochastic", "naive"])
 def test_two_selections_at_once_equal_one_after_the_other(method):
     def run(pool):
         return qdit.select(pool, Q, 0.3, 60, method=method, threads=2)

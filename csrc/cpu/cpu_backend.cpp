@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 #include <utility>
 
@@ -66,12 +67,10 @@ class CpuBackend final : public Backend {
     check_indices(given, n_, "given");
     const Stopwatch watch(stats_.seconds_commit);
     restart();
-    std::vector<Index> ids(static_cast<std::size_t>(options_.outside.n));
-    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<Index>(i);
-    std::vector<Fixed> increases(ids.size());
-    commit_products(options_.outside, outside_factor_, ids, increases);
-    increases.resize(given.size());
-    commit_products(options_.rows, factor_, given, increases);
+    std::vector<Index> outside(static_cast<std::size_t>(options_.outside.n));
+    std::iota(outside.begin(), outside.end(), 0);
+    cover(options_.outside, outside_factor_, without(outside, outside_ignored_));
+    cover(options_.rows, factor_, without(given, ignored_));
   }
 
   void gains(std::span<const Index> candidates, std::span<Fixed> out) override {
@@ -208,7 +207,7 @@ class CpuBackend final : public Backend {
     const auto squared = cpu::squared_norms(options_.rows, kernels_, pool_);
     const auto outside = cpu::squared_norms(options_.outside, kernels_, pool_);
     ignored_ = check_rows(options_.rows, squared, options_.metric, options_.zero_rows);
-    check_rows(options_.outside, outside, options_.metric, options_.zero_rows);
+    outside_ignored_ = check_rows(options_.outside, outside, options_.metric, options_.zero_rows);
     double largest = 0.0;
     for (const double s : squared) largest = std::max(largest, s);
     for (const double s : outside) largest = std::max(largest, s);
@@ -231,6 +230,11 @@ class CpuBackend final : public Backend {
       factors[i] = static_cast<float>(std::ldexp(inverse, half_exponent));
     }
     return factors;
+  }
+
+  void cover(const RowView& source, std::span<const float> factors, const std::vector<Index>& ids) {
+    std::vector<Fixed> increases(ids.size());
+    commit_products(source, factors, ids, increases);
   }
 
   void commit_exact(std::span<const Index> candidates, std::span<Fixed> increases) {
@@ -387,6 +391,7 @@ class CpuBackend final : public Backend {
   std::vector<float> outside_factor_;
   std::vector<double> row_sum_;  // sum over v of factor(v) * row(v), when first needed
   std::vector<Index> ignored_;
+  std::vector<Index> outside_ignored_;
   double range_ = 1.0;  // the largest similarity there can be
   double scale_ = 1.0;
   std::int32_t floor_ = 0;

@@ -1,6 +1,7 @@
 #include "cpu/similarity_cache.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace qdit::cpu {
 namespace {
@@ -34,8 +35,9 @@ std::size_t SimilarityCache::oldest() const {
 std::int32_t* SimilarityCache::reserve(Index row) {
   std::size_t place = slots_.size();
   if (static_cast<Index>(slots_.size()) < capacity_) {
-    slots_.emplace_back();
-    slots_.back().sims.resize(static_cast<std::size_t>(n_));
+    Slot slot;
+    slot.sims.resize(static_cast<std::size_t>(n_));
+    slots_.push_back(std::move(slot));
   } else {
     place = oldest();
     if (slots_[place].row >= 0) erase(slots_[place].row);

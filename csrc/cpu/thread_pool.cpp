@@ -1,6 +1,9 @@
 #include "cpu/thread_pool.h"
 
+#include <unistd.h>
+
 #include <cfenv>
+#include <stdexcept>
 #include <utility>
 
 namespace qdit::cpu {
@@ -23,7 +26,7 @@ class DefaultFloatingPoint {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads, Interrupt& interrupt) : interrupt_(interrupt) {
+ThreadPool::ThreadPool(int threads, Interrupt& interrupt) : interrupt_(interrupt), process_(getpid()) {
   try {
     for (int thread = 1; thread < threads; ++thread) {
       workers_.emplace_back([this, thread] { work(thread); });
@@ -36,19 +39,29 @@ ThreadPool::ThreadPool(int threads, Interrupt& interrupt) : interrupt_(interrupt
 
 ThreadPool::~ThreadPool() { shut_down(); }
 
+// A child of fork() has the pool's memory but none of its threads.
+bool ThreadPool::forked() const { return !workers_.empty() && getpid() != process_; }
+
 void ThreadPool::shut_down() {
+  if (forked()) {
+    for (auto& worker : workers_) worker.detach();
+    static_cast<void>(signals_.release());
+    return;
+  }
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(signals_->mutex);
     quit_ = true;
   }
-  start_.notify_all();
+  signals_->start.notify_all();
   for (auto& worker : workers_) worker.join();
 }
 
 void ThreadPool::run(std::int64_t count, const Task& task) {
   if (count == 0) return;
+  if (forked())
+    throw std::runtime_error("an engine cannot be used in a process forked from its own; make a new one.");
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(signals_->mutex);
     task_ = &task;
     count_ = count;
     next_.store(0, std::memory_order_relaxed);
@@ -59,10 +72,10 @@ void ThreadPool::run(std::int64_t count, const Task& task) {
       busy_ = static_cast<int>(workers_.size());
     }
   }
-  if (count > 1) start_.notify_all();
+  if (count > 1) signals_->start.notify_all();
   take_tasks(0);
-  std::unique_lock lock(mutex_);
-  done_.wait(lock, [this] { return busy_ == 0; });
+  std::unique_lock lock(signals_->mutex);
+  signals_->done.wait(lock, [this] { return busy_ == 0; });
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
@@ -70,14 +83,14 @@ void ThreadPool::work(int thread) {
   std::uint64_t seen = 0;
   for (;;) {
     {
-      std::unique_lock lock(mutex_);
-      start_.wait(lock, [&] { return quit_ || generation_ != seen; });
+      std::unique_lock lock(signals_->mutex);
+      signals_->start.wait(lock, [&] { return quit_ || generation_ != seen; });
       if (quit_) return;
       seen = generation_;
     }
     take_tasks(thread);
-    const std::lock_guard lock(mutex_);
-    if (--busy_ == 0) done_.notify_one();
+    const std::lock_guard lock(signals_->mutex);
+    if (--busy_ == 0) signals_->done.notify_one();
   }
 }
 
@@ -92,7 +105,7 @@ void ThreadPool::take_tasks(int thread) {
     }
   } catch (...) {
     next_.store(count_, std::memory_order_relaxed);
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(signals_->mutex);
     if (!error_) error_ = std::current_exception();
   }
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -34,16 +35,22 @@ class ThreadPool {
   void work(int thread);
   void take_tasks(int thread);
   void shut_down();
+  bool forked() const;
 
   Interrupt& interrupt_;
+  int process_;  // that the threads belong to
   std::vector<std::thread> workers_;
-  std::mutex mutex_;
-  std::condition_variable start_;
-  std::condition_variable done_;
-  std::uint64_t generation_ = 0;  // counts run() calls; guarded by mutex_
-  int busy_ = 0;                  // workers inside take_tasks(); guarded by mutex_
-  bool quit_ = false;             // guarded by mutex_
-  std::exception_ptr error_;      // guarded by mutex_
+  // On the heap, so that a forked child can let go of them: destroying them would wait for threads it lacks.
+  struct Signals {
+    std::mutex mutex;
+    std::condition_variable start;
+    std::condition_variable done;
+  };
+  std::unique_ptr<Signals> signals_ = std::make_unique<Signals>();
+  std::uint64_t generation_ = 0;  // counts run() calls; guarded by the mutex
+  int busy_ = 0;                  // workers inside take_tasks(); guarded by the mutex
+  bool quit_ = false;             // guarded by the mutex
+  std::exception_ptr error_;      // guarded by the mutex
   const Task* task_ = nullptr;    // written before a generation starts
   std::int64_t count_ = 0;        // likewise
   std::atomic<std::int64_t> next_{0};

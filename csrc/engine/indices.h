@@ -1,9 +1,12 @@
 // Range checks of row numbers that come from outside.
 #pragma once
 
+#include <algorithm>
+#include <iterator>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "engine/types.h"
 
@@ -16,6 +19,14 @@ inline void check_indices(std::span<const Index> rows, Index n, const std::strin
                                   std::to_string(rows[i]) + ", wanted 0 .. " + std::to_string(n - 1) + ".");
     }
   }
+}
+
+// The rows that are not among `left_out` (ascending), in their order.
+inline std::vector<Index> without(std::span<const Index> rows, std::span<const Index> left_out) {
+  std::vector<Index> kept;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(kept),
+               [left_out](Index row) { return !std::binary_search(left_out.begin(), left_out.end(), row); });
+  return kept;
 }
 
 }  // namespace qdit

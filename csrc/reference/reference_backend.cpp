@@ -28,7 +28,7 @@ class ReferenceBackend final : public Backend {
     const Stopwatch watch(stats_.seconds_check);
     double largest = 0.0;
     ignored_ = scan(options_.rows, inverse_norm_, largest);
-    scan(options_.outside, outside_inverse_norm_, largest);
+    outside_ignored_ = scan(options_.outside, outside_inverse_norm_, largest);
     const double range = similarity_range(options_.metric, largest);
     scale_ = std::ldexp(1.0, scale_exponent(range, kScaleBits));
     if (options_.floor) floor_ = fixed_floor(*options_.floor, range, scale_);
@@ -50,11 +50,13 @@ class ReferenceBackend final : public Backend {
     check_indices(given, n_, "given");
     restart();
     for (Index i = 0; i < options_.outside.n; ++i) {
+      if (std::binary_search(outside_ignored_.begin(), outside_ignored_.end(), i)) continue;
       read(options_.outside, i, row_);
       cover(outside_inverse_norm_[static_cast<std::size_t>(i)]);
     }
-    std::vector<Fixed> increases(given.size());
-    commit(given, increases);
+    const auto rows = without(given, ignored_);
+    std::vector<Fixed> increases(rows.size());
+    commit(rows, increases);
   }
 
   void gains(std::span<const Index> candidates, std::span<Fixed> out) override {
@@ -168,23 +170,25 @@ class ReferenceBackend final : public Backend {
   }
 
   std::vector<Index> scan(const RowView& rows, std::vector<double>& inverse_norm, double& largest) {
+    // Checked as the other backends see the rows, rounded to float32: every backend accepts the same pools.
     std::vector<double> squared(static_cast<std::size_t>(rows.n), 0.0);
+    std::vector<double> exact(squared.size(), 0.0);
     for (Index i = 0; i < rows.n; ++i) {
       options_.interrupt.poll();
       read(rows, i, row_);
-      double& sum = squared[static_cast<std::size_t>(i)];
-      // Rounded as the other backends see it, so that every backend accepts the same pools.
+      const auto at = static_cast<std::size_t>(i);
       for (const double x : row_) {
         const double rounded = static_cast<double>(static_cast<float>(x));
-        sum += rounded * rounded;
+        squared[at] += rounded * rounded;
+        exact[at] += x * x;
       }
-      if (sum > largest) largest = sum;
+      if (exact[at] > largest) largest = exact[at];
     }
     auto ignored = check_rows(rows, squared, options_.metric, options_.zero_rows);
     inverse_norm.resize(squared.size());
     for (std::size_t i = 0; i < squared.size(); ++i) {
-      const bool scaled = options_.metric == Metric::kCosine && squared[i] > 0.0;
-      inverse_norm[i] = scaled ? 1.0 / std::sqrt(squared[i]) : 1.0;
+      const bool scaled = options_.metric == Metric::kCosine && exact[i] > 0.0;
+      inverse_norm[i] = scaled ? 1.0 / std::sqrt(exact[i]) : 1.0;
     }
     return ignored;
   }
@@ -226,6 +230,7 @@ class ReferenceBackend final : public Backend {
   std::vector<double> outside_inverse_norm_;
   std::vector<Fixed> max_;
   std::vector<Index> ignored_;
+  std::vector<Index> outside_ignored_;
   std::span<Fixed> tracked_;             // while tracking: the gains ...
   std::vector<std::int64_t> evaluated_;  // ... and the number of commits when each was evaluated
   Wholeness whole_;

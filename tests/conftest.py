@@ -1,0 +1,124 @@
+"""Every compiled variant of the engine as one fixture, so that each behaviour has one test body."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from qdit import _core
+
+settings.register_profile("qdit", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("qdit")
+
+EXACT_METHODS = ["naive", "lazy", "exact"]
+RUN_OPTIONS = {
+    *("weight", "bonus", "given", "excluded", "epsilon", "seed", "memory"),
+    *("bounds", "picks", "on_progress", "interval"),
+    *("costs", "budget", "per_cost", "groups", "quotas"),
+}
+
+
+def dtype_name(rows: np.ndarray) -> str:
+    """Return the engine's name for the items; uint16 stands for bfloat16 bits."""
+    return "bfloat16" if rows.dtype == np.uint16 else str(rows.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """Picks with their gains in fixed point and as sums of similarities."""
+
+    picks: np.ndarray
+    fixed: np.ndarray
+    gains: np.ndarray
+
+    def bits(self) -> tuple[bytes, bytes]:
+        """Return what must be equal where runs must agree to the last bit."""
+        return self.picks.tobytes(), self.fixed.tobytes()
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A backend with its instruction set."""
+
+    backend: str
+    simd: str | None = None
+
+    def __str__(self) -> str:
+        return self.backend if self.simd is None else f"{self.backend}-{self.simd}"
+
+    def engine(self, rows: np.ndarray, **options: Any) -> _core.Engine:
+        """Return an engine over the rows; dtype follows from the array unless it is given."""
+        if options.get("outside") is not None:
+            options.setdefault("outside_dtype", dtype_name(options["outside"]))
+        return _core.Engine(
+            rows, **({"dtype": dtype_name(rows), "backend": self.backend, "simd": self.simd} | options)
+        )
+
+    @staticmethod
+    def run(engine: _core.Engine, k: int, method: str = "lazy", **options: Any) -> Selected:
+        """Reset and select. weight is per unit of similarity; given rows are also excluded."""
+        given = options.pop("given", None)
+        excluded = options.pop("excluded", None)
+        if given is not None:
+            given = np.asarray(given, np.int64)
+            excluded = given if excluded is None else np.union1d(excluded, given)
+        options["weight"] = options.get("weight", 1.0) / engine.scale
+        options.setdefault("bonus", np.zeros(engine.n))
+        engine.reset(given)
+        picks, fixed = engine.select(
+            method, k, excluded=None if excluded is None else np.asarray(excluded, np.int64), **options
+        )
+        return Selected(picks, fixed, fixed / engine.scale)
+
+    def select(self, rows: np.ndarray, k: int, method: str = "lazy", **options: Any) -> Selected:
+        """Return what a fresh engine selects; each option goes where it belongs."""
+        run = {name: options.pop(name) for name in RUN_OPTIONS & options.keys()}
+        return self.run(self.engine(rows, **options), k, method, **run)
+
+
+def _variants() -> list[Variant]:
+    return [Variant("reference"), *(Variant("cpu", level) for level in _core.build_info()["simd_built"])]
+
+
+def _runs_here(variant: Variant) -> Variant:
+    if variant.simd is not None and variant.simd not in _core.build_info()["simd_supported"]:
+        pytest.skip(f"this processor does not run {variant.simd}")
+    return variant
+
+
+@pytest.fixture(params=_variants(), ids=str)
+def variant(request: pytest.FixtureRequest) -> Variant:
+    """Every backend, and cpu with every instruction set of this build."""
+    return _runs_here(request.param)
+
+
+@pytest.fixture(params=[variant for variant in _variants() if variant.backend == "cpu"], ids=str)
+def cpu(request: pytest.FixtureRequest) -> Variant:
+    """Every instruction set of this build."""
+    return _runs_here(request.param)
+
+
+@pytest.fixture(scope="session")
+def default_cpu() -> Variant:
+    """The backend as users get it."""
+    return Variant("cpu")
+
+
+@pytest.fixture
+def cpu_levels() -> list[Variant]:
+    """All instruction sets that run here, slowest first, to compare with each other."""
+    return [Variant("cpu", level) for level in _core.build_info()["simd_supported"]]
+
+
+@pytest.fixture(params=EXACT_METHODS)
+def method(request: pytest.FixtureRequest) -> str:
+    """The methods that promise the exact greedy picks."""
+    return request.param
+
+
+@pytest.fixture(params=[*EXACT_METHODS, "stochastic"])
+def any_method(request: pytest.FixtureRequest) -> str:
+    """All methods."""
+    return request.param
