@@ -1,8 +1,8 @@
 """The gains kernel against OpenBLAS: one batch of marginal gains and one float32 product of the same shape.
 
 `python bench/bench_gains.py` measures both in turn in one process, prints the share pair by pair and writes
-bench/results/gains.{json,md}. `pytest bench --benchmark-only` gives the same two to pytest-benchmark. Answers are
-checked before anything is timed.
+bench/results/gains.{json,md}. `pytest bench --benchmark-only` gives the same two to pytest-benchmark. Answers
+are checked before anything is timed.
 """
 
 from __future__ import annotations

@@ -74,7 +74,8 @@ class Engine {
   std::pair<IndexArray, py::array_t<double>> nearest(const py::array& centroids) {
     const RowView rows = row_view(centroids, "float32", "centroids");
     if (rows.d != d_ || rows.n < 1) {
-      throw std::invalid_argument("centroids: wanted at least one row of " + std::to_string(d_) + " columns.");
+      throw std::invalid_argument("centroids: wanted at least one row of " + std::to_string(d_) +
+                                  " columns.");
     }
     IndexArray ids(backend_->size());
     py::array_t<double> sims(backend_->size());

@@ -1,7 +1,6 @@
 #include "cpu/cpu_backend.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
@@ -12,10 +11,9 @@
 #include "cpu/nearest.h"
 #include "cpu/pool.h"
 #include "cpu/product.h"
+#include "cpu/scaled_pool.h"
 #include "cpu/similarity_cache.h"
-#include "engine/fixed_point.h"
 #include "engine/indices.h"
-#include "engine/row_check.h"
 #include "engine/wholeness.h"
 
 namespace qdit {
@@ -23,8 +21,8 @@ namespace {
 
 using cpu::BlockSims;
 using cpu::kPaddingMax;
+using cpu::ScaledRows;
 
-constexpr int kScaleBits = 26;        // |s| <= 2^26: a relu fits 27 bits, a tile's sum 32
 constexpr Index kBatch = 512;         // candidates of a wide product
 constexpr Index kKeepWidth = 64;      // similarities of wider batches are not worth storing
 constexpr Index kCommitWidth = 128;   // rows of one blocked commit
@@ -37,19 +35,19 @@ class CpuBackend final : public Backend {
         kernels_(cpu::select_kernels(options_.simd)),
         pool_(options_.threads, options_.interrupt),
         n_(options_.rows.n),
+        scaled_(check()),
         product_(kernels_, pool_, options_.rows, options_.block_rows),
         cache_(n_, options_.cache_bytes),
         max_(static_cast<std::size_t>(n_ + kernels_.tile_rows), kPaddingMax) {
-    const Stopwatch watch(stats_.seconds_check);
-    scan();
+    stats_.rows_read = n_;
     restart();
     note_memory();
   }
 
   std::string name() const override { return "cpu"; }
   Index size() const override { return n_; }
-  double scale() const override { return scale_; }
-  std::span<const Index> ignored() const override { return ignored_; }
+  double scale() const override { return scaled_.scale(); }
+  std::span<const Index> ignored() const override { return scaled_.rows().ignored; }
   bool empty() const override { return empty_; }
   bool cached(Index candidate) const override { return cache_.contains(candidate); }
   BackendStats stats() const override {
@@ -69,8 +67,8 @@ class CpuBackend final : public Backend {
     restart();
     std::vector<Index> outside(static_cast<std::size_t>(options_.outside.n));
     std::iota(outside.begin(), outside.end(), 0);
-    cover(options_.outside, outside_factor_, without(outside, outside_ignored_));
-    cover(options_.rows, factor_, without(given, ignored_));
+    cover(scaled_.outside(), without(outside, scaled_.outside().ignored));
+    cover(scaled_.rows(), without(given, scaled_.rows().ignored));
   }
 
   void gains(std::span<const Index> candidates, std::span<Fixed> out) override {
@@ -119,7 +117,7 @@ class CpuBackend final : public Backend {
       }
       std::size_t end = i + 1;
       while (end < candidates.size() && !cache_.contains(candidates[end])) ++end;
-      commit_products(options_.rows, factor_, candidates.subspan(i, end - i), increases.subspan(i, end - i));
+      commit_products(scaled_.rows(), candidates.subspan(i, end - i), increases.subspan(i, end - i));
       i = end;
     }
     note_memory();
@@ -131,7 +129,7 @@ class CpuBackend final : public Backend {
     if (empty_) throw std::logic_error("track: nothing is chosen yet.");
     const auto evaluations = stats_.evaluations;
     exact_ = std::make_unique<cpu::ExactGains>(
-        cpu::ExactGains::Input{kernels_, pool_, product_, options_.rows, factor_, max_}, gains, memory,
+        cpu::ExactGains::Input{kernels_, pool_, product_, options_.rows, factors(), max_}, gains, memory,
         [&](double share) {
           stats_.evaluations = evaluations + static_cast<std::int64_t>(share * static_cast<double>(n_));
           tick(share);
@@ -147,14 +145,14 @@ class CpuBackend final : public Backend {
                     std::span<Fixed> out) override {
     check_indices(candidates, n_, "candidates");
     check_indices(rows, n_, "rows");
-    std::vector<float> factors;
-    for (const Index row : rows) factors.push_back(factor_[static_cast<std::size_t>(row)]);
+    std::vector<float> row_factors;
+    for (const Index row : rows) row_factors.push_back(factors()[static_cast<std::size_t>(row)]);
     const AlignedVector<std::int32_t> none(rows.size() + static_cast<std::size_t>(kernels_.tile_rows),
                                            kPaddingMax);
     for (std::size_t begin = 0; begin < candidates.size() && !rows.empty(); begin += kCommitWidth) {
       const auto ids =
           candidates.subspan(begin, std::min<std::size_t>(kCommitWidth, candidates.size() - begin));
-      panels_.pack(kernels_, options_.rows, factor_, ids);
+      panels_.pack(kernels_, options_.rows, factors(), ids);
       std::vector<Fixed> unused(ids.size());
       BlockSims sims(ids.size(), product_.block_rows(), pool_.threads());
       const auto done = [&](const cpu::Product::Block& block) {
@@ -163,27 +161,20 @@ class CpuBackend final : public Backend {
           std::copy_n(sims.column(c, block), block.count, to);
         }
       };
-      product_.run({panels_, factors, none.data(), unused, sims.target(), done, rows});
+      product_.run({panels_, row_factors, none.data(), unused, sims.target(), done, rows});
       stats_.products += static_cast<double>(ids.size()) * static_cast<double>(rows.size());
     }
   }
 
   void nearest(const RowView& centroids, std::span<Index> ids, std::span<double> sims) override {
-    const auto squared = cpu::squared_norms(centroids, kernels_, pool_);
-    check_rows(centroids, squared, options_.metric, ZeroRows::kError);
-    for (std::size_t c = 0; c < squared.size() && options_.metric == Metric::kDot; ++c) {
-      if (squared[c] > range_) {
-        throw std::invalid_argument("centroids: row " + std::to_string(c) +
-                                    " is longer than every row of the pool.");
-      }
-    }
-    const auto scales = factors(squared, std::ilogb(scale_) / 2);
+    const ScaledRows scaled = scaled_.add(centroids);
     std::vector<std::int32_t> best(ids.size());
     std::vector<std::int32_t> best_sims(ids.size());
-    cpu::nearest_centroids({kernels_, pool_, options_.rows, factor_, centroids, scales}, 1, best, best_sims);
+    cpu::nearest_centroids({kernels_, pool_, options_.rows, factors(), centroids, scaled.factors}, 1, best,
+                           best_sims);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       ids[i] = best[i];
-      sims[i] = best_sims[i] / scale_;
+      sims[i] = best_sims[i] / scaled_.scale();
     }
     stats_.products += static_cast<double>(n_) * static_cast<double>(centroids.n);
     stats_.rows_read += n_;
@@ -198,43 +189,20 @@ class CpuBackend final : public Backend {
 
   void row_coverage(std::span<double> out) const override {
     whole_.check();
-    for (std::size_t v = 0; v < out.size(); ++v) out[v] = max_[v] / scale_;
+    for (std::size_t v = 0; v < out.size(); ++v) out[v] = max_[v] / scaled_.scale();
   }
 
  private:
-  // Checks all rows; scale, floor and factors follow from their norms.
-  void scan() {
-    const auto squared = cpu::squared_norms(options_.rows, kernels_, pool_);
-    const auto outside = cpu::squared_norms(options_.outside, kernels_, pool_);
-    ignored_ = check_rows(options_.rows, squared, options_.metric, options_.zero_rows);
-    outside_ignored_ = check_rows(options_.outside, outside, options_.metric, options_.zero_rows);
-    double largest = 0.0;
-    for (const double s : squared) largest = std::max(largest, s);
-    for (const double s : outside) largest = std::max(largest, s);
-    range_ = similarity_range(options_.metric, largest);
-    const int exponent = scale_exponent(range_, kScaleBits);
-    scale_ = std::ldexp(1.0, exponent);
-    if (options_.floor) floor_ = static_cast<std::int32_t>(fixed_floor(*options_.floor, range_, scale_));
-    factor_ = factors(squared, exponent / 2);
-    outside_factor_ = factors(outside, exponent / 2);
-    stats_.rows_read += n_;
+  cpu::ScaledPool check() {
+    const Stopwatch watch(stats_.seconds_check);
+    return {options_, kernels_, pool_};
   }
 
-  // Each of the two rows of a product carries half of the scale, and its inverse norm under cosine. Applied
-  // after the product: the products of float16 items stay exact.
-  std::vector<float> factors(const std::vector<double>& squared, int half_exponent) const {
-    std::vector<float> factors(squared.size());
-    for (std::size_t i = 0; i < squared.size(); ++i) {
-      double inverse = 1.0;
-      if (options_.metric == Metric::kCosine) inverse = squared[i] > 0.0 ? 1.0 / std::sqrt(squared[i]) : 0.0;
-      factors[i] = static_cast<float>(std::ldexp(inverse, half_exponent));
-    }
-    return factors;
-  }
+  std::span<const float> factors() const { return scaled_.rows().factors; }
 
-  void cover(const RowView& source, std::span<const float> factors, const std::vector<Index>& ids) {
+  void cover(const ScaledRows& source, const std::vector<Index>& ids) {
     std::vector<Fixed> increases(ids.size());
-    commit_products(source, factors, ids, increases);
+    commit_products(source, ids, increases);
   }
 
   void commit_exact(std::span<const Index> candidates, std::span<Fixed> increases) {
@@ -249,15 +217,15 @@ class CpuBackend final : public Backend {
     exact_.reset();
     empty_ = !options_.floor.has_value();
     whole_.end();
-    std::fill_n(max_.begin(), n_, floor_);
+    std::fill_n(max_.begin(), n_, scaled_.floor());
   }
 
   void first_gains(std::span<const Index> candidates, std::span<Fixed> out) {
     if (row_sum_.empty()) {
-      row_sum_ = cpu::weighted_row_sum(options_.rows, factor_, kernels_, pool_);
+      row_sum_ = cpu::weighted_row_sum(options_.rows, factors(), kernels_, pool_);
       stats_.rows_read += n_;
     }
-    cpu::first_gains(options_.rows, factor_, row_sum_, candidates, kernels_, pool_, out);
+    cpu::first_gains(options_.rows, factors(), row_sum_, candidates, kernels_, pool_, out);
   }
 
   void stored_gains(std::span<const Index> candidates, const std::vector<std::size_t>& which,
@@ -291,7 +259,7 @@ class CpuBackend final : public Backend {
                      std::span<Fixed> out) {
     std::vector<Index> ids;
     for (const std::size_t i : which) ids.push_back(candidates[i]);
-    panels_.pack(kernels_, options_.rows, factor_, ids);
+    panels_.pack(kernels_, options_.rows, factors(), ids);
     std::vector<Fixed> gains(ids.size());
     std::vector<std::int32_t*> slots;
     cpu::Product::Target target;
@@ -306,7 +274,7 @@ class CpuBackend final : public Backend {
         return slot == nullptr ? nullptr : slot + block.begin;
       };
     }
-    product_.run({panels_, factor_, max_.data(), gains, target, {}});
+    product_.run({panels_, factors(), max_.data(), gains, target, {}});
     cache_.publish();
     count_products(ids.size());
     for (std::size_t c = 0; c < ids.size(); ++c) out[which[c]] = gains[c];
@@ -323,18 +291,16 @@ class CpuBackend final : public Backend {
     return increase;
   }
 
-  void commit_products(const RowView& source, std::span<const float> factors, std::span<const Index> ids,
-                       std::span<Fixed> increases) {
+  void commit_products(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases) {
     for (std::size_t begin = 0; begin < ids.size(); begin += kCommitWidth) {
       const auto count = std::min<std::size_t>(kCommitWidth, ids.size() - begin);
-      commit_product(source, factors, ids.subspan(begin, count), increases.subspan(begin, count));
+      commit_product(source, ids.subspan(begin, count), increases.subspan(begin, count));
     }
   }
 
   // One blocked product; then each thread raises the maxima of its own rows, candidate by candidate.
-  void commit_product(const RowView& source, std::span<const float> factors, std::span<const Index> ids,
-                      std::span<Fixed> increases) {
-    panels_.pack(kernels_, source, factors, ids);
+  void commit_product(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases) {
+    panels_.pack(kernels_, source.view, source.factors, ids);
     BlockSims sims(ids.size(), product_.block_rows(), pool_.threads());
     std::vector<std::vector<Fixed>> sums(static_cast<std::size_t>(pool_.threads()),
                                          std::vector<Fixed>(ids.size(), 0));
@@ -346,7 +312,7 @@ class CpuBackend final : public Backend {
     };
     whole_.begin();
     std::vector<Fixed> unused(ids.size());
-    product_.run({panels_, factor_, max_.data(), unused, sims.target(), done});
+    product_.run({panels_, factors(), max_.data(), unused, sims.target(), done});
     whole_.end();
     empty_ = false;
     count_products(ids.size());
@@ -373,32 +339,26 @@ class CpuBackend final : public Backend {
   }
 
   void note_memory() {
-    const auto bytes = (factor_.size() + outside_factor_.size()) * sizeof(float) +
+    const auto bytes = (factors().size() + scaled_.outside().factors.size()) * sizeof(float) +
                        max_.size() * sizeof(std::int32_t) + row_sum_.size() * sizeof(double) +
                        product_.bytes() + panels_.bytes() + cache_.bytes() + (exact_ ? exact_->bytes() : 0);
     stats_.peak_bytes = std::max(stats_.peak_bytes, static_cast<std::int64_t>(bytes));
   }
 
+  BackendStats stats_;
   PoolOptions options_;
   const cpu::Kernels& kernels_;
   cpu::ThreadPool pool_;
   Index n_;
+  cpu::ScaledPool scaled_;
   cpu::Product product_;
   cpu::SimilarityCache cache_;
   cpu::Panels panels_;
   AlignedVector<std::int32_t> max_;  // running maximum, then padding
-  std::vector<float> factor_;
-  std::vector<float> outside_factor_;
-  std::vector<double> row_sum_;  // sum over v of factor(v) * row(v), when first needed
-  std::vector<Index> ignored_;
-  std::vector<Index> outside_ignored_;
-  double range_ = 1.0;  // the largest similarity there can be
-  double scale_ = 1.0;
-  std::int32_t floor_ = 0;
+  std::vector<double> row_sum_;      // sum over v of factor(v) * row(v), when first needed
   bool empty_ = true;
   Wholeness whole_;
   std::unique_ptr<cpu::ExactGains> exact_;  // while tracking
-  BackendStats stats_;
 };
 
 }  // namespace

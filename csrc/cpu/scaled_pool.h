@@ -1,0 +1,47 @@
+// Checked rows and what their dot products are multiplied by.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "cpu/kernels.h"
+#include "cpu/thread_pool.h"
+#include "engine/pool_options.h"
+#include "engine/rows.h"
+#include "engine/types.h"
+
+namespace qdit::cpu {
+
+struct ScaledRows {
+  RowView view;
+  std::vector<float> factors;  // similarity in fixed point = dot product * (factor * factor)
+  std::vector<Index> ignored;  // ascending
+};
+
+class ScaledPool {
+ public:
+  // Throws std::invalid_argument for the first bad row, or a floor that is no similarity.
+  ScaledPool(const PoolOptions& options, const Kernels& kernels, ThreadPool& pool);
+
+  const ScaledRows& rows() const { return rows_; }
+  const ScaledRows& outside() const { return outside_; }
+  double scale() const { return scale_; }
+  std::int32_t floor() const { return floor_; }
+  // Other rows on the same scale. Under "dot" none may be longer than the longest of the pool.
+  ScaledRows add(const RowView& view) const;
+
+ private:
+  std::vector<float> factors(std::span<const double> squared_norms) const;
+
+  const Kernels& kernels_;
+  ThreadPool& pool_;
+  Metric metric_;
+  double range_ = 1.0;  // the largest similarity there can be
+  int exponent_ = 0;
+  double scale_ = 1.0;
+  std::int32_t floor_ = 0;
+  ScaledRows rows_;
+  ScaledRows outside_;
+};
+
+}  // namespace qdit::cpu
