@@ -10,6 +10,7 @@ from .greedy import select
 from .progress import Progress
 from .rows import Rows, open_embeddings
 from .selection import Selection
+from .sweep import sweep
 
 __all__ = [
     "Progress",
@@ -21,4 +22,5 @@ __all__ = [
     "open_embeddings",
     "row_coverage",
     "select",
+    "sweep",
 ]

@@ -70,7 +70,8 @@ class Checkpoint:
         self._lock: int | None = _acquire(self.path)
         try:
             manifest.remove_leftovers(self.path, ("header.json", "bounds.bin"))
-            self._key = self._match(dict(identity))
+            self._identity = dict(identity)
+            self._key = self._match(self._identity)
             self.indices, self.gains = self._read_journal()
             self.bounds = self._read_bounds()
         except BaseException:
@@ -129,12 +130,16 @@ class Checkpoint:
         self._next_snapshot = now + max(_SNAPSHOT_SECONDS, _SNAPSHOT_SHARE * (now - start))
         return True
 
+    def nested(self, name: str) -> Checkpoint:
+        """Open the checkpoint of a part of this run, in a folder of its own."""
+        return Checkpoint(self.path / name, {**self._identity, "part": name}, self._n, clock=self._clock)
+
     def result(self, k: int) -> Selection | None:
-        """Return the finished selection, if the earlier run ended with k picks."""
+        """Return the finished selection, if that is what the earlier run was asked for."""
         if not (self.path / "result" / MANIFEST).is_file():
             return None
         selection = Selection.load(self.path / "result")
-        return selection if len(selection) == k else None
+        return selection if selection.params.get("k") == k else None
 
     def finish(self, selection: Selection) -> None:
         """Store the result, so that the next run with this checkpoint returns at once."""

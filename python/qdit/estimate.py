@@ -11,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .job import Job
+from .options import OTHER_METHODS
+from .plan import Plan
 from .problem import Problem
-from .runner import Plan, best_rows
+from .variants import best_rows
 
 _CALIBRATION_SECONDS = 0.5
 _FIRST_BATCH = 64
 _COMMITS = 4
 _LAZY_EVALUATIONS = 6.5  # evaluations over n of a lazy run: 52,002 Alpaca rows, k 9,000, alpha 0.7
+# one symmetric pass, 0.5, and what the first picks take: the share of all n x n pairs that is multiplied
+_EXACT_EVALUATIONS = 0.65
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Estimate:
     Attributes:
         memory_needed: bytes the engine needs at least, beside the pool.
         cache_bytes: bytes it may use on top for stored similarity rows.
+        pair_bytes: bytes that method "exact" may use for alive pairs.
         evaluations: marginal gains expected.
         seconds_per_evaluation: measured, over all rows of the pool.
         seconds_per_pick: measured, to add one row.
@@ -36,6 +41,7 @@ class Estimate:
 
     memory_needed: int
     cache_bytes: int
+    pair_bytes: int
     evaluations: float
     seconds_per_evaluation: float
     seconds_per_pick: float
@@ -51,24 +57,32 @@ def estimate(job: Job) -> Estimate:
     per_evaluation = _seconds_per_row(engine.gains, rows, _FIRST_BATCH)
     evaluations = expected_evaluations(job.plan, job.problem)
     return Estimate(
-        memory_needed=job.problem.memory_needed(job.threads),
-        cache_bytes=job.cache_bytes,
+        memory_needed=job.problem.memory_needed(job.threads, job.plan.method),
+        cache_bytes=job.memory.cache_bytes,
+        pair_bytes=job.memory.pair_bytes,
         evaluations=evaluations,
         seconds_per_evaluation=per_evaluation,
         seconds_per_pick=per_pick,
-        seconds=evaluations * per_evaluation + job.plan.k * per_pick,
+        seconds=evaluations * per_evaluation + expected_commits(job.plan) * per_pick,
     )
 
 
 def expected_evaluations(plan: Plan, problem: Problem) -> float:
     """Return about how many marginal gains a run computes, each over all rows."""
     n, k = problem.n, plan.k
-    if plan.method == "quality":
+    if plan.method in OTHER_METHODS:
         return 0.0
+    if plan.method == "exact":
+        return _EXACT_EVALUATIONS * n
     if plan.method == "stochastic":
         return k * min(float(n), math.ceil(n / k * math.log(1 / plan.epsilon)))
     everything = k * (n - (k - 1) / 2)
     return everything if plan.method == "naive" else min(everything, _LAZY_EVALUATIONS * n)
+
+
+def expected_commits(plan: Plan) -> int:
+    """Return how many picks cost a product with all rows; those of "exact" are in its evaluations."""
+    return 0 if plan.method == "exact" else plan.k
 
 
 def _seconds_per_row(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ._core import Engine
 from .checkpoint import Checkpoint
 from .job import Job, prepare
 from .progress import Progress, open_sink
@@ -17,7 +18,7 @@ def select(
     embeddings: Any,
     quality: Any = None,
     alpha: float = 0.7,
-    k: int | float = 10_000,
+    k: int | float | None = None,
     *,
     method: str = "auto",
     backend: str = "auto",
@@ -31,6 +32,14 @@ def select(
     threads: int | None = None,
     memory_budget: int | str | None = None,
     zero_rows: str = "error",
+    costs: Any = None,
+    budget: float | None = None,
+    groups: Any = None,
+    quota: Any = None,
+    quota_mode: str = "at_most",
+    tau: float = 0.5,
+    shortfall: str = "fill",
+    clusters: int = 100,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | Callable[[Progress], Any] | None = None,
 ) -> Selection:
@@ -44,10 +53,16 @@ def select(
         embeddings: (n, d) float16, bfloat16, float32 or float64, C-contiguous: an array, np.memmap, path to a
             .npy file, CPU tensor, or what `qdit.open_embeddings` returned. Never copied.
         quality: (n,) finite scores (or the path of a .npy file), larger is better; None needs alpha=0.
-        alpha: from 0 (diversity only) to 1 (quality only: the k best scores, whatever the method).
-        k: number of rows, or a fraction of n between 0 and 1.
-        method: "lazy" (exact, with upper bounds), "naive" (exact, every gain at every pick), "stochastic"
-            (ceil(n / k * ln(1 / epsilon)) random candidates per pick), or "auto" = "lazy".
+        alpha: from 0 (diversity only) to 1 (quality only: the k best scores, whatever the greedy method).
+        k: number of rows, or a fraction of n between 0 and 1. None is 10,000, or with exact quotas their sum,
+            or with a budget as many as it buys.
+        method: greedy with the same picks: "exact" (all gains from one pass over all pairs, then kept up to
+            date), "lazy" (upper bounds, Minoux 1978), "naive" (every gain at every pick), or "auto", "exact"
+            on backend "cpu" if the memory budget lets it, else "lazy". Greedy on samples: "stochastic"
+            (ceil(n / k * ln(1 / epsilon)) random candidates per pick, Mirzasoleiman et al. 2015). Not greedy:
+            "quality" (the best scores), "random", "threshold" (in order of quality, rows that are no more
+            similar than tau to any kept or given row) and "cluster" (equally many of every k-means cluster,
+            by quality), the last two as in arXiv 2311.14736.
         backend: "cpu", "reference" (float64, slow, plain), or "auto" = "cpu".
         metric: "cosine" (rows are normalised as they are read) or "dot".
         floor: similarity that every row starts with; None starts with nothing, so that the first pick's
@@ -57,11 +72,25 @@ def select(
         given: what is already chosen: row numbers of the pool, or (m, d) rows outside it. Their coverage
             counts, they are not picked again.
         epsilon: between 0 and 1, how much "stochastic" may lose in expectation.
-        seed: of "stochastic".
+        seed: of "stochastic", "random" and "cluster".
         threads: None for all processors that this process may use. Never changes the result.
-        memory_budget: bytes, or text such as "2GiB", beside the embeddings; None takes up to 512 MB for
-            stored similarities. Never changes the result.
+        memory_budget: bytes, or text such as "2GiB", beside the embeddings; None takes half of the available
+            memory for "exact", 512 MB for stored similarities otherwise. Never changes the result.
         zero_rows: under "cosine", "error" refuses rows of zeros and "ignore" leaves them out.
+        costs: (n,) positive numbers such as tokens (or the path of a .npy file), with budget. Greedy by score
+            per cost and greedy by score both run, each passing over rows that no longer fit and ending when
+            no row with a positive score is left; the result is the one with the larger objective (Leskovec et
+            al., KDD 2007), stats has both. A score below zero would lower the objective: shift such quality,
+            for instance with quality_scale="minmax".
+        budget: what the costs of the picks may add up to, those of given rows not counted.
+        groups: (n,) integers or strings such as sources or languages (or a .npy file), with quota.
+        quota: the most rows of each group, given rows not counted: a number, or {group: number}, where groups
+            that are not named have no limit.
+        quota_mode: "at_most", or "exact": every group gets its quota, and k is their sum.
+        tau: of "threshold", a similarity.
+        shortfall: of "threshold", when fewer than k rows are left: "fill" takes the best of the others,
+            "stop" returns fewer, "error" raises ValueError. stats tells how many survived.
+        clusters: of "cluster".
         checkpoint: a directory. A run that was stopped in any way goes on from it when the call is repeated
             and ends with the same picks; a finished one returns at once. It stays until you delete it.
         progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
@@ -94,6 +123,14 @@ def select(
         threads=threads,
         memory_budget=memory_budget,
         zero_rows=zero_rows,
+        costs=costs,
+        budget=budget,
+        groups=groups,
+        quota=quota,
+        quota_mode=quota_mode,
+        tau=tau,
+        shortfall=shortfall,
+        clusters=clusters,
     )
     return run_job(job, start, checkpoint=checkpoint, progress=progress)
 
@@ -104,16 +141,20 @@ def run_job(
     *,
     checkpoint: str | os.PathLike[str] | None,
     progress: bool | Callable[[Progress], Any] | None,
+    engine: Engine | None = None,
 ) -> Selection:
-    """Run a prepared call, or finish it from its checkpoint; start: perf_counter() when the call began."""
+    """Run a prepared call, or finish it from its checkpoint.
+
+    start: perf_counter() when the call began. engine: one that was reset for it; None makes one.
+    """
     sink, bar = open_sink(progress)
     try:
         if checkpoint is None:
-            return job.run(start, sink=sink)
+            return job.run(start, sink=sink, engine=engine)
         with Checkpoint(checkpoint, job.identity(), job.problem.n) as saved:
             selection = saved.result(job.plan.k)
             if selection is None:
-                selection = job.run(start, sink=sink, saved=saved)
+                selection = job.run(start, sink=sink, saved=saved, engine=engine)
                 saved.finish(selection)
             return selection
     except KeyboardInterrupt as interrupt:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from . import budget, options, scaling
+from . import options, scaling, variants
 from ._core import Engine, build_info
+from .budget import Memory, parse_bytes
+from .certificate import certified, upper_bound
 from .checkpoint import Checkpoint
+from .constraints import open_constraints
+from .outcome import Outcome
+from .plan import Plan, check_applies, check_k, resolve_k, resolve_method
 from .problem import Problem, make_problem, versions
 from .progress import Progress
-from .runner import Plan, Runner
+from .runner import Runner
 from .selection import Selection
 
 
@@ -22,27 +29,38 @@ def prepare(
     embeddings: Any,
     quality: Any,
     alpha: float,
-    k: int | float,
+    k: int | float | None = None,
     *,
-    method: str,
-    backend: str,
-    metric: str,
-    floor: float | None,
-    gain_scale: str,
-    quality_scale: str,
-    given: Any,
-    epsilon: float,
-    seed: int,
-    threads: int | None,
-    memory_budget: int | str | None,
-    zero_rows: str,
+    method: str = "auto",
+    backend: str = "auto",
+    metric: str = "cosine",
+    floor: float | None = None,
+    gain_scale: str = "sum",
+    quality_scale: str = "raw",
+    given: Any = None,
+    epsilon: float = 0.01,
+    seed: int = 0,
+    threads: int | None = None,
+    memory_budget: int | str | None = None,
+    zero_rows: str = "error",
+    costs: Any = None,
+    budget: float | None = None,
+    groups: Any = None,
+    quota: Any = None,
+    quota_mode: str = "at_most",
+    tau: float = 0.5,
+    shortfall: str = "fill",
+    clusters: int = 100,
 ) -> Job:
     """Check every argument; they and the errors are those of `qdit.select`."""
     options.check_choice("method", method, options.METHODS)
+    options.check_choice("shortfall", shortfall, options.SHORTFALLS)
     epsilon = options.check_epsilon(epsilon)
     seed = options.check_seed(seed)
+    tau = options.check_float("tau", tau)
+    clusters = options.check_clusters(clusters)
     threads = options.check_threads(threads)
-    limit = budget.parse_bytes("memory_budget", memory_budget)
+    limit = parse_bytes("memory_budget", memory_budget)
     problem = make_problem(
         embeddings,
         quality,
@@ -55,52 +73,63 @@ def prepare(
         quality_scale=quality_scale,
         given=given,
     )
-    plan = Plan(resolve_method(method, problem.alpha), options.resolve_k(k, problem.n), epsilon, seed)
-    check_k(plan.k, problem.n, len(problem.given))
-    return Job(problem, plan, threads, budget.cache_bytes(limit, problem.memory_needed(threads)))
-
-
-def resolve_method(method: str, alpha: float) -> str:
-    """Return the method that runs: "quality" at alpha = 1, else "lazy" for "auto"."""
-    if alpha == 1.0:
-        return "quality"
-    return "lazy" if method == "auto" else method
-
-
-def check_k(k: int, n: int, given: int, ignored: int = 0) -> None:
-    """Raise ValueError if fewer than k rows can be picked."""
-    free = n - given - ignored
-    if k <= free:
-        return
-    out = [f"{count:,} {what}" for count, what in ((given, "given"), (ignored, "ignored zero rows")) if count]
-    less = f" less {' and '.join(out)}" if out else ""
-    raise ValueError(f"k: got {k:,}, wanted at most {free:,} ({n:,} rows{less}); pass a smaller k")
+    constraints = open_constraints(
+        problem.n, costs=costs, budget=budget, groups=groups, quota=quota, quota_mode=quota_mode
+    )
+    method, memory = resolve_method(method, problem, constraints, threads, limit)
+    check_applies(method, problem, constraints, tau)
+    plan = Plan(
+        method,
+        resolve_k(k, problem, constraints),
+        epsilon,
+        seed,
+        constraints=constraints,
+        tau=tau,
+        shortfall=shortfall,
+        clusters=clusters,
+        pair_bytes=memory.pair_bytes,
+    )
+    if constraints.costs is None:
+        check_k(plan.k, problem.n, len(problem.given))
+    return Job(problem, plan, threads, memory)
 
 
 class Job:
     """A checked call of `select`, ready to run."""
 
-    def __init__(self, problem: Problem, plan: Plan, threads: int, cache_bytes: int) -> None:
+    def __init__(self, problem: Problem, plan: Plan, threads: int, memory: Memory) -> None:
         self.problem = problem
         self.plan = plan
         self.threads = threads
-        self.cache_bytes = cache_bytes
+        self.memory = memory
         self._seconds_hash = 0.0
 
     @cached_property
     def inputs(self) -> dict[str, Any]:
         """Hash, shape, dtype and origin of each input."""
         start = time.perf_counter()
-        inputs = self.problem.describe_inputs()
+        inputs = self.problem.describe_inputs() | self.plan.constraints.describe()
         self._seconds_hash = time.perf_counter() - start
         return inputs
 
     def engine(self) -> Engine:
-        """Return an engine for this run; ValueError if ignored rows leave fewer than k."""
-        engine = self.problem.engine(threads=self.threads, cache_bytes=self.cache_bytes)
-        ignored = np.setdiff1d(engine.ignored, self.problem.given)
-        check_k(self.plan.k, self.problem.n, len(self.problem.given), len(ignored))
+        """Return an engine for this run; ValueError if ignored rows leave too few to pick from."""
+        engine = self.problem.engine(threads=self.threads, cache_bytes=self.memory.cache_bytes)
+        self.check_engine(engine)
         return engine
+
+    def check_engine(self, engine: Engine) -> None:
+        """Raise ValueError if the rows that are left over are too few."""
+        problem, plan = self.problem, self.plan
+        free = variants.free_rows(problem, engine.ignored)
+        ignored = np.setdiff1d(engine.ignored, problem.given)
+        least = plan.k if plan.constraints.costs is None else 1
+        check_k(least, problem.n, len(problem.given), len(ignored))
+        plan.constraints.check_rows(plan.k, free)
+        if plan.method == "cluster" and plan.clusters > len(free):
+            raise ValueError(
+                f"clusters: got {plan.clusters}, wanted at most the {len(free)} rows to pick from"
+            )
 
     def identity(self) -> dict[str, Any]:
         """Return all that decides the picks."""
@@ -109,12 +138,22 @@ class Job:
         identity |= {"n": problem.n, "d": problem.rows.d, "dtype": problem.rows.dtype}
         identity |= {"method": plan.method, "alpha": problem.alpha, **problem.settings()}
         identity["arithmetic"] = _arithmetic(problem)
-        if plan.method == "stochastic":
-            identity |= {"epsilon": plan.epsilon, "seed": plan.seed}
+        identity |= self._method_options()
         # elsewhere the picks for a smaller k are the first of those for a larger one
-        if plan.method == "stochastic" or problem.gain_scale == "per_k":
+        decides = plan.method == "stochastic" or problem.gain_scale == "per_k"
+        if decides or plan.constraints.costs is not None:
             identity["k"] = plan.k
         return identity
+
+    def _method_options(self) -> dict[str, Any]:
+        plan = self.plan
+        names = {
+            "stochastic": ("epsilon", "seed"),
+            "random": ("seed",),
+            "threshold": ("tau", "shortfall"),
+            "cluster": ("clusters", "seed"),
+        }.get(plan.method, ())
+        return {name: getattr(plan, name) for name in names} | plan.constraints.settings()
 
     def run(
         self,
@@ -122,31 +161,78 @@ class Job:
         *,
         sink: Callable[[Progress], Any] | None = None,
         saved: Checkpoint | None = None,
+        engine: Engine | None = None,
     ) -> Selection:
-        """Run the engine and return the selection; start: perf_counter() when the call began."""
+        """Run and return the selection.
+
+        start: perf_counter() when the call began. engine: one that was reset for this problem; None makes
+            one.
+        """
         problem, plan, inputs = self.problem, self.plan, self.inputs
-        engine = self.engine()
+        before: dict[str, Any] = {} if engine is None else engine.stats()
+        engine = self.engine() if engine is None else engine
         runner = Runner(engine, problem, plan, saved, sink)
-        indices, fixed = runner.run()
-        gains = fixed / engine.scale
-        stats = {
-            **engine.stats(),
-            "cache_bytes": self.cache_bytes,
-            "resumed_picks": len(runner.replayed),
-            "seconds_hash": self._seconds_hash,
-            "seconds_total": time.perf_counter() - start,
-            "versions": versions(),
-        }
-        return Selection.from_picks(
-            indices,
-            gains,
-            problem.weight(plan.k) * gains + problem.bonus[indices],
-            None if problem.quality is None else problem.quality[indices],
-            d_start=(engine.coverage() - int(fixed.sum())) / engine.scale,
+        if plan.constraints.costs is None:
+            outcome = runner.run()
+            bound = upper_bound(problem, plan, engine.ignored, outcome)
+        else:
+            outcome, bound = self._run_budget(engine, runner, saved, sink)
+        selection = Selection.from_picks(
+            outcome.indices,
+            outcome.gains,
+            problem.weight(plan.k) * outcome.gains + problem.bonus[outcome.indices],
+            None if problem.quality is None else problem.quality[outcome.indices],
+            d_start=outcome.d_start,
             params=self._params(len(engine.ignored)),
-            stats=stats,
+            stats={
+                **_since(before, engine.stats()),
+                "cache_bytes": self.memory.cache_bytes,
+                "pair_bytes": self.memory.pair_bytes,
+                "resumed_picks": len(runner.replayed),
+                "seconds_hash": self._seconds_hash,
+                "seconds_total": time.perf_counter() - start,
+                "versions": versions(),
+                **outcome.report,
+            },
             inputs=inputs,
         )
+        return certified(selection, problem, plan, engine.ignored, bound)
+
+    def _run_budget(
+        self,
+        engine: Engine,
+        runner: Runner,
+        saved: Checkpoint | None,
+        sink: Callable[[Progress], Any] | None,
+    ) -> tuple[Outcome, float | None]:
+        """Return the better of greedy by score per cost and greedy by score (Leskovec et al., KDD 2007)."""
+        problem, plan = self.problem, self.plan
+        by_ratio = runner.run(per_cost=True)
+        problem.reset(engine)
+        part = None if saved is None else saved.nested("by-score")
+        try:
+            by_score = Runner(engine, problem, plan, part, sink).run()
+        finally:
+            if part is not None:
+                part.close()
+        both = (by_ratio, by_score)
+        values = [outcome.objective(problem, plan.k) for outcome in both]
+        bounds = [upper_bound(problem, plan, engine.ignored, outcome) for outcome in both]
+        best = by_ratio if values[0] >= values[1] else by_score
+        if len(best.indices) == 0:
+            raise ValueError(
+                "budget: no row has a positive score, so any pick would lower the objective; "
+                "shift the quality, for instance with quality_scale='minmax'"
+            )
+        costs = plan.constraints.costs
+        assert costs is not None
+        report = {
+            "order": "score per cost" if best is by_ratio else "score",
+            "objective_by_score_per_cost": values[0],
+            "objective_by_score": values[1],
+            "cost": math.fsum(costs[best.indices].tolist()),
+        }
+        return replace(best, report=report), min((b for b in bounds if b is not None), default=None)
 
     def _params(self, ignored: int) -> dict[str, Any]:
         problem, plan = self.problem, self.plan
@@ -164,7 +250,14 @@ class Job:
             "seed": plan.seed,
             "given_rows": len(problem.given) + outside,
             "ignored_rows": ignored,
+            **self._method_options(),
         }
+
+
+def _since(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Return the engine's counters since `before`; what is no counter stays."""
+    counters = [name for name in before if name not in ("peak_bytes", "threads", "simd", "backend")]
+    return now | {name: now[name] - before[name] for name in counters}
 
 
 def _arithmetic(problem: Problem) -> str:

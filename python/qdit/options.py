@@ -7,7 +7,11 @@ import os
 from collections.abc import Sequence
 from typing import SupportsFloat, SupportsIndex
 
-METHODS = ("auto", "naive", "lazy", "stochastic")
+GREEDY_METHODS = ("exact", "lazy", "naive", "stochastic")
+BOUND_METHODS = ("lazy", "stochastic")  # those that old bounds make faster
+OTHER_METHODS = ("quality", "random", "threshold", "cluster")
+METHODS = ("auto", *GREEDY_METHODS, *OTHER_METHODS)
+SHORTFALLS = ("fill", "stop", "error")
 BACKENDS = ("auto", "cpu", "reference")
 METRICS = ("cosine", "dot")
 ZERO_ROWS = ("error", "ignore")
@@ -63,6 +67,14 @@ def check_seed(seed: object) -> int:
     number = check_int("seed", seed)
     if not 0 <= number < 2**63:
         raise ValueError(f"seed: got {number}, wanted an integer from 0 to 2**63 - 1")
+    return number
+
+
+def check_clusters(clusters: object) -> int:
+    """Return the number of clusters of method "cluster"."""
+    number = check_int("clusters", clusters)
+    if number < 1:
+        raise ValueError(f"clusters: got {number}, wanted at least 1")
     return number
 
 

@@ -64,10 +64,10 @@ class Problem:
         names = ("backend", "metric", "floor", "zero_rows", "gain_scale", "quality_scale")
         return {name: getattr(self, name) for name in names}
 
-    def memory_needed(self, threads: int) -> int:
-        """Return the bytes a run needs at least, beside the pool."""
+    def memory_needed(self, threads: int, method: str) -> int:
+        """Return the bytes a run of this method needs at least, beside the pool."""
         outside = 0 if self.outside is None else self.outside.n
-        return budget.memory_needed(self.n, self.rows.d, threads=threads, outside_rows=outside)
+        return budget.memory_needed(self.n, self.rows.d, threads=threads, outside_rows=outside, method=method)
 
     def engine(self, *, threads: int, cache_bytes: int = 0) -> Engine:
         """Return an engine over the rows that covers with what is given."""
@@ -84,8 +84,12 @@ class Problem:
             outside=None if outside is None else outside.array,
             outside_dtype="" if outside is None else outside.dtype,
         )
-        engine.reset(np.setdiff1d(self.given, engine.ignored))
+        self.reset(engine)
         return engine
+
+    def reset(self, engine: Engine) -> None:
+        """Empty the engine's selection and cover with what is given."""
+        engine.reset(np.setdiff1d(self.given, engine.ignored))
 
     def describe_inputs(self) -> dict[str, Any]:
         """Return hash, shape, dtype and origin of each input."""

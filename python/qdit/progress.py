@@ -56,22 +56,25 @@ class Tracker:
         *,
         replay: int = 0,
         first_pass: bool = False,
+        accelerating: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start the clock.
 
         replay: the first picks that are only added again. first_pass: the method evaluates every row before
-        it can pick fast, so that is a phase of its own, and then gets faster as it goes.
+        it can pick fast, so that is a phase of its own. accelerating: picks get faster as the run goes on.
         """
         self._sink = sink
         self._k = k
         self._n = n
         self._replay = replay
         self._first_pass = first_pass
+        self._accelerating = accelerating
         self._clock = clock
         self._start = clock()
         self._recent: deque[tuple[float, int]] = deque([(self._start, 0)])
         self._picks = 0
+        self._evaluations = 0
         self._base = 0  # evaluations when the pick count last changed
 
     def update(self, picks: int, evaluations: int) -> None:
@@ -79,6 +82,7 @@ class Tracker:
         if self._sink is None:
             return
         now = self._clock()
+        self._evaluations = evaluations
         if picks != self._picks:
             self._picks, self._base = picks, evaluations
         self._recent.append((now, picks))
@@ -94,8 +98,13 @@ class Tracker:
             )
         )
 
+    def end(self, picks: int) -> None:
+        """Tell the sink that the run is over with fewer picks than were expected."""
+        self._k = picks
+        self.update(picks, self._evaluations)
+
     def _eta(self, picks: int, rate: float) -> float:
-        if self._first_pass and picks > 0:
+        if self._accelerating and picks > 0:
             # lazy picks get cheaper about as 1 / t: the rate grows with the number of picks made
             return picks / rate * math.log(self._k / picks)
         return (self._k - picks) / rate

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import variants
 from ._core import Engine
 from .checkpoint import Checkpoint
+from .options import BOUND_METHODS, GREEDY_METHODS
+from .outcome import UNKNOWN, Outcome
+from .plan import Plan
 from .problem import Problem
 from .progress import Progress, Tracker
 
-Picks = tuple[NDArray[np.int64], NDArray[np.int64]]
-_UNKNOWN = np.iinfo(np.int64).max
+Ints = NDArray[np.int64]
 _FIRST_CHUNK = 16
 _MAX_CHUNK = 4096
 _CHUNK_SECONDS = 0.1
 _INTERVAL_SECONDS = 0.25
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to run: method ("naive", "lazy", "stochastic" or "quality"), number of picks, epsilon, seed."""
-
-    method: str
-    k: int
-    epsilon: float
-    seed: int
 
 
 class Runner:
@@ -50,25 +42,42 @@ class Runner:
         self._saved = saved
         self.replayed = np.empty(0, np.int64) if saved is None else saved.indices[: plan.k]
         self._bounds = self._initial_bounds()
+        self._d_start = engine.coverage()
         self._position = 0
+        self._earlier: int = engine.stats()["evaluations"]  # by other runs of this engine
         self._tracker = Tracker(
-            sink, plan.k, problem.n, replay=len(self.replayed), first_pass=plan.method == "lazy"
+            sink,
+            plan.k,
+            problem.n,
+            replay=len(self.replayed),
+            first_pass=plan.method in ("exact", "lazy"),
+            accelerating=plan.method == "lazy",
         )
 
-    def run(self) -> Picks:
-        """Return row numbers and fixed-point gains of the picks, in order."""
-        return self._by_quality() if self._plan.method == "quality" else self._by_score()
+    def run(self, *, per_cost: bool = False) -> Outcome:
+        """Pick; per_cost: by score per unit of cost, where there are costs."""
+        if self._plan.method in GREEDY_METHODS:
+            outcome = self._by_score(per_cost)
+        elif self._plan.method == "threshold":
+            outcome = self._by_threshold()
+        else:
+            outcome = self._in_order()
+        if len(outcome.indices) < self._plan.k:
+            self._tracker.end(len(outcome.indices))
+        return outcome
 
-    def _initial_bounds(self) -> NDArray[np.int64] | None:
-        if self._saved is None or self._plan.method not in ("lazy", "stochastic"):
-            return None
-        if self._saved.bounds is not None:
+    def _initial_bounds(self) -> Ints:
+        if self._saved is not None and self._snapshots() and self._saved.bounds is not None:
             return self._saved.bounds
-        return np.full(self._problem.n, _UNKNOWN, np.int64)
+        return np.full(self._problem.n, UNKNOWN, np.int64)
 
-    def _by_score(self) -> Picks:
+    def _snapshots(self) -> bool:
+        # naive and exact would not be faster for old bounds
+        return self._plan.method in BOUND_METHODS
+
+    def _by_score(self, per_cost: bool) -> Outcome:
         plan, problem, engine = self._plan, self._problem, self._engine
-        return engine.select(
+        indices, gains = engine.select(
             plan.method,
             plan.k,
             weight=problem.weight(plan.k) / engine.scale,
@@ -76,58 +85,66 @@ class Runner:
             excluded=problem.given,
             epsilon=plan.epsilon,
             seed=plan.seed,
+            memory=plan.pair_bytes,
             bounds=self._bounds,
             picks=self.replayed if len(self.replayed) else None,
             on_progress=self._on_progress,
             interval=_INTERVAL_SECONDS,
+            **plan.constraints.engine_options(per_cost=per_cost),
         )
+        return self._outcome(indices, gains, self._bounds)
 
-    def _by_quality(self) -> Picks:
-        """Take the best scores; the engine only tells what each pick adds to the coverage."""
-        order = best_rows(self._problem, self._engine.ignored)[: self._plan.k]
+    def _in_order(self) -> Outcome:
+        """Take rows in an order that is known before; the engine only tells what each pick adds."""
+        order, report = variants.pick_order(self._problem, self._engine, self._plan)
+        return self._outcome(order, self._commit(order), report=report)
+
+    def _by_threshold(self) -> Outcome:
+        plan = self._plan
+        kept: list[Ints] = []
+        gains: list[Ints] = []
+        threshold = variants.Threshold(self._problem, self._engine, plan.tau)
+        for batch in threshold.batches(plan.k):
+            kept.append(batch)
+            gains.append(self._commit(batch))
+        survivors = sum(map(len, kept))
+        filled = threshold.fill(plan.k - survivors, plan.shortfall)
+        indices = np.concatenate([*kept, filled])
+        fixed = np.concatenate([*gains, self._commit(filled)])
+        report = {"survivors": survivors, "filled": len(filled)}
+        return self._outcome(indices, fixed, report=report)
+
+    def _outcome(self, indices: Ints, gains: Ints, bounds: Ints | None = None, **report: Any) -> Outcome:
+        return Outcome(indices, gains, self._engine.scale, self._d_start, bounds, **report)
+
+    def _commit(self, order: Ints) -> Ints:
         gains = np.empty(len(order), np.int64)
-        clock = _ChunkClock()
-        start = 0
-        while start < len(order):
-            stop = min(len(order), start + clock.size)
-            gains[start:stop] = self._engine.commit(order[start:stop])
-            self._on_progress(order[start:stop], gains[start:stop], 0)
-            start = stop
-            clock.tick()
-        return order, gains
+        for part in _chunks(len(order)):
+            gains[part] = self._engine.commit(order[part])
+            self._on_progress(order[part], gains[part], 0)
+        return gains
 
-    def _on_progress(self, indices: NDArray[np.int64], gains: NDArray[np.int64], evaluations: int) -> None:
+    def _on_progress(self, indices: Ints, gains: Ints, evaluations: int) -> None:
         saved = self._saved
         if saved is not None:
             saved.append(indices, gains, self._position)
         self._position += len(indices)
         # while old picks are replayed the bounds are those of the snapshot that is there already
-        if saved is not None and self._bounds is not None and self._position >= len(self.replayed):
+        if saved is not None and self._snapshots() and self._position >= len(self.replayed):
             saved.snapshot(self._bounds)
-        self._tracker.update(self._position, evaluations)
+        self._tracker.update(self._position, max(0, evaluations - self._earlier))
 
 
-def best_rows(problem: Problem, ignored: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return all rows that may be picked, the best quality first, the smaller row number on ties."""
-    free = np.ones(problem.n, bool)
-    free[problem.given] = False
-    free[ignored] = False
-    rows = np.flatnonzero(free)
-    order = np.argsort(-problem.scaled[rows], kind="stable")
-    return np.asarray(rows[order], dtype=np.int64)
-
-
-class _ChunkClock:
-    """Chooses chunk sizes that take about a tenth of a second, so that Ctrl-C and progress stay prompt."""
-
-    def __init__(self) -> None:
-        self.size = _FIRST_CHUNK
-        self._last = time.monotonic()
-
-    def tick(self) -> None:
+def _chunks(count: int) -> Iterable[slice]:
+    """Cut a range into parts that take about a tenth of a second, so that Ctrl-C and progress stay prompt."""
+    start, size = 0, _FIRST_CHUNK
+    last = time.monotonic()
+    while start < count:
+        yield slice(start, min(count, start + size))
+        start += size
         now = time.monotonic()
-        spent, self._last = now - self._last, now
+        spent, last = now - last, now
         if spent < _CHUNK_SECONDS / 2:
-            self.size = min(_MAX_CHUNK, self.size * 2)
+            size = min(_MAX_CHUNK, size * 2)
         elif spent > _CHUNK_SECONDS * 2:
-            self.size = max(1, self.size // 2)
+            size = max(1, size // 2)

@@ -33,6 +33,15 @@ class Selection:
         objective: (1 - alpha) * gain_factor * d(A and given) + alpha * sum of the picks' scaled quality.
         coverage: d / n, the mean over all rows of the similarity to the nearest chosen or given row.
         mean_quality: mean raw quality of the picks, or None.
+        upper_bound: what the objective of no other permitted set of rows exceeds: (1 - alpha) * gain_factor *
+            d(A and given) plus the largest sum over k rows of alpha * quality, plus (1 - alpha) * gain_factor
+            * gain for those that are not chosen. Under a budget or quotas the sum is over what they permit.
+            None for prefixes, and where the method does not know the gains of all rows ("stochastic",
+            "random", "threshold", "cluster", and "quality" below alpha = 1).
+        optimality: objective / upper_bound, between 0 and 1: what share of the best possible objective this
+            one reaches at least. Where quality is negative both are first raised by k times what makes the
+            worst row's scaled quality 0, or the ratio would say nothing. None without upper_bound, or if the
+            objective is negative still.
         d_start: d before the first pick, that of the given rows or the floor, so that
             coverage = (d_start + sum(gains)) / n.
         params: what was asked for, with defaults filled in.
@@ -49,6 +58,8 @@ class Selection:
     coverage: float
     mean_quality: float | None
     d_start: float = 0.0
+    upper_bound: float | None = None
+    optimality: float | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     stats: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -92,8 +103,8 @@ class Selection:
     def __getitem__(self, key: slice) -> Selection:
         """Return the selection of the first picks.
 
-        It is what select would have returned for that k, except under gain_scale="per_k" and method
-        "stochastic", whose picks depend on k.
+        It is what select would have returned for that k, except under gain_scale="per_k", method "stochastic"
+        and a budget, where the picks depend on k. It has no upper_bound.
         """
         if not isinstance(key, slice):
             raise TypeError(
@@ -188,7 +199,7 @@ class Selection:
         return cls(**arrays, **values, **rest)
 
 
-_RESULT = ("objective", "coverage", "mean_quality", "d_start")
+_RESULT = ("objective", "coverage", "mean_quality", "d_start", "upper_bound", "optimality")
 
 
 def _load_arrays(path: Path, files: Mapping[str, Any]) -> dict[str, Any]:

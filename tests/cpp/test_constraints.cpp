@@ -92,3 +92,5 @@ TEST(bad_limits_are_refused) {
   grouped.quotas = quotas;
   CHECK_THROWS(check_limits(grouped, 2), std::invalid_argument, "groups: row 1 is in group 2, wanted 0 .. 1");
 }
+
+int main() { return check::run(); }

@@ -1,0 +1,282 @@
+"""What each verb of the command line does."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from .arguments import parse_alphas, parse_shape
+from .checkpoint import CheckpointMismatchError
+from .demo import run_demo
+from .describe import describe_estimate, describe_selection, format_sweep, sweep_csv
+from .greedy import run_job
+from .info import format_table, info
+from .job import Job, prepare
+from .manifest import write_atomic
+from .rows import open_embeddings
+from .selection import MANIFEST, Selection
+from .sweep import alpha_folder, sweep
+
+_CHECKPOINT = "checkpoint"  # the folder in --out that keeps an unfinished run
+
+
+def select_command(
+    embeddings: str,
+    quality: str | None = None,
+    alpha: float = 0.7,
+    k: int | float | None = None,
+    out: str | None = None,
+    *,
+    method: str = "auto",
+    backend: str = "auto",
+    metric: str = "cosine",
+    floor: float | None = None,
+    gain_scale: str = "sum",
+    quality_scale: str = "raw",
+    given: str | None = None,
+    epsilon: float = 0.01,
+    seed: int = 0,
+    threads: int | None = None,
+    memory_budget: int | str | None = None,
+    zero_rows: str = "error",
+    costs: str | None = None,
+    budget: float | None = None,
+    groups: str | None = None,
+    quota: int | dict[str, int] | None = None,
+    quota_mode: str = "at_most",
+    tau: float = 0.5,
+    shortfall: str = "fill",
+    clusters: int = 100,
+    checkpoint: str | None = None,
+    shape: str | list[int] | None = None,
+    dtype: str | None = None,
+    progress: bool = True,
+    dry_run: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Choose rows of an embedding file that are both good and diverse.
+
+    Args:
+        embeddings: .npy file of (n, d) float16, bfloat16, float32 or float64; raw with --shape and --dtype.
+        quality: .npy file of n scores, larger is better. Needed unless alpha is 0.
+        alpha: From 0 (diversity only) to 1 (quality only).
+        k: Number of rows, or a fraction of them such as 0.05; null for 10000, or for what budget or exact
+            quotas allow.
+        out: Directory for the result. An unfinished run is kept in its folder "checkpoint" and goes on
+            when the command is repeated.
+        method: auto (exact where it fits), exact, lazy, naive, stochastic, quality, random, threshold or
+            cluster.
+        backend: auto (cpu), cpu or reference.
+        metric: cosine or dot.
+        floor: Similarity that every row starts with; null for none.
+        gain_scale: sum or per_k (gain times k / n).
+        quality_scale: raw, minmax, zscore or rank.
+        given: .npy file of row numbers, or of rows outside the pool, that are already chosen.
+        epsilon: What method stochastic may lose, between 0 and 1.
+        seed: Seed of methods stochastic, random and cluster.
+        threads: Number of threads; null for all processors.
+        memory_budget: Memory beside the embeddings, such as 512MB or 2GiB.
+        zero_rows: error, or ignore to leave rows of zeros out.
+        costs: .npy file of what each row costs, such as tokens.
+        budget: What the costs of the chosen rows may add up to.
+        groups: .npy file of each row's group, integers or strings.
+        quota: The most rows of each group, a number or {"group": number}.
+        quota_mode: at_most, or exact for exactly so many of each group.
+        tau: Largest similarity of two rows under method threshold.
+        shortfall: When threshold leaves fewer than k: fill with the best others, stop or error.
+        clusters: Number of clusters of method cluster.
+        checkpoint: Directory that keeps an unfinished run, instead of the one in --out; it stays when done.
+        shape: Shape n,d of a raw file; n may be -1.
+        dtype: Dtype of a raw file; bfloat16 also reads a .npy file of 2-byte items as bfloat16.
+        progress: Show a progress bar on stderr (--no-progress: do not).
+        dry_run: Print memory and time that the run would take, and stop.
+        overwrite: Replace the selection in --out, or an unfinished run of other options there.
+
+    """
+    start = time.perf_counter()
+    job = prepare(
+        open_embeddings(embeddings, shape=parse_shape(shape), dtype=dtype),
+        quality,
+        alpha,
+        k,
+        method=method,
+        backend=backend,
+        metric=metric,
+        floor=floor,
+        gain_scale=gain_scale,
+        quality_scale=quality_scale,
+        given=given,
+        epsilon=epsilon,
+        seed=seed,
+        threads=threads,
+        memory_budget=memory_budget,
+        zero_rows=zero_rows,
+        costs=costs,
+        budget=budget,
+        groups=groups,
+        quota=quota,
+        quota_mode=quota_mode,
+        tau=tau,
+        shortfall=shortfall,
+        clusters=clusters,
+    )
+    if dry_run:
+        print(describe_estimate(job))
+        return
+    if out is not None and not overwrite:
+        _check_new([Path(out)])
+    if out is None or checkpoint is not None:
+        selection = run_job(job, start, checkpoint=checkpoint, progress=progress)
+    else:
+        selection = _run_in(Path(out) / _CHECKPOINT, job, start, progress, overwrite)
+    if out is not None:
+        selection.save(out)
+        if checkpoint is None:
+            shutil.rmtree(Path(out) / _CHECKPOINT)
+    print(describe_selection(selection, out))
+
+
+def _run_in(checkpoint: Path, job: Job, start: float, progress: bool, overwrite: bool) -> Selection:
+    try:
+        return run_job(job, start, checkpoint=checkpoint, progress=progress)
+    except CheckpointMismatchError:
+        if not overwrite:
+            raise
+    shutil.rmtree(checkpoint)
+    return run_job(job, start, checkpoint=checkpoint, progress=progress)
+
+
+def sweep_command(
+    embeddings: str,
+    quality: str | None = None,
+    alpha: str | float | list[float] = "0.1,0.3,0.5,0.7,0.9",
+    out: str | None = None,
+    k: int | float | None = None,
+    *,
+    method: str = "auto",
+    backend: str = "auto",
+    metric: str = "cosine",
+    floor: float | None = None,
+    gain_scale: str = "sum",
+    quality_scale: str = "raw",
+    given: str | None = None,
+    epsilon: float = 0.01,
+    seed: int = 0,
+    threads: int | None = None,
+    memory_budget: int | str | None = None,
+    zero_rows: str = "error",
+    costs: str | None = None,
+    budget: float | None = None,
+    groups: str | None = None,
+    quota: int | dict[str, int] | None = None,
+    quota_mode: str = "at_most",
+    shape: str | list[int] | None = None,
+    dtype: str | None = None,
+    progress: bool = True,
+    overwrite: bool = False,
+) -> None:
+    """Choose rows for several values of alpha, one folder each, and a table of what they give.
+
+    Args:
+        embeddings: .npy file of (n, d) float16, bfloat16, float32 or float64; raw with --shape and --dtype.
+        quality: .npy file of n scores, larger is better. Needed unless alpha is 0.
+        alpha: Values from 0 (diversity only) to 1 (quality only), such as 0.1,0.5,0.9.
+        out: Directory for a folder such as alpha-0.5 for each value, and sweep.csv.
+        k: Number of rows, or a fraction of them such as 0.05; null as in select.
+        method: As in select.
+        backend: auto (cpu), cpu or reference.
+        metric: cosine or dot.
+        floor: Similarity that every row starts with; null for none.
+        gain_scale: sum or per_k (gain times k / n).
+        quality_scale: raw, minmax, zscore or rank.
+        given: .npy file of row numbers, or of rows outside the pool, that are already chosen.
+        epsilon: What method stochastic may lose, between 0 and 1.
+        seed: Seed of method stochastic.
+        threads: Number of threads; null for all processors.
+        memory_budget: Memory beside the embeddings, such as 512MB or 2GiB.
+        zero_rows: error, or ignore to leave rows of zeros out.
+        costs: .npy file of what each row costs, such as tokens.
+        budget: What the costs of the chosen rows may add up to.
+        groups: .npy file of each row's group, integers or strings.
+        quota: The most rows of each group, a number or {"group": number}.
+        quota_mode: at_most, or exact for exactly so many of each group.
+        shape: Shape n,d of a raw file; n may be -1.
+        dtype: Dtype of a raw file; bfloat16 also reads a .npy file of 2-byte items as bfloat16.
+        progress: Show progress bars on stderr (--no-progress: do not).
+        overwrite: Replace selections that are there already.
+
+    """
+    alphas = parse_alphas(alpha)
+    folder = None if out is None else Path(out)
+    if folder is not None and not overwrite:
+        _check_new([folder / alpha_folder(value) for value in alphas])
+    selections = sweep(
+        open_embeddings(embeddings, shape=parse_shape(shape), dtype=dtype),
+        quality,
+        alphas,
+        k,
+        method=method,
+        backend=backend,
+        metric=metric,
+        floor=floor,
+        gain_scale=gain_scale,
+        quality_scale=quality_scale,
+        given=given,
+        epsilon=epsilon,
+        seed=seed,
+        threads=threads,
+        memory_budget=memory_budget,
+        zero_rows=zero_rows,
+        costs=costs,
+        budget=budget,
+        groups=groups,
+        quota=quota,
+        quota_mode=quota_mode,
+        checkpoint=None if folder is None else folder / _CHECKPOINT,
+        progress=progress,
+    )
+    if folder is not None:
+        for value, selection in selections.items():
+            selection.save(folder / alpha_folder(value))
+        write_atomic(folder / "sweep.csv", [sweep_csv(selections).encode()])
+        shutil.rmtree(folder / _CHECKPOINT)
+    print(format_sweep(selections))
+
+
+def _check_new(folders: list[Path]) -> None:
+    for folder in folders:
+        if (folder / MANIFEST).exists():
+            raise ValueError(
+                f"out: {folder} holds a selection already; pass --overwrite or another directory"
+            )
+
+
+def info_command() -> None:
+    """Print version, compiler, instruction sets, threads and CUDA status."""
+    print(format_table(info()))
+
+
+def demo_command(
+    out: str = "demo-out",
+    *,
+    rows: int = 20_000,
+    dims: int = 384,
+    k: int = 1_000,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: bool = True,
+) -> None:
+    """Choose from a sample pool in four ways; print a table and draw a picture.
+
+    Args:
+        out: Directory for the pool, the selections and picks.png.
+        rows: Rows of the pool.
+        dims: Dimensions of the pool.
+        k: Rows to choose.
+        seed: Seed of the pool.
+        threads: Number of threads; null for all processors.
+        progress: Show progress bars on stderr (--no-progress: do not).
+
+    """
+    run_demo(Path(out), rows=rows, dims=dims, k=k, seed=seed, threads=threads, progress=progress)
