@@ -2,9 +2,9 @@
 
     python bench/bench_exact.py [--data FOLDER] [--threads 1 2] [--rounds 3]
 
-The product is blocked, with a preallocated output and the best of some block sizes; nothing is done with it. The
-selection includes everything from the memory-mapped rows to the picks. Peak memory is that of a process of its
-own, less the mapped file. Answers are checked first: exact must make the picks of lazy.
+The product is blocked, with a preallocated output and the best of some block sizes; nothing is done with
+it. The selection includes everything from the memory-mapped rows to the picks. Peak memory is that of a
+process of its own, less the mapped file. Answers are checked first: exact must make the picks of lazy.
 """
 
 from __future__ import annotations
