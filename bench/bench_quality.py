@@ -2,8 +2,8 @@
 
     python bench/bench_quality.py [--data FOLDER] [--sizes 52002] [--k 3000 9000]
 
-share = (F(method) - F(random)) / (F(exact) - F(random)), F by `qdit.objective` over all rows, random the mean of
-three seeds. One run each: times are for orientation, shares do not depend on the machine.
+share = (F(method) - F(random)) / (F(exact) - F(random)), F by `qdit.objective` over all rows, random the mean
+of three seeds. One run each: times are for orientation, shares do not depend on the machine.
 """
 
 from __future__ import annotations
