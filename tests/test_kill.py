@@ -1,5 +1,6 @@
 """Kill -9 at any moment, Ctrl-C: what is left goes on to byte-identical picks."""
 
+import contextlib
 import os
 import random
 import signal
@@ -91,9 +92,19 @@ def test_killed_at_every_file_operation(job):
     assert np.load(folder / "got.npy").tobytes() == want.indices.tobytes()
 
 
+@contextlib.contextmanager
+def heeding_ctrl_c():
+    """Python's usual reaction to Ctrl-C, also where the tests run in the background of a shell without it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("phase", ["first pass", "picking"])
-def test_ctrl_c_stops_within_a_second_and_the_run_goes_on(tmp_path, phase):
+def test_ctrl_c_stops_within_a_second_and_the_run_goes_on(tmp_path, phase, request):
     rng = np.random.default_rng(4)
     n, k = (60_000, 40) if phase == "first pass" else (4_000, 1_500)
     x = rng.standard_normal((n, 256)).astype(np.float16)
@@ -101,7 +112,9 @@ def test_ctrl_c_stops_within_a_second_and_the_run_goes_on(tmp_path, phase):
     command = [sys.executable, "-m", "qdit", "select", str(tmp_path / "x.npy"), "--alpha", "0", "--k", str(k)]
     command += ["--out", str(tmp_path / "out"), "--threads", "1", "--method"]
     command += ["lazy"] if phase == "first pass" else ["naive"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with heeding_ctrl_c():
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    request.addfinalizer(process.kill)
     journal = tmp_path / "out" / "checkpoint" / "picks.bin"
     deadline = time.monotonic() + 60
     while not (journal.exists() and journal.stat().st_size >= 24) and time.monotonic() < deadline:
@@ -135,6 +148,6 @@ def test_an_interrupt_without_a_checkpoint_says_so():
     def interrupt(progress):
         os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with heeding_ctrl_c(), pytest.raises(KeyboardInterrupt) as caught:
         qdit.select(x, alpha=0, k=400, progress=interrupt)
     assert caught.value.__notes__ == ["nothing was kept; with a checkpoint directory the run could go on"]
