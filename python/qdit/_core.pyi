@@ -139,3 +139,70 @@ class Engine:
         rows), commits, batches, products (of two rows, / n**2), passes (pool rows read / n),
         seconds_{check,gains,commit}, peak_bytes (engine memory, without the pool), threads, simd, backend.
         """
+
+class GraphBuilder:
+    """Builds a similarity graph over a pool."""
+
+    def __init__(
+        self,
+        rows: NDArray[Any],
+        *,
+        dtype: str,
+        metric: str = "cosine",
+        zero_rows: str = "error",
+        threads: int = 1,
+        simd: str | None = None,
+    ) -> None:
+        """Check every row once; arguments and errors as in `Engine`."""
+
+    @property
+    def scale(self) -> float: ...
+    def nearest(
+        self,
+        centroids: NDArray[np.float32],
+        count: int,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> NDArray[np.int32]:
+        """Return for every pool row the `count` centroids of largest cosine, best first: (n, count).
+
+        on_progress(share): called with the GIL held now and then; what it raises ends the work.
+        """
+
+    def pairs(
+        self,
+        nearest: NDArray[np.int32],
+        *,
+        cells: int,
+        largest: int,
+        floors: NDArray[np.int32],
+        keep: int,
+        seed: int = 0,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[Any], dict[str, Any]]:
+        """Compare rows with the members of the cells that they probe; return (offsets, pairs, stats).
+
+        nearest: (n, probes) cells of each row, the one it belongs to first. largest: a cell of more members
+        is split at random. floors: (n,) in fixed point; pairs above the floor of either row are kept, in the
+        lists of both. keep: the most pairs of one list, the most similar. offsets: (n + 1,); pairs:
+        {row: uint32, sim: int32}, list after list by falling sim, then rising row. stats: cut_lists (rows
+        with more pairs than are kept), parts (cells after splitting), products (of two rows).
+        """
+
+def graph_select(
+    offsets: NDArray[np.int64],
+    pairs: NDArray[Any],
+    row_max: NDArray[np.int32],
+    k: int,
+    *,
+    weight: float,
+    bonus: NDArray[np.float64],
+    open: NDArray[np.bool_],
+    threads: int = 1,
+    on_progress: Callable[[NDArray[np.int64]], None] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pick up to k open rows greedily on a graph; return (indices, gains as the graph knows them).
+
+    row_max: (n,) the running maximum of every row in fixed point, raised in place. The score of c is weight *
+    gain(c) + bonus[c]; the larger wins, then the smaller row. on_progress(indices): the picks since the last
+    call, now and then. ValueError if offsets or neighbors are out of range.
+    """

@@ -56,9 +56,7 @@ def _unit(values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float
     return np.ascontiguousarray(values / np.where(norms > 0, norms, 1.0), np.float32)
 
 
-def _sums(
-    rows: Rows, labels: NDArray[np.int64], free: NDArray[np.int64], cells: int
-) -> NDArray[np.float64]:
+def _sums(rows: Rows, labels: NDArray[np.int64], free: NDArray[np.int64], cells: int) -> NDArray[np.float64]:
     """Return the sum of the unit rows of each cell, in float64 and in row order."""
     sums = np.zeros((cells, rows.d))
     for start in range(0, len(free), _BLOCK_ROWS):
