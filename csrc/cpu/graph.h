@@ -23,8 +23,8 @@ struct Free {
 // Compressed rows: the neighbors of v are pairs[offsets[v] .. offsets[v + 1]), by falling similarity, the
 // smaller row first on ties.
 struct NeighborTable {
-  std::vector<std::int64_t> offsets;          // n + 1
-  std::unique_ptr<Neighbor[], Free> pairs{};  // offsets.back() of them
+  std::vector<std::int64_t> offsets;        // n + 1
+  std::unique_ptr<Neighbor[], Free> pairs;  // offsets.back() of them
 };
 
 // The same where it lies in memory, usually in a mapped file.

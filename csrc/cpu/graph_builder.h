@@ -24,6 +24,7 @@ class GraphBuilder {
   explicit GraphBuilder(PoolOptions options);
   GraphBuilder(const GraphBuilder&) = delete;
   GraphBuilder& operator=(const GraphBuilder&) = delete;
+  ~GraphBuilder() = default;
 
   Index size() const { return options_.rows.n; }
   Index depth() const { return options_.rows.d; }

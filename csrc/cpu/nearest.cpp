@@ -57,6 +57,7 @@ void nearest_centroids(const NearestInput& input, Index count, std::span<std::in
   std::fill(sims.begin(), sims.end(), kNone);
   std::fill(ids.begin(), ids.end(), -1);
   std::vector<Workspace> workspaces;
+  workspaces.reserve(static_cast<std::size_t>(input.pool.threads()));
   for (int thread = 0; thread < input.pool.threads(); ++thread) workspaces.emplace_back(input, block);
   Panels columns;
   for (Index first = 0; first < m; first += kColumns) {

@@ -90,7 +90,8 @@ void Product::multiply(const Request& request, const Block& block) {
                                space.gains.data()};
   std::int32_t* sims = request.target ? space.sims.data() : nullptr;
   multiply_tiles(
-      kernels_, operands, static_cast<std::size_t>(2 * kernels_.lanes), [sims](Index, Index) { return sims; },
+      kernels_, operands, std::size_t{2} * static_cast<std::size_t>(kernels_.lanes),
+      [sims](Index, Index) { return sims; },
       [&](Index row, Index column, Index columns) {
         if (sims != nullptr) keep(request, block, column, columns, row);
       });

@@ -37,7 +37,7 @@ class Product {
     Target target;                // empty: similarities are not kept
     Done done;                    // called after each block by the thread that made it; may be empty
     // If not empty: only these pool rows; blocks, row_factors and row_max then count positions in this list.
-    std::span<const Index> rows = {};
+    std::span<const Index> rows = {};  // NOLINT(readability-redundant-member-init): may be left out
   };
   void run(const Request& request);
 

@@ -45,7 +45,7 @@ bool ThreadPool::forked() const { return !workers_.empty() && getpid() != proces
 void ThreadPool::shut_down() {
   if (forked()) {
     for (auto& worker : workers_) worker.detach();
-    static_cast<void>(signals_.release());
+    signals_.release();  // NOLINT(bugprone-unused-return-value): left alone on purpose
     return;
   }
   {
