@@ -28,6 +28,10 @@ def pool(n: int, d: int, seed: int = 0) -> NDArray[np.float32]:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
+# OpenBLAS's threads keep a core busy for some tens of milliseconds after their work is done.
+_IDLE_SECONDS = 0.15
+
+
 def interleave(runs: Sequence[Callable[[], object]], rounds: int) -> NDArray[np.float64]:
     """Time the runs in turn, A B A B ...: a drift of the machine's speed hits all alike.
 
@@ -36,6 +40,7 @@ def interleave(runs: Sequence[Callable[[], object]], rounds: int) -> NDArray[np.
     seconds = np.empty((len(runs), rounds + 1))
     for column in range(rounds + 1):
         for row, run in enumerate(runs):
+            time.sleep(_IDLE_SECONDS)
             start = time.perf_counter()
             run()
             seconds[row, column] = time.perf_counter() - start

@@ -6,6 +6,8 @@ exactly (Bukharin & Zhao, "Data Diversity Matters for Robust Instruction Tuning"
 
 from ._version import __version__
 from .coverage import coverage, objective, row_coverage
+from .graph import SimilarityGraph, load_graph
+from .graph_build import build_graph
 from .greedy import select
 from .progress import Progress
 from .rows import Rows, open_embeddings
@@ -16,8 +18,11 @@ __all__ = [
     "Progress",
     "Rows",
     "Selection",
+    "SimilarityGraph",
     "__version__",
+    "build_graph",
     "coverage",
+    "load_graph",
     "objective",
     "open_embeddings",
     "row_coverage",

@@ -1,0 +1,121 @@
+"""`qdit.build_graph`, and method "sparse": a graph that is built and selected from at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from . import graph_steps, options
+from ._core import Engine
+from .budget import parse_bytes
+from .graph import SimilarityGraph, Sink
+from .outcome import Outcome
+from .problem import Problem, make_problem
+from .progress import Progress, open_sink
+
+
+def build_graph(
+    embeddings: Any,
+    *,
+    cells: int | None = None,
+    probes: int | None = None,
+    first_picks: int | None = None,
+    sample: int = 30_000,
+    metric: str = "cosine",
+    zero_rows: str = "error",
+    threads: int | None = None,
+    memory_budget: int | str | None = None,
+    seed: int = 0,
+    progress: bool | Callable[[Progress], Any] | None = None,
+) -> SimilarityGraph:
+    """Build the similarity graph of a pool, for any number of selections from it.
+
+    Rows are put into cells by spherical k-means on some of them, and every row is compared with the members
+    of the cells nearest to it. A pair is kept if its similarity is above what a greedy choice of some first
+    picks reaches for either row: pairs below that could hardly matter later. Those first picks are made on a
+    sample, exactly.
+
+    Args:
+        embeddings: (n, d), as in `qdit.select`.
+        cells: number of cells; None is 4 * sqrt(n).
+        probes: cells that each row is compared with; None is what makes some 3,000 rows, and at least 12.
+            More find more pairs.
+        first_picks: None is one for every 2,000 rows, from 25 to 500, and at least 60 sampled rows for each.
+            Fewer keep more pairs.
+        sample: rows that first picks are chosen from.
+        metric: "cosine" or "dot".
+        zero_rows: under "cosine", "error" refuses rows of zeros and "ignore" leaves them out.
+        threads: None for all processors that this process may use. Never changes the result.
+        memory_budget: bytes, or text such as "2GiB", for the graph while it is built, beside the embeddings;
+            None is 5 GB, or half of the available memory if that is less. Where not all pairs fit, every row
+            keeps its most similar ones.
+        seed: of the sample, the cells, and how large cells are split.
+        progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
+
+    Raises:
+        TypeError, ValueError: as `qdit.select`.
+        MemoryError: if memory_budget is too small for the pool.
+
+    """
+    problem = make_problem(
+        embeddings,
+        None,
+        0.0,
+        metric=metric,
+        floor=None,
+        zero_rows=zero_rows,
+        backend="cpu",
+        gain_scale="sum",
+        quality_scale="raw",
+        given=None,
+    )
+    plan = graph_steps.plan(
+        problem.n,
+        cells=cells,
+        probes=probes,
+        first_picks=first_picks,
+        sample=sample,
+        limit=parse_bytes("memory_budget", memory_budget),
+        seed=options.check_seed(seed),
+    )
+    sink, bar = open_sink(progress)
+    try:
+        return _build(problem, plan, options.check_threads(threads), sink)
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def sparse_outcome(
+    problem: Problem,
+    k: int,
+    engine: Engine,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    sink: Sink = None,
+) -> Outcome:
+    """Build a graph and pick from it: method "sparse". engine: one that was reset for the problem."""
+    alone = replace(problem, alpha=0.0, given=np.empty(0, np.int64), outside=None, floor=None)
+    plan = graph_steps.plan(problem.n, limit=limit, seed=seed)
+    graph = _build(alone, plan, engine.threads, sink)
+    outcome = graph.pick(problem, k, engine, sink)
+    return replace(outcome, report={**graph.stats, **outcome.report})
+
+
+def _build(problem: Problem, plan: graph_steps.Plan, threads: int, sink: Sink) -> SimilarityGraph:
+    start = time.perf_counter()
+    built = graph_steps.build(problem, plan, threads, graph_steps.Phases(sink, problem.n))
+    return SimilarityGraph(
+        rows=problem.rows,
+        offsets=built.offsets,
+        pairs=built.pairs,
+        sampled=built.sampled,
+        scale=built.scale,
+        params={"metric": problem.metric, "zero_rows": problem.zero_rows, **asdict(plan)},
+        stats={**built.stats, "pairs": len(built.pairs), "seconds_build": time.perf_counter() - start},
+    )
