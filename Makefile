@@ -24,16 +24,17 @@ test-cpp: $(VENV)/.dev
 	PATH="$(abspath $(BIN)):$$PATH" cmake --build --preset release
 	PATH="$(abspath $(BIN)):$$PATH" ctest --preset release
 
-# Slow tests included; `pytest -m "not slow"` is the quick round.
+# Slow tests included; `pytest -m "not slow"` is the quick round. ARGS goes to pytest.
 test-python: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(ARGS)
 
-# Stages that need torch, transformers, datasets, openai or spaCy: with them, and with a real model.
+# Stages that need torch, transformers, datasets, openai or spaCy: with them, and with a real model. After `make test`,
+# ARGS=--skipped runs only those that had to skip there.
 test-pipeline: $(VENV)/.all
 	$(BIN)/python -m pytest -m "not slow" tests/test_records_*.py tests/test_embedding_*.py tests/test_scoring_*.py \
 	  tests/test_export*.py tests/test_report*.py tests/test_rows_torch.py tests/test_training_*.py \
 	  tests/test_generation_*.py tests/test_evaluation_*.py tests/test_paper_*.py \
-	  tests/test_vectors*.py tests/test_adapters_*.py
+	  tests/test_vectors*.py tests/test_adapters_*.py $(ARGS)
 
 # The whole way from text to tables of evaluation, with real models: about ten minutes.
 test-chain: $(VENV)/.all

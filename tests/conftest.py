@@ -10,6 +10,8 @@ from hypothesis import settings
 
 from qdit import _core
 
+pytest_plugins = ["skipped"]
+
 settings.register_profile("qdit", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("qdit")
 
