@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import subprocess
+import sys
 from ctypes import POINTER, byref, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any
@@ -156,9 +158,13 @@ def _dtype(rows: np.ndarray) -> int:
     return DTYPES["bfloat16" if rows.dtype == np.uint16 else str(rows.dtype)]
 
 
+# programs that were installed beside Python come first
+ENVIRONMENT = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+
+
 def tool(name: str) -> str:
     """Return the path of a program; skip where there is none."""
-    found = shutil.which(name)
+    found = shutil.which(name, path=ENVIRONMENT["PATH"])
     if found is None:
         pytest.skip(f"needs {name}")
     return found
@@ -166,6 +172,7 @@ def tool(name: str) -> str:
 
 def run(*words: str | Path, **options: Any) -> str:
     """Run a program that must succeed and return what it printed."""
+    options = {"env": ENVIRONMENT} | options
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **options)
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
     return done.stdout

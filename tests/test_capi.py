@@ -1,7 +1,6 @@
 """libqdit: picks of the Python package to the last bit, and an installed copy that programs build against."""
 
 import ctypes
-import os
 import re
 import sys
 
@@ -165,7 +164,7 @@ def test_version_and_symbols(library, prefix):
 def pkg_config(prefix):
     """Variables by which pkg-config and the loader find the installed library."""
     (folder,) = {path.parent for path in prefix.rglob("qdit.pc")}
-    return os.environ | {"PKG_CONFIG_PATH": str(folder), "LD_LIBRARY_PATH": str(folder.parent)}
+    return libqdit.ENVIRONMENT | {"PKG_CONFIG_PATH": str(folder), "LD_LIBRARY_PATH": str(folder.parent)}
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,8 @@ def test_everything_is_there():
 def test_members_are_rows_of_tables():
     header = (
         "/**\n * Intro.\n */\n#ifndef QDIT_H\n\n/** A struct. */\n"
-        "typedef struct qdit_x {\n  int a; /**< the a,\n       of x */\n  int b;\n} qdit_x;\n\n/** Flags. Of x. */\nenum {\n  QDIT_A = 0,\n  QDIT_B = 1 /**< the b */\n};\n"
+        "typedef struct qdit_x {\n  int a; /**< the a,\n       of x */\n  int b;\n} qdit_x;\n\n"
+        "/** Flags. Of x. */\nenum {\n  QDIT_A = 0,\n  QDIT_B = 1 /**< the b */\n};\n"
     )
     page = MAKER.reference(header)
     assert "## qdit_x\n\nA struct.\n\n| | |\n|---|---|\n| `int a` | the a, of x |\n| `int b` | |" in page
