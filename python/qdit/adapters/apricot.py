@@ -53,7 +53,8 @@ class FacilityLocationSelection:
         optimizer_kwds: options of the optimizer: n_first_selections, optimizer1, optimizer2 of "two-stage";
             beta of "approximate-lazy"; epsilon of "stochastic"; epsilon, optimizer of "sample".
         n_neighbors: keep only the similarities to so many nearest neighbors, in a sparse matrix.
-        reservoir, max_reservoir_size: accepted; apricot uses them in partial_fit alone, which is not here.
+        reservoir: accepted, without effect: apricot uses it in partial_fit alone, which is not here.
+        max_reservoir_size: the same.
         n_jobs: accepted, without effect, as in apricot.
         random_state: int, RandomState or None, of "stochastic" and "sample".
         verbose: show a bar on stderr (needs tqdm).
