@@ -123,9 +123,10 @@ typedef struct qdit_pool_options {
 
 /** How far `qdit_select` is. */
 typedef struct qdit_progress {
-  size_t size;         /**< sizeof(qdit_progress) of the library */
-  int64_t picked;      /**< so many entries of `indices` and `gains` are there already */
-  int64_t k;           /**< of so many */
+  size_t size;    /**< sizeof(qdit_progress) of the library */
+  int64_t picked; /**< so many entries of `indices` and `gains` are there already; with costs it begins again
+                     at 0 for the second of the two runs */
+  int64_t k;      /**< of so many */
   int64_t evaluations; /**< marginal gains that were computed so far */
 } qdit_progress;
 

@@ -155,6 +155,7 @@ class Selecting {
     greedy_.seed = options.seed;
     greedy_.memory = pair_bytes(options.pair_bytes, n_);
     greedy_.picks = array("resume", options.resume, options.resume_count);
+    check_indices(greedy_.picks, n_, "resume");
     greedy_.limits = limits(options, n_);
   }
 

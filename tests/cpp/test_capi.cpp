@@ -282,6 +282,12 @@ TEST(wrong_options_are_refused) {
       },
       "given: position 0 is row 120");
   selecting([](auto& o) { o.given_count = 1; }, "given: got NULL");
+  selecting(
+      [&](auto& o) {
+        o.resume = &outside;
+        o.resume_count = 1;
+      },
+      "resume: position 0 is row 120");
   selecting([](auto& o) { o.budget = 1.0; }, "costs: got NULL");
   selecting([&](auto& o) { o.quotas = &outside; }, "groups and quotas");
   double gain = 0.0;
