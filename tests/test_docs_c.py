@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def load():
-    spec = importlib.util.spec_from_file_location("c_reference", ROOT / ".ci" / "c_reference.py")
+    spec = importlib.util.spec_from_file_location("c_reference", ROOT / "docs" / "hooks" / "c_reference.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

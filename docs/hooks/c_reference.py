@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-HEADER = Path(__file__).parents[1] / "csrc" / "capi" / "qdit.h"
+HEADER = Path(__file__).parents[2] / "csrc" / "capi" / "qdit.h"
 MARKER = "<!-- the reference of qdit.h -->"
 
 COMMENT = re.compile(r"/\*\*(?!<)(.*?)\*/\n(.*?)(?=\n\n|\Z)", re.DOTALL)
