@@ -84,7 +84,8 @@ static int run(const npy_array* rows, const npy_array* quality, int64_t k, doubl
   if (status == QDIT_OK) status = qdit_coverage(pool, &coverage);
   for (i = 0; i < count; ++i) printf("%lld %.17g\n", (long long)indices[i], gains[i]);
   if (status == QDIT_OK) fprintf(stderr, "coverage %.6f\n", coverage);
-  if (status != QDIT_OK) fail("failed:", qdit_last_error());
+  if (status != QDIT_OK)
+    fail("failed:", indices == NULL || gains == NULL ? "out of memory" : qdit_last_error());
   qdit_pool_close(pool);
   free(gains);
   free(indices);
