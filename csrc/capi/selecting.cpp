@@ -214,7 +214,7 @@ class Selecting {
 
   // Where gains do not count the best scores are taken, the smaller row number on ties.
   void by_quality() {
-    pool_.reset(greedy_.excluded);
+    check_indices(greedy_.excluded, n_, "given");
     std::vector<std::uint8_t> closed(static_cast<std::size_t>(n_), 0);
     for (const Index row : pool_.backend().ignored()) closed[static_cast<std::size_t>(row)] = 1;
     for (const Index row : greedy_.excluded) closed[static_cast<std::size_t>(row)] = 1;
