@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import inspect
 
 import numpy as np
 import pytest
@@ -250,7 +251,11 @@ SQUARE = np.ones((10, 10))
     ("model", "fit", "text"),
     [
         ({"n_samples": 0}, None, "n_samples: got 0"),
-        ({"n_samples": 5, "optimizer": "greedi"}, None, "optimizer: got 'greedi'"),
+        (
+            {"n_samples": 5, "optimizer": "greedi"},
+            None,
+            "apricot's 'greedi' is not here, wanted one of 'naive'",
+        ),
         ({"n_samples": 5, "optimizer": "lasy"}, None, "did you mean 'lazy'"),
         ({"n_samples": 5, "optimizer": object()}, None, "optimizer: got object"),
         ({"n_samples": 5, "initial_subset": "1"}, None, "initial_subset: got str"),
@@ -269,6 +274,26 @@ SQUARE = np.ones((10, 10))
 def test_bad_input(model, fit, text):
     with pytest.raises(ValueError, match=text):
         FacilityLocationSelection(**{"metric": "precomputed", **model}).fit(**(fit or {"X": SQUARE}))
+
+
+@pytest.mark.parametrize("make", ["GreeDi", "BidirectionalGreedy", "SieveGreedy"])
+def test_optimizer_objects_that_are_not_here(apricot, make):
+    kind = getattr(importlib.import_module("apricot.optimizers"), make)
+    with pytest.raises(ValueError, match="is not here, wanted one of 'naive'"):
+        FacilityLocationSelection(5, optimizer=kind())
+
+
+def test_arguments_go_by_the_same_positions(apricot):
+    ours, theirs = (
+        list(inspect.signature(kind.__init__).parameters)
+        for kind in (FacilityLocationSelection, apricot.FacilityLocationSelection)
+    )
+    assert ours == theirs
+
+
+def test_streams_are_not_here():
+    with pytest.raises(NotImplementedError, match="collect the rows and call fit"):
+        FacilityLocationSelection(5).partial_fit(SQUARE)
 
 
 def test_transform_comes_after_fit():

@@ -169,3 +169,27 @@ def test_kill_9(source, tmp_path):
         time.sleep(0.01)
     convert_embeddings(source, tmp_path / "out.npy", bad_rows="zero")
     assert contents(tmp_path) == contents(whole)
+
+
+@pytest.mark.parametrize(("order", "goes_on"), [(" ORDER BY id", True), ("", False)])
+def test_a_query_goes_on_only_where_its_order_is_sure(tmp_path, monkeypatch, order, goes_on):
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as database:
+        database.register("rows_view", pa.table({"id": range(N), "v": np.abs(ROWS + 1).tolist()}))
+        database.execute("CREATE TABLE docs AS SELECT * FROM rows_view")
+    append, sizes = convert.PartialFile.append, []
+
+    def stop(self, rows, *rest):
+        append(self, rows, *rest)
+        sizes.append(len(rows))
+        if len(sizes) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(convert.PartialFile, "append", stop)
+    query = f"SELECT id, v FROM docs{order}"
+    with pytest.raises(KeyboardInterrupt) as caught:
+        convert_embeddings(tmp_path / "x.duckdb", tmp_path / "out.npy", query=query, block_rows=100)
+    assert ("to go on" if goes_on else "to begin again") in caught.value.__notes__[0]
+    made = convert_embeddings(tmp_path / "x.duckdb", tmp_path / "out.npy", query=query, block_rows=100)
+    assert sum(sizes) == (N if goes_on else N + sizes[0])
+    np.testing.assert_array_equal(made.rows.array, np.abs(ROWS + 1))

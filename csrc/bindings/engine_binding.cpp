@@ -9,6 +9,7 @@
 #include "bindings/arrays.h"
 #include "bindings/engine.h"
 #include "bindings/register.h"
+#include "engine/objective.h"
 
 namespace qdit::bindings {
 
@@ -99,9 +100,23 @@ std::pair<IndexArray, IndexArray> select(
   return engine.select(options, bounds, on_progress, interval);
 }
 
+GainScale gain_scale(const std::string& name) {
+  return choice("gain_scale", name, {"sum", "per_k"}) == "sum" ? GainScale::kSum : GainScale::kPerK;
+}
+
 }  // namespace
 
 void register_engine(py::module_& module) {
+  module.def(
+      "gain_factor",
+      [](const std::string& scale, Index k, Index n) { return gain_factor(gain_scale(scale), k, n); },
+      py::arg("gain_scale"), py::arg("k"), py::arg("n"));
+  module.def(
+      "gain_weight",
+      [](double alpha, const std::string& scale, Index k, Index n) {
+        return gain_weight(alpha, gain_scale(scale), k, n);
+      },
+      py::arg("alpha"), py::arg("gain_scale"), py::arg("k"), py::arg("n"));
   py::class_<Engine>(module, "Engine",
                      "The pool, its running max-similarity vector and a greedy maximiser over them.")
       .def(py::init(&make_engine), py::arg("rows"), py::kw_only(), py::arg("dtype"),

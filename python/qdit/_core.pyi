@@ -21,6 +21,12 @@ def build_info() -> BuildInfo:
 def sample_candidates(seed: int, step: int, taken: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
     """Return what method "stochastic" draws at `step`: `count` distinct rows, not `taken`, ascending."""
 
+def gain_factor(gain_scale: str, k: int, n: int) -> float:
+    """Return what a gain is multiplied by: 1 for "sum", k / n for "per_k"."""
+
+def gain_weight(alpha: float, gain_scale: str, k: int, n: int) -> float:
+    """Return (1 - alpha) * gain_factor: what a gain in units of similarity is multiplied by in a score."""
+
 class CudaStatus(TypedDict):
     usable: bool
     reason: str  # why not; "" if usable

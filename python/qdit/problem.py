@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import budget, cuda, manifest, npyfile, options, scaling
-from ._core import Engine, build_info
+from ._core import Engine, build_info, gain_weight
 from ._version import __version__
 from .rows import Rows, check_rows, open_embeddings
 
@@ -59,7 +59,7 @@ class Problem:
 
     def weight(self, k: int) -> float:
         """Return what a gain in units of similarity is multiplied by in a score."""
-        return (1.0 - self.alpha) * scaling.gain_factor(self.gain_scale, k, self.n)
+        return gain_weight(self.alpha, self.gain_scale, k, self.n)
 
     def settings(self) -> dict[str, Any]:
         """Return the options that shape similarities and scores."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import npyfile
+from . import _core, npyfile
 
 
 def open_quality(quality: Any, n: int) -> NDArray[np.float64] | None:
@@ -111,4 +111,4 @@ def gain_factor(how: str, k: int, n: int) -> float:
     Late in a run one pick raises the summed coverage by about n / k times the rise of its mean, so the
     balance of "sum" moves with n / k; "per_k" takes that out.
     """
-    return 1.0 if how == "sum" else k / n
+    return _core.gain_factor(how, k, n)

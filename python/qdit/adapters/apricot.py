@@ -29,6 +29,12 @@ _OBJECTS = {
     "SampleGreedy": ("sample", ("epsilon", "optimizer", "random_state")),
     "ModularGreedy": ("modular", ()),
 }
+_ELSEWHERE = (
+    "greedi",
+    "bidirectional",
+    "random",
+    "sieve",
+)  # of apricot's optimizers, those that are not here
 
 
 class FacilityLocationSelection:
@@ -47,6 +53,8 @@ class FacilityLocationSelection:
         optimizer_kwds: options of the optimizer: n_first_selections, optimizer1, optimizer2 of "two-stage";
             beta of "approximate-lazy"; epsilon of "stochastic"; epsilon, optimizer of "sample".
         n_neighbors: keep only the similarities to so many nearest neighbors, in a sparse matrix.
+        reservoir: accepted, without effect: apricot uses it in partial_fit alone, which is not here.
+        max_reservoir_size: the same.
         n_jobs: accepted, without effect, as in apricot.
         random_state: int, RandomState or None, of "stochastic" and "sample".
         verbose: show a bar on stderr (needs tqdm).
@@ -66,6 +74,8 @@ class FacilityLocationSelection:
         optimizer: Any = "lazy",
         optimizer_kwds: Mapping[str, Any] | None = None,
         n_neighbors: int | None = None,
+        reservoir: Any = None,
+        max_reservoir_size: int = 1000,
         n_jobs: int = 1,
         random_state: Any = None,
         verbose: bool = False,
@@ -83,6 +93,8 @@ class FacilityLocationSelection:
         self.optimizer_kwds = dict(optimizer_kwds or {})
         self._way, self._options = _optimizer(optimizer, self.optimizer_kwds, _random_state(random_state))
         self.n_neighbors = n_neighbors
+        self.reservoir = reservoir
+        self.max_reservoir_size = max_reservoir_size
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -143,6 +155,15 @@ class FacilityLocationSelection:
         """Fit, and return the selected rows."""
         return self.fit(X, y, sample_weight, sample_cost).transform(X, y, sample_weight)
 
+    def partial_fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, sample_cost: Any = None
+    ) -> FacilityLocationSelection:
+        """Raise NotImplementedError: selecting from a stream is left to apricot."""
+        raise NotImplementedError(
+            "partial_fit: selecting from a stream (apricot's optimizer 'sieve') is not here; collect the "
+            "rows and call fit, or qdit.select, which reads a file in place; or use apricot's own class"
+        )
+
     def _shown(self, picks: Any) -> Any:
         if not self.verbose:
             return picks
@@ -154,14 +175,24 @@ def _optimizer(optimizer: Any, keywords: dict[str, Any], random_state: Any) -> t
     name, options = optimizer, dict(keywords)
     if not isinstance(optimizer, str):
         kind = type(optimizer).__name__
+        _check_here(kind.lower().removesuffix("greedy"))
         if kind not in _OBJECTS:
             raise ValueError(f"optimizer: got {kind}, wanted a name, or an object of {', '.join(_OBJECTS)}")
         name, attributes = _OBJECTS[kind]
         options = {attribute: getattr(optimizer, attribute) for attribute in attributes}
+    _check_here(name)
     check_choice("optimizer", name, tuple(WAYS))
     if name in RANDOM:
         options.setdefault("random_state", random_state)
     return WAYS[name], options
+
+
+def _check_here(name: str) -> None:
+    if name in _ELSEWHERE:
+        raise ValueError(
+            f"optimizer: apricot's {name!r} is not here, wanted one of {', '.join(map(repr, WAYS))}; "
+            "'lazy' gives the picks of plain greedy, or use apricot's own class"
+        )
 
 
 def _random_state(seed: Any) -> Any:

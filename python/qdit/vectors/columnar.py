@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,7 +78,6 @@ class ParquetReader(TableReader):
         for path in files:
             with self._open(path) as file:
                 self._counts.append(file.metadata.num_rows)
-                schema = file.schema_arrow
         with self._open(files[0]) as file:
             schema = file.schema_arrow
         where = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
@@ -159,6 +159,8 @@ class DuckDBReader(TableReader):
         duckdb = require("duckdb", EXTRA, "to read DuckDB databases")
         self._path = source if isinstance(source, Path) else None
         self._project: str | None = None
+        # a table comes in the order of its rows, a join or an aggregate in any
+        self._ordered = query is None or re.search(r"\border\s+by\b", query, re.IGNORECASE) is not None
         self._connection, self._relation, where = None, source, "the relation"
         try:
             if self._path is not None:
@@ -186,8 +188,10 @@ class DuckDBReader(TableReader):
             start = max(0, start - batch.num_rows)
 
     def identity(self) -> dict[str, Any] | None:
-        """Return the file and the query; a relation could be any."""
-        return None if self._path is None else {**describe_files("duckdb", [self._path]), "query": self._sql}
+        """Return the file and the query; a relation could be any, and so the order of a query without one."""
+        if self._path is None or not self._ordered:
+            return None
+        return {**describe_files("duckdb", [self._path]), "query": self._sql}
 
     def _query(self, table: str | None, query: str | None) -> str:
         if (table is None) == (query is None):

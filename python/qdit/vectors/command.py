@@ -32,7 +32,7 @@ def convert_command(
         column: Column, data set or tensor of vectors; null for embeddings, embedding, vector or the only one.
         id_column: Column of ids; null for id (or ids) if there is one.
         table: Table of a DuckDB or LanceDB database.
-        query: SQL for DuckDB instead of a table.
+        query: SQL for DuckDB instead of a table; with ORDER BY a stopped run goes on.
         dtype: float16, float32 or float64; null keeps float16 and float32 and makes the rest float32.
         bad_rows: Rows that are null, zero or not finite: error, or zero to keep their places with zeros.
         block_rows: Rows that are read at a time; null for about 16 MB.

@@ -92,7 +92,8 @@ def convert_embeddings(
             or the only one.
         id_column: the one of ids; None takes id (or ids) if there is one.
         table: table of a DuckDB or LanceDB database.
-        query: SQL for DuckDB instead of a table. ORDER BY makes the order sure.
+        query: SQL for DuckDB instead of a table. Without ORDER BY its rows may come in another order the next
+            time, so that a stopped run begins again.
         dtype: "float16", "float32" or "float64" of the file; None keeps float16 and float32 and makes
             anything else float32.
         bad_rows: rows that are null, all zeros, or have NaN or infinite items: "error" names them, "zero"
@@ -185,7 +186,8 @@ class _Job:
                 part.discard()
                 raise
             except KeyboardInterrupt as interrupt:
-                interrupt.add_note(f"repeat the call to go on; {part.done:,} of {reader.n:,} rows are done")
+                again = "go on" if self._identity is not None else "begin again"
+                interrupt.add_note(f"repeat the call to {again}; {part.done:,} of {reader.n:,} rows are done")
                 raise
             finally:
                 tracker.close()
