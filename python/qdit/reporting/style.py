@@ -35,7 +35,7 @@ section { padding: 1.25rem 1.4rem 1.4rem; margin: 1.1rem 0; }
 .tile .value { font-size: 1.55rem; font-weight: 650; font-variant-numeric: tabular-nums; line-height: 1.25; }
 .tile .beside { color: var(--muted); font-size: .84rem; }
 figure { margin: 1.1rem 0 0; }
-figure img { display: block; width: 100%; height: auto; border-radius: 4px; }
+figure img { display: block; width: 100%; min-width: 34rem; height: auto; border-radius: 4px; }
 figcaption { color: var(--muted); font-size: .9rem; margin-top: .5rem; max-width: 46rem; }
 .scroll { overflow-x: auto; }
 * + .scroll { margin-top: .9rem; }
@@ -44,8 +44,9 @@ caption { text-align: left; color: var(--muted); padding-bottom: .4rem; }
 th, td { text-align: left; padding: .38rem .8rem .38rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
 th { font-weight: 600; }
-td { overflow-wrap: anywhere; }
-td.number, th.number { text-align: right; white-space: nowrap; overflow-wrap: normal; }
+td { overflow-wrap: anywhere; min-width: 6.5rem; }
+td.number, th.number { text-align: right; white-space: nowrap; overflow-wrap: normal;
+  min-width: 0; }
 code, .hash { font: .86em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 details { margin-top: .9rem; }
 summary { cursor: pointer; color: var(--muted); }
