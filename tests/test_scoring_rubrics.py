@@ -187,7 +187,7 @@ def test_wrong_endpoints(options, error):
 def test_keys_do_not_stand_in_parameters(params, monkeypatch):
     """They would be written into the manifest."""
     monkeypatch.setenv(KEY_ENV, KEY)
-    with pytest.raises(ValueError, match="judge_params: .* cannot stand there.*key_env names") as caught:
+    with pytest.raises(ValueError, match=r"judge_params: .* cannot stand there.*key_env names") as caught:
         Judge(alpagasus(), Endpoint(model="m", key_env=KEY_ENV, params=params))
     assert KEY not in str(caught.value)
     assert "sk-not" not in str(caught.value)
