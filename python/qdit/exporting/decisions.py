@@ -90,7 +90,7 @@ def decide(choice: Choice, *, final_gains: str, threads: int, phase: Phase) -> D
 
 
 def _final_gains(problem: Problem, chosen: Ints, rest: Ints, threads: int, phase: Phase) -> Floats:
-    engine = similar.covering_engine(problem, chosen, threads, phase("covering"))
+    engine = similar.tracking_engine(problem, chosen, threads, phase("covering"))
     return similar.gains_of(engine, rest, phase("final gains"))
 
 
