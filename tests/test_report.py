@@ -139,6 +139,12 @@ def test_a_legend_covers_no_data(name):
         assert legend.y1 <= whole.y1 + 1
 
 
+def test_words_are_readable_on_their_color():
+    """Contrast of at least 4.5 to 1 with black or white, which one of them always has."""
+    assert figures._readable_on((1.0, 1.0, 1.0)) == figures._readable_on((0.6, 0.9, 0.5)) == "#000000"
+    assert figures._readable_on((0.0, 0.0, 0.0)) == figures._readable_on((0.84, 0.1, 0.1)) == "#ffffff"
+
+
 def test_numbers_against_plain_numpy(made, written):
     folder, text = written
     found = json.loads((folder / "numbers.json").read_text())

@@ -16,6 +16,7 @@ _BLOCK = 128
 _CANDIDATES = 1024
 _CENTROIDS = 4096
 _PAIR_BYTES = 2 * 10**9
+_INTERVAL = 0.25  # seconds between reports
 
 Tick = Callable[[float], None]
 Ints = NDArray[np.int64]
@@ -93,35 +94,29 @@ def covering_engine(problem: Problem, chosen: Ints, threads: int, tick: Tick = l
     return engine
 
 
-def tracking_engine(
-    problem: Problem, chosen: Ints, threads: int, tick: Tick = lambda _: None, pair_bytes: int = _PAIR_BYTES
-) -> Engine:
-    """Return the same engine with all gains at hand: `gains_of` then takes next to nothing.
+def all_gains(
+    engine: Engine, covered: int, tick: Tick = lambda _: None, pair_bytes: int = _PAIR_BYTES
+) -> Floats:
+    """Return what every row would add to what the engine covers with, in units of similarity; (n,).
 
-    A run of "exact" whose scores are the order of `chosen` makes one symmetric pass, half of n x n products,
-    and keeps gains up to date by lists of pairs. Covering and then evaluating takes more than twice of that.
+    The symmetric pass of method "exact" finds all gains with half the products that evaluating them takes.
+
+    covered: a row that the engine covers with: picked once more it changes nothing.
     """
-    if problem.backend == "reference" or len(chosen) < 2:  # "exact" is not offered, or makes no pass
-        return covering_engine(problem, chosen, threads, tick)
-    engine = problem.engine(threads=threads)
-    order = np.zeros(problem.n)
-    order[chosen] = np.arange(len(chosen), 0, -1)
+    everyone = np.arange(engine.n)
+    if engine.backend == "reference":  # it has no such pass
+        return gains_of(engine, everyone, tick)
     before = engine.stats()["evaluations"]
 
-    def report(_indices: Ints, _gains: Ints, evaluations: int) -> None:
-        tick(min(1.0, (evaluations - before) / problem.n))
+    def report(_picks: Ints, _gains: Ints, evaluations: int) -> None:
+        tick(min(1.0, (evaluations - before) / engine.n))
 
-    picks, _ = engine.select(
-        "exact",
-        len(chosen),
-        weight=0.0,
-        bonus=order,
-        excluded=problem.given,
-        memory=pair_bytes,
-        on_progress=report,
+    only = np.zeros(engine.n)
+    only[covered] = 1.0
+    engine.select(
+        "exact", 1, weight=0.0, bonus=only, memory=pair_bytes, on_progress=report, interval=_INTERVAL
     )
-    assert np.array_equal(picks, chosen)
-    return engine
+    return gains_of(engine, everyone)
 
 
 def gains_of(engine: Engine, candidates: Ints, tick: Tick = lambda _: None) -> Floats:

@@ -235,9 +235,9 @@ def draw_sunburst(verbs: Verbs) -> Draw:
         rings, _ = axes.pie(
             outer, radius=1.0, colors=outer_colors, **{**options, "wedgeprops": {**edge, "width": 0.28}}
         )
-        for wedge, (verb, count, _) in zip(wedges, top, strict=True):
+        for wedge, (verb, count, _), color in zip(wedges, top, colors, strict=True):
             if count / total > 0.012:
-                _radial(axes, wedge, 0.51, verb, 8.5, "#1f2328")
+                _radial(axes, wedge, 0.51, verb, 8.5, _readable_on(color))
         for wedge, noun, number in zip(rings, outer_labels, outer, strict=True):
             if noun and number / total > 0.006:
                 _radial(axes, wedge, 1.03, noun, 7.5, theme.text, outside=True)
@@ -250,6 +250,14 @@ def draw_sunburst(verbs: Verbs) -> Draw:
 def _legend(axes: Any, **options: Any) -> None:
     """Put the legend above the axes: inside them there may be data in any corner."""
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2, **options)
+
+
+def _readable_on(color: Any) -> str:
+    """Return black or white, whichever contrasts more with an RGB color (WCAG 2 relative luminance)."""
+    part = np.asarray(color[:3], np.float64)
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
+    return "#000000" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "#ffffff"
 
 
 def _radial(

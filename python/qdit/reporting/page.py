@@ -88,9 +88,8 @@ def figure(pictures: tuple[bytes, bytes], alternative: str, caption: str) -> Htm
     light, dark = (f"data:image/png;base64,{base64.b64encode(picture).decode()}" for picture in pictures)
     width, height = (int.from_bytes(pictures[0][at : at + 4], "big") for at in (16, 20))
     return Html(
-        '<figure><div class="scroll" tabindex="0" role="group" aria-label="figure"><picture>'
-        f'<source media="(prefers-color-scheme: dark)" srcset="{dark}">'
-        f'<img src="{light}" width="{width}" height="{height}" alt="{escape(alternative)}"></picture></div>'
+        f'<figure><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
+        f'<img src="{light}" width="{width}" height="{height}" alt="{escape(alternative)}"></picture>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 

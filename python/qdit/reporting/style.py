@@ -35,7 +35,7 @@ section { padding: 1.25rem 1.4rem 1.4rem; margin: 1.1rem 0; }
 .tile .value { font-size: 1.55rem; font-weight: 650; font-variant-numeric: tabular-nums; line-height: 1.25; }
 .tile .beside { color: var(--muted); font-size: .84rem; }
 figure { margin: 1.1rem 0 0; }
-figure img { display: block; width: 100%; min-width: 34rem; height: auto; border-radius: 4px; }
+figure img { display: block; width: 100%; height: auto; border-radius: 4px; }
 figcaption { color: var(--muted); font-size: .9rem; margin-top: .5rem; max-width: 46rem; }
 .scroll { overflow-x: auto; }
 * + .scroll { margin-top: .9rem; }
