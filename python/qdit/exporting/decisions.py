@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..options import check_choice
-from ..problem import Problem
 from ..records.optional import require
 from . import similar
 from .choice import Choice
