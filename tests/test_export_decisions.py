@@ -8,6 +8,7 @@ import pytest
 import qdit
 from export_pools import K, N, make, unit, vectors
 from qdit.exporting import decisions, export, similar
+from qdit.problem import make_problem
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,35 @@ def test_parquet_says_the_same(made, tmp_path, monkeypatch):
     table = export(made.chosen, tmp_path / "table")
     got = pq.read_table(table / "decisions.parquet").to_pylist()
     assert got == read(lines / "decisions.jsonl")
+
+
+@pytest.mark.parametrize("pair_bytes", [0, 200_000, 10**8])
+@pytest.mark.parametrize("options", [{}, {"given": [3, 9, 40]}, {"metric": "dot"}, {"floor": 0.0}], ids=str)
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_gains_of_one_pass_are_those_that_are_evaluated(pair_bytes, options, backend):
+    """To the last bit, whatever fits the memory; 2,000 rows have lists that start above the maxima."""
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((2000 if backend == "cpu" else 200, 24)).astype(np.float16)
+    x[[7, 8]] = 0
+    settings = {"metric": "cosine", "floor": None, "given": None} | options
+    problem = make_problem(
+        x,
+        None,
+        0.0,
+        **settings,
+        zero_rows="ignore",
+        backend=backend,
+        gain_scale="sum",
+        quality_scale="raw",
+    )
+    chosen = rng.permutation(np.setdiff1d(np.arange(len(x)), [3, 7, 8, 9, 40]))[:30]
+    want = similar.gains_of(similar.covering_engine(problem, chosen, 2), np.arange(len(x)))
+    ticks = []
+    engine = similar.covering_engine(problem, chosen, 2)
+    found = similar.all_gains(engine, int(chosen[0]), ticks.append, pair_bytes)
+    assert found.tolist() == want.tolist()
+    assert (found[chosen] == 0).all()
+    assert ticks[-1] == 1.0
 
 
 def test_final_gains_can_be_left_out(made, tmp_path, monkeypatch):

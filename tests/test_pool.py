@@ -196,3 +196,40 @@ def test_the_import_verb(pool, tmp_path, capsys):
         "           6 rows  in all",
         f"in {out}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "text"),
+    [
+        ("quality", np.full(12, np.nan), r"the score of row 0 is nan.*give it a score or leave the row out"),
+        ("quality", np.zeros((12, 2)), r"got float64 of shape \(12, 2\)"),
+        ("embeddings", np.zeros((12, 3), np.int32), "got dtype int32, wanted float16"),
+    ],
+)
+def test_the_import_verb_checks_arrays_first(tmp_path, name, array, text):
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises((TypeError, ValueError), match=text):
+        import_command(
+            str(tmp_path / "rows.jsonl"),
+            str(tmp_path / "made"),
+            progress=False,
+            **{name: str(tmp_path / "a.npy")},
+        )
+    assert not (tmp_path / "made").exists()
+
+
+def test_the_import_verb_adds_arrays_to_what_it_imported(tmp_path, capsys):
+    """The length is known after the import only; the call with a mended file does not read rows again."""
+    source, out, scores = tmp_path / "rows.jsonl", tmp_path / "made", tmp_path / "q.npy"
+    source.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    np.save(scores, np.arange(len(ROWS) - 1.0))
+    with pytest.raises(ValueError, match=f"wanted \\({len(ROWS)},\\) numbers, one a record"):
+        import_command(str(source), str(out), progress=False, quality=str(scores))
+    before = (out / "records.jsonl").stat().st_mtime_ns
+    np.save(scores, np.arange(float(len(ROWS))))
+    import_command(str(source), str(out), progress=False, quality=str(scores))
+    assert (out / "records.jsonl").stat().st_mtime_ns == before
+    assert Pool.open(out).quality.tolist() == list(range(len(ROWS)))
+    with pytest.raises(ValueError, match="holds records already"):
+        import_command(str(source), str(out), progress=False, quality=str(scores), limit=3)

@@ -180,7 +180,11 @@ def test_nothing_to_keep(tmp_path):
     reason = "2 were left out, most of them because: field 'instruction' is empty"
     refuse(path, tmp_path / "pool", f"source: {path} has no row that can be used; {reason}", skip_bad=True)
     empty = write(tmp_path / "y.jsonl", b"")
-    refuse(empty, tmp_path / "pool", f"source: {empty} has no row that can be used")
+    refuse(
+        empty,
+        tmp_path / "pool",
+        f"source: {empty} has no row that can be used: it is empty; pass one with rows",
+    )
     refuse([], tmp_path / "pool", "source: got an empty list, wanted at least one source")
 
 
@@ -245,7 +249,9 @@ def test_csv_cells(tmp_path):
     ]:
         refuse(write(path, content), tmp_path / "p2", f"{path}: {text}")
     write(path, b'instruction,output\na,b\n"c,d\n')
-    text = f"{path}, line 3: unexpected end of data; rows after it cannot be told apart"
+    text = (
+        f"{path}, line 3: unexpected end of data; rows after it cannot be told apart; mend the quotes there"
+    )
     refuse(path, tmp_path / "p2", text, skip_bad=True)
     with pytest.raises(ValueError, match="not UTF-8"):
         import_records(write(path, b"instruction,output\n\xff,b\n"), tmp_path / "p2", skip_bad=True)

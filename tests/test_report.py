@@ -12,7 +12,7 @@ from jsonargparse import auto_cli
 import qdit
 from export_pools import ODD, K, N, make, unit, vectors
 from qdit.exporting import export
-from qdit.reporting import analysis, page, report, reporter, verbs
+from qdit.reporting import analysis, figures, page, report, reporter, verbs
 from qdit.reporting.command import report_command
 from qdit.shuffle import shuffled
 
@@ -105,6 +105,44 @@ def test_escaping():
     )
     assert page.escape("a\x00b\x1bc\x85d\ud800e\tf\n") == "a�b�c�d�e\tf\n"
     assert page.escape(page.Html("<b>")) == "<b>"
+
+
+def _some_figures():
+    values = np.linspace(0, 1, 50)
+    curve = analysis.Curve(np.arange(1, 51), values, np.arange(50), values, np.ones(50, bool))
+    points = [analysis.Point(alpha, 1 - alpha, alpha, 1.0) for alpha in (0.0, 0.5, 1.0)]
+    square = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    return {
+        "map": figures.draw_map(analysis.Map(square, square, (0.1, 0.1))),
+        "coverage": figures.draw_coverage(curve, [curve]),
+        "histograms": figures.draw_two_histograms(values, values**9, ("pool", "chosen"), "quality"),
+        "sweep": figures.draw_sweep(points, 0.5, (0.0, 1.0)),
+        "sources": figures.draw_sources(["a", "b"], np.array([50.0, 50.0]), np.array([99.0, 1.0])),
+    }
+
+
+@pytest.mark.parametrize("name", ["map", "coverage", "histograms", "sweep", "sources"])
+def test_a_legend_covers_no_data(name):
+    """Data may be in any corner, so legends stand outside the axes."""
+    boxes = []
+
+    def draw(figure, theme):
+        _some_figures()[name](figure, theme)
+        figure.canvas.draw()
+        (axes,) = figure.axes
+        boxes.append((axes.get_legend().get_window_extent(), axes.get_window_extent(), figure.bbox))
+
+    figures.render(draw)
+    for legend, axes, whole in boxes:
+        assert legend.y0 >= axes.y1
+        assert legend.x0 >= whole.x0
+        assert legend.y1 <= whole.y1 + 1
+
+
+def test_words_are_readable_on_their_color():
+    """Contrast of at least 4.5 to 1 with black or white, which one of them always has."""
+    assert figures._readable_on((1.0, 1.0, 1.0)) == figures._readable_on((0.6, 0.9, 0.5)) == "#000000"
+    assert figures._readable_on((0.0, 0.0, 0.0)) == figures._readable_on((0.84, 0.1, 0.1)) == "#ffffff"
 
 
 def test_numbers_against_plain_numpy(made, written):

@@ -96,6 +96,21 @@ def test_options_that_decide_picks_must_be_the_same(tmp_path, options, text):
     assert str(caught.value) == f"checkpoint {tmp_path}: {text}; {end}"
 
 
+def test_a_run_that_was_refused_is_in_nobodys_way(tmp_path):
+    """Rows are checked once the checkpoint is there; mended ones are another pool."""
+    broken = X.copy()
+    broken[3] = 0
+    with pytest.raises(ValueError, match="row 3 is all zeros"):
+        qdit.select(broken, Q, 0.4, 5, checkpoint=tmp_path)
+    assert (tmp_path / "header.json").exists()
+    got = qdit.select(X, Q, 0.4, 5, checkpoint=tmp_path)
+    assert got.indices.tolist() == qdit.select(X, Q, 0.4, 5).indices.tolist()
+    with pytest.raises(
+        ValueError, match=r"embeddings is '[0-9a-f]{36}\.\.\. now and was '[0-9a-f]{36}\.\.\. in"
+    ):
+        qdit.select(X * 2, Q, 0.4, 5, checkpoint=tmp_path)
+
+
 def test_the_instruction_set_may_change_where_it_decides_nothing(tmp_path, monkeypatch):
     """Products of float16 are exact, so fused or not is the same; those of float32 are not."""
     rows = {"float16": X.astype(np.float16), "float32": X}

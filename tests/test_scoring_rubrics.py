@@ -11,7 +11,7 @@ from qdit.scoring.client import HIDDEN, check_url, hide, read_key
 from qdit.scoring.judge import Endpoint, Judge
 from qdit.scoring.rubrics import alpagasus, deita
 from qdit.scoring.texts import human_assistant, make_template, prompt_of
-from scoring_pools import KEY
+from scoring_pools import KEY, KEY_ENV
 
 ROW = Row(0, "0", "s", "Add {a}.", "1, 2", "3", (("user", "Add {a}.\n\n1, 2"), ("assistant", "3")))
 CHAT = Row(1, "1", "s", "Hi", "", "Hello", (("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello")))
@@ -141,7 +141,13 @@ def test_wrong_urls(url):
 
 
 @pytest.mark.parametrize(
-    "form", [KEY, KEY.replace("/", "%2F").replace("+", "%2B").replace("=", "%3D"), json.dumps(KEY)[1:-1]]
+    "form",
+    [
+        KEY,
+        KEY.replace("/", "%2F").replace("+", "%2B").replace("=", "%3D"),
+        json.dumps(KEY)[1:-1],
+        KEY.replace("/", "\\/"),
+    ],
 )
 def test_keys_are_hidden(form):
     assert hide(f"a {form} b", KEY) == f"a {HIDDEN} b"
@@ -167,6 +173,24 @@ def test_short_keys_are_no_secrets():
 def test_wrong_endpoints(options, error):
     with pytest.raises(ValueError, match=error):
         Judge(alpagasus(), Endpoint(**{"model": "m"} | options))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"extra_headers": {"Authorization": "Bearer sk-not-in-the-environment"}},
+        {"extra_query": {"key": "sk-not-in-the-environment"}},
+        {"api_key": "sk-not-in-the-environment"},
+        {"extra_body": {"user": [f"me/{KEY}"]}},
+    ],
+)
+def test_keys_do_not_stand_in_parameters(params, monkeypatch):
+    """They would be written into the manifest."""
+    monkeypatch.setenv(KEY_ENV, KEY)
+    with pytest.raises(ValueError, match=r"judge_params: .* cannot stand there.*key_env names") as caught:
+        Judge(alpagasus(), Endpoint(model="m", key_env=KEY_ENV, params=params))
+    assert KEY not in str(caught.value)
+    assert "sk-not" not in str(caught.value)
 
 
 def test_identity_follows_the_question_and_the_parameters():

@@ -34,6 +34,7 @@ _BOUNDS_MAGIC = int.from_bytes(b"QDITBND1", "little")
 _SNAPSHOT_SECONDS = 10.0
 _SNAPSHOT_SHARE = 50  # at least this many times a snapshot's own cost between two: under 2% of the run
 _SYNC_SECONDS = 1.0
+_SHOWN = 40  # characters of a value in an error: hashes are longer
 
 
 class CheckpointMismatchError(ValueError):
@@ -147,7 +148,7 @@ class Checkpoint:
 
     def _match(self, identity: dict[str, Any]) -> int:
         header = self.path / "header.json"
-        if not header.exists():
+        if not header.exists() or self._is_unused():
             if (self.path / "picks.bin").exists():
                 raise ValueError(
                     f"checkpoint {self.path}: picks.bin without header.json; delete the directory"
@@ -164,13 +165,17 @@ class Checkpoint:
             self._compare(record.get("identity"), identity)
         return _key(identity)
 
+    def _is_unused(self) -> bool:
+        """Return whether nothing was kept yet, as after a run whose rows were refused."""
+        return {entry.name for entry in self.path.iterdir()} <= {"header.json", "lock"}
+
     def _compare(self, before: object, now: dict[str, Any]) -> None:
         if not isinstance(before, dict):
             raise ValueError(f"checkpoint {self.path}: header.json is damaged; delete the directory")
         names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
         if names:
             changes = "; ".join(
-                f"{name} is {now.get(name)!r} now and was {before.get(name)!r} in the checkpoint"
+                f"{name} is {_shown(now.get(name))} now and was {_shown(before.get(name))} in the checkpoint"
                 for name in names
             )
             raise CheckpointMismatchError(
@@ -267,6 +272,11 @@ def _write_all(handle: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(handle, view) :]
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 def acquire(path: Path) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +32,14 @@ from .scoring.command import score_command
 from .training.command import train_command
 from .vectors.command import convert_command
 
+_REMEDIES = {
+    errno.ENOSPC: "make room on this disk, or write to another; repeated, the command goes on",
+    errno.EDQUOT: "make room on this disk, or write to another; repeated, the command goes on",
+    errno.EROFS: "this disk is mounted read-only; write to another",
+    errno.EACCES: "check who may read and write there, or pass another path",
+    errno.ENOTDIR: "a part of this path is a file; pass another path",
+    errno.EEXIST: "a file is where a directory is wanted; pass another path",
+}
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _COMMANDS: dict[str, Any] = {  # a dict in it is a verb with verbs of its own
     "import": import_command,
@@ -84,10 +94,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         _complain("interrupted" + "".join(f"; {note}" for note in getattr(interrupt, "__notes__", ())))
         return INTERRUPTED
-    except (ValueError, TypeError, FileNotFoundError) as error:
+    except OSError as error:
+        _complain(f"error: {_describe(error)}")
+        return BAD_INPUT if isinstance(error, FileNotFoundError) else FAILED
+    except (ValueError, TypeError) as error:
         _complain(f"error: {error}")
         return BAD_INPUT
-    except (RuntimeError, MemoryError, OSError, ImportError) as error:
+    except (RuntimeError, MemoryError, ImportError) as error:
         _complain(f"error: {str(error) or type(error).__name__}")
         return FAILED
     return OK
@@ -142,6 +155,15 @@ def _spelled(word: str, following: list[str], flags: frozenset[str]) -> str:
     if name in flags and not value and following[:1] not in (["true"], ["false"]):
         return f"--{name}=true"
     return f"--{name}{value}"
+
+
+def _describe(error: OSError) -> str:
+    """Return what an error says; the system's own gets a remedy, ours have one."""
+    if error.errno is None or error.filename is None:
+        return str(error) or type(error).__name__
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else error.filename
+    remedy = _REMEDIES.get(error.errno, "check the path and that you may read and write there")
+    return f"{path}: {error.strerror}; {remedy}"
 
 
 def _complain(message: str) -> None:

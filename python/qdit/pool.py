@@ -160,6 +160,16 @@ def attach(
     return Pool.open(path)
 
 
+def check_arrays(
+    *, embeddings: str | os.PathLike[str] | None = None, quality: str | os.PathLike[str] | None = None
+) -> None:
+    """Raise the errors of `attach` that can be told without records."""
+    n = None if embeddings is None else open_embeddings(Path(embeddings)).n
+    if quality is not None:
+        scores = npyfile.open_npy("quality", Path(quality))
+        _check_scores(Path(quality), scores, scores.size if n is None else n)
+
+
 def _new(target: Path, overwrite: bool) -> Path:
     """Make way for an array: the manifest of an old one goes first."""
     if target.exists() and not overwrite:
@@ -228,10 +238,14 @@ def _open_quality(directory: Path, n: int) -> NDArray[np.float64]:
 def _check_scores(path: Path, array: NDArray[Any], n: int) -> NDArray[np.float64]:
     if array.ndim != 1 or len(array) != n or array.dtype.kind not in "fiu":
         raise ValueError(
-            f"{path}: got {array.dtype.name} of shape {array.shape}, wanted ({n},) numbers, one a record"
+            f"{path}: got {array.dtype.name} of shape {array.shape}, wanted ({n},) numbers, one a record; "
+            "pass the scores of this pool"
         )
     values = array.astype(np.float64)
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values)))
-        raise ValueError(f"{path}: the score of row {row} is {values[row]}, wanted a finite number")
+        raise ValueError(
+            f"{path}: the score of row {row} is {values[row]}, wanted a finite number; "
+            "give it a score or leave the row out"
+        )
     return values

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..options import check_choice
-from ..problem import Problem
 from ..records.optional import require
 from . import similar
 from .choice import Choice
@@ -84,14 +83,10 @@ def decide(choice: Choice, *, final_gains: str, threads: int, phase: Phase) -> D
         problem = choice.problem
         status[problem.given] = STATUSES.index("given")
         rest = np.flatnonzero(status == 0)
-        final_gain[rest] = _final_gains(problem, chosen, rest, threads, phase)
+        engine = similar.covering_engine(problem, chosen, threads, phase("covering"))
+        final_gain[rest] = similar.all_gains(engine, int(chosen[0]), phase("final gains"))[rest]
         final_score[rest] = choice.weight * final_gain[rest] + problem.bonus[rest]
     return Decisions(status, choice.ranks, nearest, similarity, final_gain, final_score)
-
-
-def _final_gains(problem: Problem, chosen: Ints, rest: Ints, threads: int, phase: Phase) -> Floats:
-    engine = similar.covering_engine(problem, chosen, threads, phase("covering"))
-    return similar.gains_of(engine, rest, phase("final gains"))
 
 
 def resolve_format(name: str) -> str:

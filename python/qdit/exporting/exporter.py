@@ -22,6 +22,7 @@ from .files import describe, remove_temporaries
 from .hub import push
 
 FORMAT_VERSION = 1
+_REPLACED = ".replaced.json"  # the manifest of an export while its files are deleted
 
 
 def export(
@@ -111,12 +112,25 @@ def _prepare(path: Path, choice: Choice, overwrite: bool) -> None:
         manifest.read_json(found, EXPORT_FORMAT)  # never replace what is no export
         if not overwrite:
             raise ValueError(f"out: {path} holds an export already; pass --overwrite or another directory")
-        for name in manifest.read_json(found, EXPORT_FORMAT)["files"]:
-            (path / name).unlink(missing_ok=True)
-        found.unlink()
+        found.replace(path / _REPLACED)  # first of all: where a manifest is, all its files are
+    _remove_replaced(path)
     path.mkdir(parents=True, exist_ok=True)
     for folder in (path, path / SELECTION_FOLDER):
         remove_temporaries(folder)
+
+
+def _remove_replaced(path: Path) -> None:
+    """Delete the files of an export that is being replaced, also where a killed run left some."""
+    listed = path / _REPLACED
+    if not listed.exists():
+        return
+    files = [path / name for name in manifest.read_json(listed, EXPORT_FORMAT)["files"]]
+    for file in files:
+        file.unlink(missing_ok=True)
+    for folder in {file.parent for file in files} - {path}:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    listed.unlink()
 
 
 def _write_rows(path: Path, choice: Choice, formats: list[str], columns: bool, key: str) -> list[str]:

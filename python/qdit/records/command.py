@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from .importing import import_records
-from .records import Records
+from .importing import import_records, is_imported
+from .records import Records, open_records
 
 
 def import_command(
@@ -48,28 +49,31 @@ def import_command(
         overwrite: Replace the records that are in the pool.
 
     """
-    with import_records(
-        source,
-        pool,
-        format=format,
-        columns=columns,
-        id_column=id_column,
-        source_name=source_name,
-        revision=revision,
-        split=split,
-        subset=subset,
-        skip_bad=skip_bad,
-        limit=limit,
-        overwrite=overwrite,
-        progress=progress,
-    ) as records:
-        print(describe_records(records))
-    if embeddings is not None or quality is not None:
-        from ..pool import attach  # a pool knows its records, not the other way round
+    options: dict[str, Any] = {
+        "format": format,
+        "columns": columns,
+        "id_column": id_column,
+        "source_name": source_name,
+        "revision": revision,
+        "split": split,
+        "subset": subset,
+        "skip_bad": skip_bad,
+        "limit": limit,
+    }
+    from ..pool import attach, check_arrays  # a pool knows its records, not the other way round
 
-        attach(pool, embeddings=embeddings, quality=quality, overwrite=overwrite)
-        names = [name for name, file in (("embeddings", embeddings), ("quality", quality)) if file]
-        print(f"with {' and '.join(names)} as given")
+    named = {"embeddings": embeddings, "quality": quality}
+    given = {name: file for name, file in named.items() if file is not None}
+    check_arrays(**given)  # before a long import, not after it
+    if given and not overwrite and is_imported(source, pool, **options):
+        records = open_records(pool)  # the arrays of an earlier call were refused, or there were none
+    else:
+        records = import_records(source, pool, overwrite=overwrite, progress=progress, **options)
+    with records:
+        print(describe_records(records))
+    if given:
+        attach(pool, overwrite=overwrite, **given)
+        print(f"with {' and '.join(given)} as given")
 
 
 def describe_records(records: Records) -> str:

@@ -106,7 +106,8 @@ def stage(
         writer = _write_batches(batches, sink, folder / f"{stem}.arrow")
     if not sink.kept:
         why = f"; {bad.count:,} were left out, most of them because: {bad.most_common()}" if bad.count else ""
-        raise ValueError(f"source: {source.describe()['location']} has no row that can be used{why}")
+        empty = ": it is empty; pass one with rows"
+        raise ValueError(f"source: {source.describe()['location']} has no row that can be used{why or empty}")
     return _finish(source, writer, sink, folder, stem, inputs, facts, taken)
 
 

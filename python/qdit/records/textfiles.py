@@ -163,7 +163,9 @@ def _read_csv(path: Path, stream: BinaryIO, delimiter: str) -> Iterator[Item]:
                     yield _csv_item(line, names, cells)
                 line = reader.line_num + 1
         except csv.Error as error:
-            raise ValueError(f"{path}, line {line}: {error}; rows after it cannot be told apart") from error
+            raise ValueError(
+                f"{path}, line {line}: {error}; rows after it cannot be told apart; mend the quotes there"
+            ) from error
         except UnicodeDecodeError as error:
             raise ValueError(f"{path}, after line {line}: not UTF-8 ({error.reason}); convert it") from error
 

@@ -107,7 +107,7 @@ def draw_map(found: Map) -> Draw:
         axes.set_yticks([])
         axes.set_xlabel(f"first axis ({found.shares[0]:.1%} of the variance)")
         axes.set_ylabel(f"second axis ({found.shares[1]:.1%})")
-        axes.legend(loc="upper right", markerscale=2.5, handletextpad=0.2)
+        _legend(axes, markerscale=2.5, handletextpad=0.2)
 
     return draw
 
@@ -131,7 +131,7 @@ def draw_coverage(chosen: Curve, random: Sequence[Curve]) -> Draw:
         axes.xaxis.set_minor_formatter(lambda value, _: "")
         axes.set_xlabel("rows taken, in pick order")
         axes.set_ylabel("coverage")
-        axes.legend(loc="lower right")
+        _legend(axes)
 
     return draw
 
@@ -157,7 +157,7 @@ def draw_two_histograms(
             axes.axvline(float(values.mean()), color=color, linewidth=1.2, linestyle=":")
         axes.set_xlabel(f"{label} (dotted: means)")
         axes.set_ylabel("% of rows")
-        axes.legend(loc="upper right")
+        _legend(axes)
 
     return draw
 
@@ -185,7 +185,7 @@ def draw_sweep(points: Sequence[Point], alpha: float, random: tuple[float, float
         axes.margins(0.1)
         axes.set_xlabel("mean quality of the chosen rows")
         axes.set_ylabel("coverage")
-        axes.legend(loc="lower left")
+        _legend(axes)
 
     return draw
 
@@ -202,7 +202,7 @@ def draw_sources(labels: Sequence[str], pool: Floats, chosen: Floats) -> Draw:
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("% of rows")
-        axes.legend(loc="lower right")
+        _legend(axes)
 
     return draw
 
@@ -235,9 +235,9 @@ def draw_sunburst(verbs: Verbs) -> Draw:
         rings, _ = axes.pie(
             outer, radius=1.0, colors=outer_colors, **{**options, "wedgeprops": {**edge, "width": 0.28}}
         )
-        for wedge, (verb, count, _) in zip(wedges, top, strict=True):
+        for wedge, (verb, count, _), color in zip(wedges, top, colors, strict=True):
             if count / total > 0.012:
-                _radial(axes, wedge, 0.51, verb, 8.5, "#1f2328")
+                _radial(axes, wedge, 0.51, verb, 8.5, _readable_on(color))
         for wedge, noun, number in zip(rings, outer_labels, outer, strict=True):
             if noun and number / total > 0.006:
                 _radial(axes, wedge, 1.03, noun, 7.5, theme.text, outside=True)
@@ -245,6 +245,19 @@ def draw_sunburst(verbs: Verbs) -> Draw:
         axes.set_ylim(-1.36, 1.36)
 
     return draw
+
+
+def _legend(axes: Any, **options: Any) -> None:
+    """Put the legend above the axes: inside them there may be data in any corner."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2, **options)
+
+
+def _readable_on(color: Any) -> str:
+    """Return black or white, whichever contrasts more with an RGB color (WCAG 2 relative luminance)."""
+    part = np.asarray(color[:3], np.float64)
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ [0.2126, 0.7152, 0.0722])
+    return "#000000" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "#ffffff"
 
 
 def _radial(

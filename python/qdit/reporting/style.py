@@ -44,8 +44,9 @@ caption { text-align: left; color: var(--muted); padding-bottom: .4rem; }
 th, td { text-align: left; padding: .38rem .8rem .38rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
 th { font-weight: 600; }
-td { overflow-wrap: anywhere; }
-td.number, th.number { text-align: right; white-space: nowrap; overflow-wrap: normal; }
+td { overflow-wrap: anywhere; min-width: 6.5rem; }
+td.number, th.number { text-align: right; white-space: nowrap; overflow-wrap: normal;
+  min-width: 0; }
 code, .hash { font: .86em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 details { margin-top: .9rem; }
 summary { cursor: pointer; color: var(--muted); }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ OPENAI_URL = "https://api.openai.com/v1"
 Request = dict[str, Any]
 _BYTES_PER_TOKEN = 4  # of English text, roughly
 _MESSAGE_TOKENS = 4  # around each message
+_SECRET_PARAMS = ("extra_headers", "extra_query", "api_key")  # where a key travels beside the body
 _LEAST_FAILURES = 20  # in a row, before a run is given up
 
 
@@ -106,6 +108,17 @@ class Asker:
                 )
         self.params = {name: value for name, value in merged.items() if value is not None}
         self._key = read_key(endpoint.key_env)
+        self._check_no_secret(params_option)
+
+    def _check_no_secret(self, params_option: str) -> None:
+        """Raise ValueError if parameters, which are written down, may hold a key; it is not repeated."""
+        named = next((name for name in _SECRET_PARAMS if name in self.params), None)
+        text = json.dumps(self.params, default=repr)
+        if named is not None or hide(text, self._key) != text:
+            raise ValueError(
+                f"{params_option}: {'the key' if named is None else repr(named)} cannot stand there, since "
+                "parameters are written down; put the key into the environment variable that key_env names"
+            )
 
     @property
     def url(self) -> str:

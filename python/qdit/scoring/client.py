@@ -138,6 +138,7 @@ def hide(text: str, key: str | None) -> str:
     if key is None or len(key) < _SECRET_LENGTH:
         return text
     forms = {key, quote(key), quote(key, safe=""), json.dumps(key)[1:-1], repr(key)[1:-1]}
+    forms |= {form.replace("/", "\\/") for form in forms}  # as some servers write JSON
     forms.add(base64.b64encode(key.encode()).decode())
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, HIDDEN)
