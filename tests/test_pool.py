@@ -76,7 +76,7 @@ def test_arrays_put_there_by_hand_have_their_length_checked(pool):
     [
         (
             Q[:11],
-            r"got float32 of shape \(11,\), wanted \(12,\) numbers, one a record; pass the scores of this pool$",
+            r"got float32 of shape \(11,\), wanted \(12,\) numbers, one a record; pass the scores",
         ),
         (Q[:, None], r"got float32 of shape \(12, 1\), wanted \(12,\)"),
         (np.array(["a"] * 12), r"got str\d* of shape \(12,\), wanted \(12,\) numbers"),
