@@ -74,10 +74,16 @@ def test_arrays_put_there_by_hand_have_their_length_checked(pool):
 @pytest.mark.parametrize(
     ("scores", "text"),
     [
-        (Q[:11], r"got float32 of shape \(11,\), wanted \(12,\) numbers, one a record$"),
+        (
+            Q[:11],
+            r"got float32 of shape \(11,\), wanted \(12,\) numbers, one a record; pass the scores",
+        ),
         (Q[:, None], r"got float32 of shape \(12, 1\), wanted \(12,\)"),
         (np.array(["a"] * 12), r"got str\d* of shape \(12,\), wanted \(12,\) numbers"),
-        (np.where(np.arange(12) == 7, np.nan, Q), r"the score of row 7 is nan, wanted a finite number$"),
+        (
+            np.where(np.arange(12) == 7, np.nan, Q),
+            r"the score of row 7 is nan, wanted a finite number; give it a score or leave the row out$",
+        ),
     ],
 )
 def test_scores_that_cannot_be_used(pool, scores, text):
