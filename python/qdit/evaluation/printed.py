@@ -12,10 +12,11 @@ _PASSES = 8  # more than any number was seen to take before it stays
 def reread(number: float) -> float:
     """Return the double that pandas read where it had written `number` to a CSV file.
 
-    Leaderboards grew by being read with pandas' read_csv and written again for each new model. Until version 3
-    pandas did not read every double as the one it had written: digits were put together in double arithmetic
-    (its precise_xstrtod), which rounds once where they exceed 2**53, and again in the division. This does the
-    same (it equals pandas 2.3.3 on 190,000 numbers). Numbers written with an exponent are returned as they are.
+    Leaderboards grew by being read with pandas' read_csv and written again for each new model. Until version
+    3 pandas did not read every double as the one it had written: digits were put together in double
+    arithmetic (its precise_xstrtod), which rounds where they exceed 2**53, and again in the division. This
+    does the same (it equals pandas 2.3.3 on 190,000 numbers). Numbers that are written with an exponent are
+    returned as they are.
     """
     text = repr(float(number))
     if "e" in text or not math.isfinite(number):
@@ -31,7 +32,7 @@ def reread(number: float) -> float:
 
 
 def passes(ours: float, printed: str) -> int | None:
-    """Return how often pandas read and wrote a number of ours before it was printed so; None if it is another.
+    """Return how often pandas read and wrote a number before it was printed so; None if it is another.
 
     0 is a number that is printed as it is: the same double or, where fewer digits are printed, one that lies
     within half a unit of the last of them.
