@@ -123,5 +123,5 @@ def test_from_text_to_tables(tmp_path, monkeypatch):
         say("evaluate", "table", results, "--out", tmp_path / f"table.{suffix}", "--format", format)
     assert "HH score" in (tmp_path / "table.md").read_text()
     assert "HH score" in (tmp_path / "table.tex").read_text()
-    table = list(csv.reader((tmp_path / "table.csv").open()))
+    table = list(csv.reader((tmp_path / "table.csv").read_text().splitlines()))
     assert {row[0] for row in table} >= set(files)
