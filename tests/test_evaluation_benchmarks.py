@@ -14,6 +14,7 @@ from qdit.evaluation.bench_model import open_model
 from qdit.evaluation.benchmarks import run_benchmarks
 from qdit.evaluation.command_benchmarks import evaluate_benchmarks_command
 from qdit.evaluation.results import read_values
+from training_data import write_jsonl
 
 pytest.importorskip("lm_eval", reason="pip install 'qdit[eval]'")
 
@@ -233,6 +234,28 @@ def test_a_tiny_model_runs_local_tasks_offline(llama, data, tmp_path, monkeypatc
     assert record["stderr"]["tiny_choice"].keys() == {"acc,none"}
     generated = read_rows(tmp_path / "out/instructeval_bbh/samples.jsonl")
     assert all(row["responses"][0][0] for row in generated)
+
+
+@pytest.mark.slow
+def test_a_real_model_knows_more_than_chance(tmp_path, monkeypatch):
+    from smollm import smollm_dir
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    facts = ["France:Paris", "Italy:Rome", "Japan:Tokyo", "Spain:Madrid", "Germany:Berlin", "Russia:Moscow"]
+    pairs = [fact.split(":") for fact in facts]
+    rows = [
+        {"question": f"What is the capital of {country}?", "choices": [city, other], "answer": 0}
+        for (country, city), (_, other) in zip(pairs, pairs[1:] + pairs[:1], strict=True)
+    ]
+    write_jsonl(tmp_path / "choice.jsonl", rows)
+    (tmp_path / "tasks").mkdir()
+    task = MULTIPLE_CHOICE.format(file=tmp_path / "choice.jsonl")
+    (tmp_path / "tasks" / "tiny_choice.yaml").write_text(task)
+    found = run_benchmarks(
+        smollm_dir(), tmp_path / "out", "tiny_choice", include=[str(tmp_path / "tasks")], device="cpu"
+    )
+    assert values(found)["tiny_choice", "acc", None].mean >= 5 / 6
+    assert len(read_rows(tmp_path / "out/tiny_choice/samples.jsonl")) == 6
 
 
 def test_a_batch_gives_the_answers_of_single_requests(llama, data, tmp_path):

@@ -183,11 +183,12 @@ def test_three_problems_with_a_real_model(protocol, tmp_path, monkeypatch):
     from smollm import smollm_dir
 
     model = smollm_dir()
-    short = replace(module.STYLES[protocol], max_tokens=64)  # of 512 or 1024, for the time
+    short = replace(module.STYLES[protocol], max_tokens=32)  # of 512 or 1024, for the time
     monkeypatch.setitem(module.STYLES, protocol, short)
     found = run_humaneval(model, tmp_path, protocol=protocol, limit=3, device="cpu", unsafe_code=True)
     (value,) = found.values
     assert value.value.n == 3
     assert 0 <= value.value.mean <= 1
-    assert all(row["text"].strip() for row in found.rows)
-    assert all(row["result"] for row in found.rows)
+    texts = [row["text"].strip() for row in found.rows]
+    assert sum(map(bool, texts)) >= 2  # one may begin with what ends an answer, and so be empty
+    assert all(row["result"].startswith(("passed", "failed", "timed out")) for row in found.rows)

@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,9 +14,10 @@ import numpy as np
 
 from ..records.textfiles import Item, read_file
 from .pairwise import Outcome
+from .printed import passes
 from .tables import Table
 
-_ULPS = 4  # of a number printed in full; see `agrees`
+_TIE = 1.5
 
 
 class MismatchError(RuntimeError):
@@ -37,24 +37,23 @@ class Annotation:
     """
 
     dataset: str | None
-    preference: Fraction | None
+    preference: float | None
     length: int
 
     @property
     def outcome(self) -> Outcome:
         """Return 1, 0 or -1 for the model; None without a preference."""
-        half = Fraction(3, 2)
-        return None if self.preference is None else (self.preference > half) - (self.preference < half)
+        return None if self.preference is None else (self.preference > _TIE) - (self.preference < _TIE)
 
 
 @dataclass(frozen=True)
 class WinRate:
-    """What a leaderboard says of a model, as alpaca_eval computes it.
+    """What a leaderboard says of a model, as alpaca_eval computes it, to the last bit.
 
     Attributes:
         model, reference: generators of output_2 and output_1.
-        exact: the win rate in percent as a fraction: the mean of preference - 1 over annotations that have
-            one; a tie (0, as older files write it, or 1.5) counts half.
+        win_rate: in percent, the mean of preference - 1 over annotations that have one; a tie (0, as older
+            files write it, or 1.5) counts half.
         standard_error: in percent, of that mean, with n - 1; NaN for n = 1.
         discrete_win_rate: in percent, wins and half the draws.
         n_wins, n_wins_base, n_draws, n_total: annotations above, below and at 1.5, and all three.
@@ -65,7 +64,7 @@ class WinRate:
 
     model: str
     reference: str
-    exact: Fraction
+    win_rate: float
     standard_error: float
     discrete_win_rate: float
     n_wins: int
@@ -74,11 +73,6 @@ class WinRate:
     n_total: int
     n_null: int
     avg_length: int
-
-    @property
-    def win_rate(self) -> float:
-        """The win rate in percent."""
-        return float(self.exact)
 
     @property
     def winning_score(self) -> float:
@@ -126,12 +120,15 @@ def win_rate(path: str | os.PathLike[str]) -> WinRate:
     outcomes = [one.outcome for one in found]
     wins, losses, draws = (outcomes.count(one) for one in (1, -1, 0))
     values = np.array(shares, np.float64)
+    # in pandas' order of operations (Series.mean, Series.sem), on which the last digits depend
+    mean = float(values.sum()) / n
+    variance = float(((mean - values) ** 2).sum()) / (n - 1) if n > 1 else math.nan
     return WinRate(
         model=model,
         reference=reference,
-        exact=100 * sum(shares, Fraction()) / n,
-        standard_error=100 * float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan,
-        discrete_win_rate=100 * (2 * wins + draws) / (2 * n),
+        win_rate=mean * 100,
+        standard_error=math.sqrt(variance) / math.sqrt(n) * 100,
+        discrete_win_rate=(wins + draws / 2) / n * 100,
         n_wins=wins,
         n_wins_base=losses,
         n_draws=draws,
@@ -164,19 +161,6 @@ def find_row(model: str, leaderboard: Sequence[Mapping[str, str]]) -> Mapping[st
     return found[0]
 
 
-def agrees(ours: Fraction | float, printed: str) -> bool:
-    """Return whether a number equals a printed one to its last digit.
-
-    That is: it lies within half a unit of that digit. Of numbers printed in full, with the 16 or 17 digits of
-    a double, the last ones depend on the order of the additions and multiplications (published files hold all
-    variants), so these may be off by a few units in the last place of the double.
-    """
-    theirs = Fraction(printed)
-    digits = len(printed.partition(".")[2]) if "e" not in printed.lower() else 0
-    allowed = max(Fraction(1, 2 * 10**digits) if digits else Fraction(0), _ULPS * Fraction(math.ulp(theirs)))
-    return math.isfinite(ours) and abs(Fraction(ours) - theirs) <= allowed
-
-
 COLUMNS = (
     *("win_rate", "standard_error", "discrete_win_rate"),
     *("n_wins", "n_wins_base", "n_draws", "n_total", "avg_length"),
@@ -184,12 +168,26 @@ COLUMNS = (
 
 
 class Compared(NamedTuple):
-    """A recomputed number, the published one as it is printed, and whether they agree."""
+    """A recomputed number, the published one as it is printed, and how often it was rewritten.
+
+    Attributes:
+        column: of the leaderboard.
+        ours: the number that alpaca_eval's code gives.
+        printed: the published one.
+        passes: how often pandas read and wrote the file since, each of which may change the last digit
+            (`qdit.evaluation.printed`); None if no number of passes explains a difference.
+
+    """
 
     column: str
-    ours: Fraction | float
+    ours: float
     printed: str
-    same: bool
+    passes: int | None
+
+    @property
+    def same(self) -> bool:
+        """Whether the number is the published one, to the last printed digit."""
+        return self.passes is not None
 
 
 def compare(found: WinRate, row: Mapping[str, str]) -> list[Compared]:
@@ -198,8 +196,8 @@ def compare(found: WinRate, row: Mapping[str, str]) -> list[Compared]:
     for column in COLUMNS:
         printed = (row.get(column) or "").strip()
         if printed:
-            ours = found.exact if column == "win_rate" else getattr(found, column)
-            compared.append(Compared(column, ours, printed, agrees(ours, printed)))
+            ours = getattr(found, column)
+            compared.append(Compared(column, ours, printed, passes(ours, printed)))
     return compared
 
 
@@ -207,7 +205,7 @@ def comparison_table(compared: Sequence[tuple[str, Sequence[Compared]]]) -> Tabl
     """Return a table of what `compare` found for each model."""
     columns = ("model", "column", "recomputed", "leaderboard", "difference", "agree")
     rows = [
-        [model, one.column, _text(one.ours), one.printed, f"{_off(one):.1g}", "yes" if one.same else "NO"]
+        [model, one.column, str(one.ours), one.printed, f"{_off(one):.1g}", _agreement(one)]
         for model, found in compared
         for one in found
     ]
@@ -222,11 +220,13 @@ def win_rate_table(found: Sequence[WinRate]) -> Table:
 
 
 def _off(one: Compared) -> float:
-    return float(one.printed) - float(one.ours)
+    return float(one.printed) - one.ours
 
 
-def _text(number: Fraction | float) -> str:
-    return str(number if isinstance(number, int) else float(number))
+def _agreement(one: Compared) -> str:
+    if one.passes:
+        return f"yes, rewritten by pandas {'once' if one.passes == 1 else f'{one.passes} times'}"
+    return "yes" if one.same else "NO"
 
 
 def _checked(item: Item) -> Mapping[str, Any]:
@@ -240,13 +240,13 @@ def _checked(item: Item) -> Mapping[str, Any]:
     return item.value
 
 
-def _preference(value: Mapping[str, Any]) -> Fraction | None:
+def _preference(value: Mapping[str, Any]) -> float | None:
     found = value.get("preference", "missing")
     if found is None or (isinstance(found, float) and math.isnan(found)):
         return None
     if isinstance(found, int | float) and not isinstance(found, bool):
         if found == 0:
-            return Fraction(3, 2)
+            return _TIE
         if 1 <= found <= 2:
-            return Fraction(found)
+            return float(found)
     raise ValueError(f"field 'preference' is {found!r}, wanted 1 to 2, 0 for a tie, or null")

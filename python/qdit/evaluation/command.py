@@ -233,7 +233,7 @@ def alpacaeval_command(annotations: str | list[str], leaderboard: str | None = N
         model, first = wrong[0]
         raise MismatchError(
             f"{leaderboard}: {len(wrong)} numbers differ, the first is {first.column} of {model}: got "
-            f"{float(first.ours)}, the leaderboard says {first.printed}"
+            f"{first.ours}, the leaderboard says {first.printed}"
         )
 
 
