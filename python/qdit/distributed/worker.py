@@ -1,0 +1,176 @@
+"""A worker: one shard, its engine, and what the driver may ask of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import manifest
+from .._core import Engine, Shard, build_info
+from .messages import Answer, Facts, Ints, Request, Settings
+from .sources import open_shard
+
+_NONE = np.empty(0, np.int64)
+
+
+class Worker:
+    """Holds one shard. All gains and increases are over its rows alone, as integers."""
+
+    def __init__(self, source: Any, name: str, settings: Settings) -> None:
+        """Open the shard; name: what errors call it."""
+        self._name = name
+        self._settings = settings
+        self._rows = open_shard(source)
+        self._engine: Engine | None = None
+        self._shard: Shard | None = None
+        self._gains = _NONE
+        self._floored = False  # a floor under "dot" needs the range of all shards
+
+    def facts(self, hashed: bool = True) -> Facts:
+        """Check all rows; hashed: also compute their sha256."""
+        engine = self._open(0.0)
+        shard = self._shard
+        assert shard is not None
+        rows = self._rows
+        return Facts(
+            rows.n,
+            rows.d,
+            rows.dtype,
+            rows.source,
+            manifest.sha256_array(rows.array, rows.dtype) if hashed else "",
+            engine.range,
+            engine.ignored,
+            self._arithmetic(),
+            shard.sums_rows,
+            shard.lists_pairs,
+        )
+
+    def begin(self, range: float) -> int:
+        """Empty the selection, cover with the outside rows; return the coverage.
+
+        range: the largest similarity over all shards.
+        """
+        engine = self._engine
+        floor_missing = self._settings.metric == "dot" and self._settings.floor is not None
+        if engine is None or engine.range != range or (floor_missing and not self._floored):
+            engine = self._open(range)
+        engine.reset()
+        self._gains = _NONE
+        return engine.coverage()
+
+    def scale(self) -> float:
+        """Return the fixed-point units per unit of similarity."""
+        return self._ready[0].scale
+
+    def take(self, which: Ints) -> NDArray[Any]:
+        """Return some rows of the shard as they are stored."""
+        return np.ascontiguousarray(self._rows.array[which])
+
+    def block(self, start: int, stop: int) -> NDArray[Any]:
+        """Return consecutive rows of the shard as they are stored."""
+        return np.ascontiguousarray(self._rows.array[start:stop])
+
+    def sum_rows(
+        self, first: int, total: NDArray[np.float64], open: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Carry the sum of all rows on over this shard, the first row of which has number `first`."""
+        return self._ready[1].sum_rows(first, total, open)
+
+    def first_gains(self, total: NDArray[np.float64]) -> Ints:
+        """Return the first gains of the rows of this shard."""
+        return self._ready[1].first_gains(total)
+
+    def gains_of(self, rows: NDArray[Any]) -> Ints:
+        """Return the gains of candidates."""
+        return self._ready[1].gains(rows)
+
+    def commit_rows(self, places: list[Ints], *parts: NDArray[Any]) -> Ints:
+        """Add rows to the selection; return what each raised the coverage by."""
+        return self._ready[1].commit_rows(self._assemble(places, parts))
+
+    def open_lists(self, candidates: int, first: int, memory: int) -> None:
+        """Begin to list pairs; first: number of the first row among the candidates, or -1."""
+        self._gains = np.zeros(candidates, np.int64)
+        self._ready[1].open(self._gains, first, memory)
+
+    def list_block(self, first: int, rows: NDArray[Any]) -> int:
+        """List the pairs of the next candidates, and return how many that were."""
+        self._ready[1].list(rows, first)
+        return len(rows)
+
+    def start_lists(self) -> Ints:
+        """End listing; return the gains of all candidates."""
+        self._ready[1].start()
+        return self._gains.copy()
+
+    def step(self, request: Request, *parts: NDArray[Any]) -> Answer:
+        """Answer one round."""
+        shard = self._ready[1]
+        rows = self._assemble(request.places, parts) if request.places else None
+        count = len(request.commit)
+        increases, offsets = _NONE, np.zeros(1, np.int64)
+        found, rises = np.empty(0, np.uint32), np.empty(0, np.int32)
+        if count:
+            increases = shard.commit(request.commit, None if rows is None else rows[:count])
+        if len(request.ask):
+            offsets, found, rises = shard.pairs(request.ask, None if rows is None else rows[count:])
+        return Answer(increases, offsets, found, rises, self._gains[request.read], shard.unlisted)
+
+    def bounds(self) -> Ints:
+        """Return upper bounds on the gains of all candidates."""
+        return self._gains.copy()
+
+    def stats(self) -> dict[str, Any]:
+        """Return the engine's counters."""
+        return self._ready[0].stats()
+
+    def coverage(self) -> int:
+        """Return the sum of the running maxima."""
+        return self._ready[0].coverage()
+
+    @property
+    def _ready(self) -> tuple[Engine, Shard]:
+        if self._engine is None or self._shard is None:
+            raise RuntimeError(f"{self._name}: begin() comes first")
+        return self._engine, self._shard
+
+    def _open(self, range: float) -> Engine:
+        settings, rows = self._settings, self._rows
+        self._floored = range > 0 or settings.metric == "cosine"
+        try:
+            engine = Engine(
+                rows.array,
+                dtype=rows.dtype,
+                backend=settings.backend,
+                metric=settings.metric,
+                floor=settings.floor if self._floored else None,
+                zero_rows=settings.zero_rows,
+                threads=settings.threads,
+                simd=settings.simd,
+                outside=settings.outside,
+                outside_dtype=settings.outside_dtype,
+                range=range if settings.metric == "dot" else 0.0,
+            )
+        except ValueError as error:
+            raise ValueError(f"{self._name}: {error}") from None
+        self._engine, self._shard = engine, Shard(engine, dtype=rows.dtype)
+        return engine
+
+    def _arithmetic(self) -> str:
+        """Return how products are rounded, as in the identity of a checkpoint."""
+        if self._settings.backend == "reference":
+            return "float64"
+        if self._rows.dtype in ("float16", "bfloat16"):
+            return "float32"
+        simd = self._settings.simd or build_info()["simd_active"]
+        return "float32 unfused" if simd == "baseline" else "float32 fused"
+
+    def _assemble(self, places: Any, parts: tuple[NDArray[Any], ...]) -> NDArray[Any]:
+        if len(parts) == 1 and (np.diff(places[0]) == 1).all():
+            return parts[0]
+        out = np.empty((sum(map(len, parts)), self._rows.d), self._rows.array.dtype)
+        for where, part in zip(places, parts, strict=True):
+            out[where] = part
+        return out
