@@ -7,11 +7,13 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "bindings/arrays.h"
 #include "bindings/engine.h"
 #include "bindings/register.h"
+#include "engine/shard_picks.h"
 
 namespace qdit::bindings {
 namespace {
@@ -169,6 +171,28 @@ class ShardView {
   std::optional<py::array_t<Fixed>> gains_;  // the backend writes to it
 };
 
+using Rows = py::array_t<std::uint32_t, py::array::c_style>;
+using Rises = py::array_t<std::int32_t, py::array::c_style>;
+
+py::tuple pick_among(const std::vector<std::tuple<IndexArray, Rows, Rises>>& parts, const IndexArray& numbers,
+                     const Doubles& bonus, double weight, Index most, double rival_score, Index rival) {
+  if (bonus.size() != numbers.size()) throw std::invalid_argument("bonus: wanted one for each of numbers.");
+  std::vector<PairView> views;
+  for (const auto& [offsets, rows, rises] : parts) {
+    views.push_back({view(offsets, "offsets"),
+                     {rows.data(), static_cast<std::size_t>(rows.size())},
+                     {rises.data(), static_cast<std::size_t>(rises.size())}});
+  }
+  const auto candidates = view(numbers, "numbers");
+  const Scorer scorer(weight, {bonus.data(), static_cast<std::size_t>(bonus.size())});
+  ShardPicks found;
+  {
+    const py::gil_scoped_release release;
+    found = pick_among(views, candidates, scorer, most, {rival_score, rival});
+  }
+  return py::make_tuple(to_array(found.picks), to_array(found.gains));
+}
+
 }  // namespace
 
 void register_shard(py::module_& module) {
@@ -186,6 +210,8 @@ void register_shard(py::module_& module) {
       .def("start", &ShardView::start)
       .def("pairs", &ShardView::pairs, py::arg("numbers"), py::arg("rows") = py::none())
       .def("commit", &ShardView::commit, py::arg("numbers"), py::arg("rows") = py::none());
+  module.def("pick_among", &pick_among, py::arg("parts"), py::arg("numbers"), py::arg("bonus"),
+             py::kw_only(), py::arg("weight"), py::arg("most"), py::arg("rival_score"), py::arg("rival"));
 }
 
 }  // namespace qdit::bindings

@@ -12,7 +12,9 @@ long as that is certain (see `rounds`). Rows of T travel only while a worker has
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +46,7 @@ class Greedy:
         lists: keep pairs on the workers; otherwise gains are evaluated when they are asked for.
         memory: bytes for pairs of each worker.
         candidates: rows to pick from, ascending; None for all.
-        picks, gains: so far; what an earlier run found may be there at the start.
+        picks, gains: so far; see resume().
         on_picks: told of new picks, with what each raised the coverage by.
         tell: told how far the run is.
 
@@ -63,17 +65,23 @@ class Greedy:
     gains: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     on_picks: Callable[[Ints, Ints], None] = lambda picks, gains: None
     tell: Tell = lambda phase, share, picks: None
+    fixed: Ints | None = None  # picks that are known before: only what they add is to be found
     block_rows: int = 8192
 
     def __post_init__(self) -> None:
         self._numbers = np.arange(self.pool.n) if self.candidates is None else self.candidates
         self._bonus = self.bonus[self._numbers]
         self._closed = self.closed[self._numbers].copy()
-        self._closed[np.searchsorted(self._numbers, self.picks)] = True
         self._bounds = np.empty(0, np.int64)
         self._start = 0
         self._scale = 1.0
         self._tries = _TRIES
+        self.seconds: dict[str, float] = {}
+
+    def resume(self, picks: Ints, gains: Ints) -> None:
+        """Start with picks that an earlier run made."""
+        self.picks, self.gains = picks, gains
+        self._closed[np.searchsorted(self._numbers, picks)] = True
 
     def run(self, k: int) -> None:
         """Pick until there are k; workers that die are replaced, and the picks so far are replayed."""
@@ -113,15 +121,32 @@ class Greedy:
         self._replay()
         if len(self.picks) >= k:
             return
+        if self.fixed is not None:
+            self._commit_fixed(self.fixed[len(self.picks) : k])
+            return
         if self.empty and len(self.picks) == 0:
             self._first_pick()
         if len(self.picks) < k:
             if self.lists:
-                self._list_pairs()
-                self._pick_listed(k)
+                with self._clock("listing"):
+                    self._list_pairs()
+                with self._clock("picking"):
+                    self._pick_listed(k)
             else:
                 self._bounds = self._evaluate(self._numbers)
                 self._pick_lazily(k)
+
+    @contextmanager
+    def _clock(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
+
+    def _commit_fixed(self, rows: Ints) -> None:
+        total = len(self.picks) + len(rows)
+        for batch in self.pool.batches(rows, 512):
+            self._found(np.searchsorted(self._numbers, batch), self.pool.commit(batch))
+            self.tell("picking", len(self.picks) / total, len(self.picks))
 
     def _replay(self) -> None:
         if len(self.picks) == 0:

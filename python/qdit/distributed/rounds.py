@@ -15,10 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import graph_select
+from .._core import pick_among
 from .messages import Answer, Ints
 
-_NEVER = np.iinfo(np.int32).max  # a maximum that nothing raises
 Floats = NDArray[np.float64]
 
 
@@ -29,12 +28,8 @@ class Rival:
     score: float
     number: int
 
-    def loses_to(self, scores: Floats, numbers: Ints) -> NDArray[np.bool_]:
-        """Return which candidates are certainly better."""
-        return (scores > self.score) | ((scores == self.score) & (numbers < self.number))
 
-
-NOBODY = Rival(-np.inf, 0)
+NOBODY = Rival(-np.inf, -1)
 
 
 def best_of(scores: Floats, closed: NDArray[np.bool_]) -> Rival:
@@ -73,43 +68,13 @@ def certified_picks(
         rival: the best of the others.
 
     """
-    count = len(numbers)
-    offsets, pairs = _graph(answers, count)
-    nodes = len(offsets) - 1
-    maxima = np.zeros(nodes, np.int32)
-    maxima[:count] = _NEVER
-    is_open = np.zeros(nodes, bool)
-    is_open[:count] = True
-    of_nodes = np.zeros(nodes)
-    of_nodes[:count] = bonus
-    picks, gains = graph_select(
-        offsets, pairs, maxima, min(most, count), weight=weight, bonus=of_nodes, open=is_open
+    picks, gains = pick_among(
+        [(answer.offsets, answer.rows, answer.rises) for answer in answers],
+        numbers,
+        bonus,
+        weight=weight,
+        most=most,
+        rival_score=rival.score,
+        rival=rival.number,
     )
-    scores = weight * gains.astype(np.float64) + bonus[picks]
-    certain = rival.loses_to(scores, numbers[picks])
-    sure = len(certain) if certain.all() else int(np.argmin(certain))
-    return numbers[picks[:sure]], gains[:sure]
-
-
-def _graph(answers: Sequence[Answer], count: int) -> tuple[Ints, NDArray[np.void]]:
-    """Return the pairs as a symmetric graph: nodes are the candidates, then the rows that they would raise.
-
-    Rows begin at 0 and pairs carry the rise: only differences to the maximum count.
-    """
-    lists = [np.diff(answer.offsets) for answer in answers]
-    candidate = np.concatenate([np.repeat(np.arange(count), sizes) for sizes in lists])
-    rises = np.concatenate([answer.rises for answer in answers])
-    rows = []
-    first = count
-    for answer in answers:
-        there, place = np.unique(answer.rows, return_inverse=True)
-        rows.append(first + place)
-        first += len(there)
-    row = np.concatenate(rows)
-    node = np.concatenate([candidate, row])
-    pairs = np.empty(2 * len(rises), np.dtype([("row", np.uint32), ("sim", np.int32)]))
-    pairs["row"] = np.concatenate([row, candidate])
-    pairs["sim"] = np.concatenate([rises, rises])
-    order = np.lexsort((-pairs["sim"], node))  # lists fall
-    sizes = np.bincount(node, minlength=first)
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), pairs[order]
+    return numbers[picks], gains

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,11 @@ class Worker:
     def coverage(self) -> int:
         """Return the sum of the running maxima."""
         return self._ready[0].coverage()
+
+    @staticmethod
+    def pid() -> int:
+        """Return the number of this process."""
+        return os.getpid()
 
     @property
     def _ready(self) -> tuple[Engine, Shard]:

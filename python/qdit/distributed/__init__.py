@@ -1,0 +1,8 @@
+"""Selection from a pool that lies in several shards, on one machine or on many, by Ray (extra `ray`)."""
+
+from __future__ import annotations
+
+from .api import select
+from .sources import split
+
+__all__ = ["select", "split"]
