@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import replay
 
 import qdit
+from oracle import replay
 from qdit import distributed
 from qdit._core import Engine, Shard, pick_among
+from qdit.cli import main
 from qdit.distributed.transport import LocalTransport
 
 
@@ -130,6 +131,29 @@ def test_shards_from_files_of_several_kinds(tmp_path):
     assert_same(got, one_process(rows, quality, 0.5, 20))
     parts = [quality[:70], quality[70:150], quality[150:]]
     assert np.array_equal(select(shards, parts, 0.5, 20).indices, got.indices)
+
+
+def test_command_line(tmp_path, monkeypatch, capsys):
+    rows, quality = pool(300)
+    np.save(tmp_path / "x.npy", rows)
+    np.save(tmp_path / "q.npy", quality)
+    monkeypatch.chdir(tmp_path)
+    line = "select x.npy --quality q.npy --alpha 0.5 --k 20 --ray in-process --no-progress"
+    assert main([*line.split(), "--actors", "3", "--out", "chosen"]) == 0
+    assert "picked" in capsys.readouterr().out
+    got = qdit.Selection.load("chosen")
+    assert_same(got, one_process(rows, quality, 0.5, 20))
+    assert got.stats["actors"] == 3
+    assert not (tmp_path / "chosen" / "checkpoint").exists()
+    assert main([*line.split(), "--costs", "q.npy"]) == 2
+    assert "costs: got 'q.npy' with --ray" in capsys.readouterr().err
+    assert main(["select", "x.npy", "--actors", "2"]) == 2
+    assert "without ray" in capsys.readouterr().err
+    (tmp_path / "shards").mkdir()
+    np.save(tmp_path / "shards" / "b.npy", rows[100:])
+    np.save(tmp_path / "shards" / "a.npy", rows[:100])
+    assert main([*line.replace("x.npy", "shards").split(), "--out", "again"]) == 0
+    assert np.array_equal(qdit.Selection.load("again").indices, got.indices)
 
 
 class Fails:
@@ -300,7 +324,13 @@ def test_pick_among_ends_before_a_rival():
 
     def picks(rival_score, rival, most=3):
         found, gains = pick_among(
-            [table], np.array([3, 5, 8]), np.zeros(3), weight=1.0, most=most, rival_score=rival_score, rival=rival
+            [table],
+            np.array([3, 5, 8]),
+            np.zeros(3),
+            weight=1.0,
+            most=most,
+            rival_score=rival_score,
+            rival=rival,
         )
         return found.tolist(), gains.tolist()
 
@@ -309,7 +339,15 @@ def test_pick_among_ends_before_a_rival():
     assert picks(7.0, 4) == ([0], [14])  # row 4 comes before row 8
     assert picks(7.0, 9) == ([0, 2], [14, 7])
     with pytest.raises(ValueError, match="offsets"):
-        pick_among([(offsets[:-1], *table[1:])], np.arange(3), np.zeros(3), weight=1.0, most=1, rival_score=0, rival=-1)
+        pick_among(
+            [(offsets[:-1], *table[1:])],
+            np.arange(3),
+            np.zeros(3),
+            weight=1.0,
+            most=1,
+            rival_score=0,
+            rival=-1,
+        )
 
 
 def test_the_engine_refuses_what_it_cannot_do():

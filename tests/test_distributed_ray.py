@@ -49,7 +49,9 @@ def files(tmp_path_factory):
 
 
 def one_process(files, k):
-    return qdit.select(files / "all.npy", files / "quality.npy", 0.5, k, method="exact", backend="cpu", threads=1)
+    return qdit.select(
+        files / "all.npy", files / "quality.npy", 0.5, k, method="exact", backend="cpu", threads=1
+    )
 
 
 def test_two_actors_pick_what_one_process_picks(cluster, files):
@@ -81,7 +83,9 @@ def test_an_actor_killed_in_the_middle_changes_nothing(cluster, files, monkeypat
             killed.append(transports[0].pids()[1])
             os.kill(killed[0], signal.SIGKILL)
 
-    got = distributed.select(distributed.split(files / "all.npy", 2), files / "quality.npy", 0.5, 300, progress=kill)
+    got = distributed.select(
+        distributed.split(files / "all.npy", 2), files / "quality.npy", 0.5, 300, progress=kill
+    )
     wanted = one_process(files, 300)
     assert killed
     assert got.stats["actors_lost"] == 1
@@ -136,7 +140,11 @@ def test_a_driver_that_was_stopped_goes_on(cluster, files, number):
             break
         time.sleep(0.1)
     got = distributed.select(
-        [files / "a.npy", files / "b.npy"], files / "quality.npy", 0.5, 300, checkpoint=files / f"run-{number.name}"
+        [files / "a.npy", files / "b.npy"],
+        files / "quality.npy",
+        0.5,
+        300,
+        checkpoint=files / f"run-{number.name}",
     )
     assert got.stats["resumed_picks"] >= 20
     wanted = one_process(files, 300)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .api import select
-from .sources import split
+from .sources import Slice, split
 
-__all__ = ["select", "split"]
+__all__ = ["Slice", "select", "split"]

@@ -192,7 +192,9 @@ def _greedy(session: Session, method: str, saved: Checkpoint | None) -> Selectio
         stats={"resumed_picks": resumed, "seconds": greedy.seconds, **engine_stats(session)},
     )
     plan = Plan(method, session.k, 0.01, 0)
-    return certified(selection, problem, plan, pool.ignored, upper_bound(problem, plan, pool.ignored, outcome))
+    return certified(
+        selection, problem, plan, pool.ignored, upper_bound(problem, plan, pool.ignored, outcome)
+    )
 
 
 def make_greedy(session: Session, *, lists: bool, memory: int, candidates: Ints | None = None) -> Greedy:
@@ -215,9 +217,7 @@ def make_greedy(session: Session, *, lists: bool, memory: int, candidates: Ints 
 def engine_stats(session: Session) -> dict[str, Any]:
     """Return what the engines of all workers took: products in units of n x n, and the most memory of one."""
     stats = session.pool.transport.all("stats")
-    products = sum(
-        one["products"] * fact.n**2 for one, fact in zip(stats, session.pool.facts, strict=True)
-    )
+    products = sum(one["products"] * fact.n**2 for one, fact in zip(stats, session.pool.facts, strict=True))
     return {
         "backend": stats[0]["backend"],
         "simd": stats[0]["simd"],

@@ -74,7 +74,9 @@ class RayTransport(Transport):
             self._actors[number] = self._actor.remote(source, self.name(number), self.settings)
             started.append(self._actors[number])
         ready = [actor.__ray_ready__.remote() for actor in started]
-        done, waiting = self._ray.wait(ready, num_returns=len(ready), timeout=_START_SECONDS) if ready else ([], [])
+        done, waiting = (
+            self._ray.wait(ready, num_returns=len(ready), timeout=_START_SECONDS) if ready else ([], [])
+        )
         if waiting:
             raise RuntimeError(
                 f"ray: {len(waiting)} of {len(ready)} actors did not start within {_START_SECONDS:.0f} seconds; "

@@ -228,7 +228,9 @@ def _sources(shards: Sequence[Any]) -> list[Any]:
         )
     if len(shards) == 0:
         raise ValueError("shards: got an empty list, wanted at least one shard")
-    found = [str(Path(shard).absolute()) if isinstance(shard, str | os.PathLike) else shard for shard in shards]
+    found = [
+        str(Path(shard).absolute()) if isinstance(shard, str | os.PathLike) else shard for shard in shards
+    ]
     for number, shard in enumerate(found):
         if isinstance(shard, str) and not Path(shard).exists():
             raise FileNotFoundError(f"shards: shard {number}: no such file or folder: {shard}")
