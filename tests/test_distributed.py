@@ -246,6 +246,50 @@ def test_shards_that_do_not_go_together_are_named():
         select(cut(rows, 50), quality, 0.5, 5)
 
 
+@pytest.mark.parametrize("places", [[], [900], [500, 1100]])
+def test_sparse_is_near_exact_and_says_the_truth(places):
+    rows, quality = pool(2000)
+    shards = cut(rows, *places)
+    got = select(shards, quality, 0.3, 100, method="sparse")
+    wanted = one_process(rows, quality, 0.3, 100)
+    random = qdit.select(rows, quality, 0.3, 100, method="random")
+    gained = got.objective - random.objective
+    assert gained > 0.8 * (wanted.objective - random.objective)
+    assert got.objective == pytest.approx(qdit.objective(rows, got.indices, quality, 0.3), rel=1e-6)
+    assert np.array_equal(got.indices, select(shards, quality, 0.3, 100, method="sparse").indices)
+
+
+def test_sparse_of_one_shard_merges_nothing_and_given_rows_stay_out():
+    rows, quality = pool(900)
+    got = select(cut(rows, 400), quality, 0.3, 50, method="sparse", given=np.array([5, 600]))
+    assert not set(got.indices.tolist()) & {5, 600}
+    assert len(set(got.indices.tolist())) == 50
+    with pytest.raises(ValueError, match="metric 'cosine' only"):
+        select(cut(rows, 400), quality, 0.3, 50, method="sparse", metric="dot")
+
+
+@pytest.mark.parametrize("given_kind", ["none", "pool", "outside"])
+def test_two_rounds_are_near_exact(given_kind):
+    rows, quality = pool(1200)
+    given = {"none": None, "pool": np.array([3, 800]), "outside": pool(3, seed=7)[0]}[given_kind]
+    got = distributed.two_round(cut(rows, 500), quality, 0.3, 60, address="in-process", given=given, parts=3)
+    wanted = one_process(rows, quality, 0.3, 60, given=given)
+    assert got.objective <= wanted.objective * (1 + 1e-9)
+    assert got.objective > 0.97 * wanted.objective
+    assert got.stats["candidates"] <= 180
+    assert got.objective == max(got.stats["objective_union"], got.stats["objective_best_part"])
+    true = qdit.objective(rows, got.indices, quality, 0.3, given=given)
+    assert got.objective == pytest.approx(true, rel=1e-6)
+
+
+def test_two_rounds_of_one_part_are_exact_greedy():
+    rows, quality = pool(500)
+    got = distributed.two_round(cut(rows, 200), quality, 0.3, 30, address="in-process", parts=1)
+    assert got.indices.tolist() == one_process(rows, quality, 0.3, 30).indices.tolist()
+    with pytest.raises(ValueError, match="parts: got 20, wanted 1 to 16"):
+        distributed.two_round(cut(rows, 200), quality, 0.3, 30, address="in-process", parts=20)
+
+
 # The engine's part.
 
 

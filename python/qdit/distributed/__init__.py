@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from .api import select
 from .sources import Slice, split
+from .two_round import two_round
 
-__all__ = ["Slice", "select", "split"]
+__all__ = ["Slice", "select", "split", "two_round"]

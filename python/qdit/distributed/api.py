@@ -16,6 +16,7 @@ from ..outcome import Outcome
 from ..plan import Plan
 from ..progress import Progress, open_sink
 from ..selection import Selection
+from . import sparse
 from .greedy import Greedy
 from .messages import Ints, Settings
 from .session import Session, open_session
@@ -64,7 +65,7 @@ def select(
         method: "exact" (every actor lists the pairs that can still add something, so that later picks move
             few bytes), "lazy" (the same picks without lists: gains are evaluated when their bound comes to
             the top, at least two round trips a pick), "sparse" (see `qdit.distributed.sparse`: approximate,
-            pairs within shards only), or "auto" = "exact", "lazy" on backend "reference". At alpha = 1
+            candidates by a graph for each shard), or "auto" = "exact", "lazy" on backend "reference". At alpha = 1
             all are "quality".
         backend: "cpu", "reference", or "auto" = "cpu".
         metric: "cosine" or "dot".
@@ -120,7 +121,7 @@ def select(
             hashed=True,
             transport=transport,
         ) as session:
-            return _run(session, _resolve(method, session), checkpoint)
+            return _run(session, _resolve(method, session), checkpoint, seed)
     except KeyboardInterrupt as interrupt:
         interrupt.add_note(
             "nothing was kept; with a checkpoint directory the run could go on"
@@ -148,26 +149,33 @@ def _resolve(method: str, session: Session) -> str:
     return method
 
 
-def _run(session: Session, method: str, checkpoint: str | os.PathLike[str] | None) -> Selection:
+def _run(session: Session, method: str, checkpoint: str | os.PathLike[str] | None, seed: int) -> Selection:
     with ExitStack() as stack:
         saved = None
         if checkpoint is not None:
-            saved = stack.enter_context(Checkpoint(checkpoint, session.identity(method), session.problem.n))
+            saved = stack.enter_context(
+                Checkpoint(checkpoint, session.identity(method, seed), session.problem.n)
+            )
             done = saved.result(session.k)
             if done is not None:
                 return done
-        selection = _greedy(session, method, saved)
+        selection = _greedy(session, method, saved, seed)
         if saved is not None:
             saved.finish(selection)
         return selection
 
 
-def _greedy(session: Session, method: str, saved: Checkpoint | None) -> Selection:
+def _greedy(session: Session, method: str, saved: Checkpoint | None, seed: int) -> Selection:
     problem, pool = session.problem, session.pool
-    greedy = make_greedy(session, lists=method == "exact", memory=session.memory)
+    report: dict[str, Any] = {}
+    among = None
+    if method == "sparse":
+        among, report = sparse.candidates(session, seed)
+    greedy = make_greedy(
+        session, lists=method in ("exact", "sparse"), memory=session.memory, candidates=among
+    )
     if method == "quality":
-        closed = session.closed
-        free = np.flatnonzero(~closed)
+        free = np.flatnonzero(~session.closed)
         best = free[np.argsort(-problem.scaled[free], kind="stable")]
         greedy.fixed = best[: session.k]
     resumed = 0
@@ -189,7 +197,13 @@ def _greedy(session: Session, method: str, saved: Checkpoint | None) -> Selectio
         greedy.gains,
         scale=greedy.scale,
         d_start=greedy.d_start,
-        stats={"resumed_picks": resumed, "seconds": greedy.seconds, **engine_stats(session)},
+        params={"seed": seed} if method == "sparse" else None,
+        stats={
+            "resumed_picks": resumed,
+            **report,
+            "seconds": report.get("seconds", {}) | greedy.seconds,
+            **engine_stats(session),
+        },
     )
     plan = Plan(method, session.k, 0.01, 0)
     return certified(

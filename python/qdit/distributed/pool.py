@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .messages import Facts, Ints
 from .transport import Ref, Transport
@@ -104,6 +106,18 @@ class ShardedPool:
             places.append(where)
             refs.append(self.transport.call(worker, "take", numbers, makes=len(where) * self.row_bytes))
         return places, refs
+
+    def fetch(self, rows: Ints) -> NDArray[Any]:
+        """Bring rows to the driver, as they are stored."""
+        item = np.uint16 if self.dtype == "bfloat16" else self.dtype
+        out = np.empty((len(rows), self.d), item)
+        done = 0
+        for batch in self.batches(rows):
+            places, refs = self.send(batch)
+            for where, part in zip(places, self.transport.get(refs), strict=True):
+                out[done + where] = part
+            done += len(batch)
+        return out
 
     def batches(self, rows: Ints, most: int = 4096) -> Iterator[Ints]:
         """Cut row numbers into what travels at a time."""

@@ -89,13 +89,15 @@ class Session:
         }
         return {"embeddings": embeddings} | describe_extras(self.problem)
 
-    def identity(self, method: str) -> dict[str, Any]:
+    def identity(self, method: str, seed: int) -> dict[str, Any]:
         """Return all that decides the picks."""
         problem, pool = self.problem, self.pool
         identity: dict[str, Any] = {name: entry["sha256"] for name, entry in self.inputs().items()}
         identity |= {"n": pool.n, "d": pool.d, "dtype": pool.dtype, "distributed": True}
         identity |= {"method": method, "alpha": problem.alpha, **problem.settings()}
         identity |= {"arithmetic": pool.facts[0].arithmetic}
+        if method == "sparse":
+            identity |= {"seed": seed, "k": self.k, "shards": [fact.n for fact in pool.facts]}
         if problem.gain_scale == "per_k":
             identity["k"] = self.k
         return identity

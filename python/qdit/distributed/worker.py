@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest
-from .._core import Engine, Shard, build_info
+from .. import graph_steps, manifest
+from .._core import Engine, Shard, build_info, graph_select
+from ..problem import make_problem
 from .messages import Answer, Facts, Ints, Request, Settings
 from .sources import open_shard
 
@@ -27,6 +28,7 @@ class Worker:
         self._engine: Engine | None = None
         self._shard: Shard | None = None
         self._gains = _NONE
+        self._collected: dict[str, list[NDArray[Any]]] = {"part": [], "given": []}
         self._floored = False  # a floor under "dot" needs the range of all shards
 
     def facts(self, hashed: bool = True) -> Facts:
@@ -122,6 +124,79 @@ class Worker:
     def bounds(self) -> Ints:
         """Return upper bounds on the gains of all candidates."""
         return self._gains.copy()
+
+    def collect(self, kind: str, places: list[Ints], *parts: NDArray[Any]) -> None:
+        """Keep rows of other shards for choose(); kind: "part" or "given"."""
+        self._collected[kind].append(self._assemble(places, parts))
+
+    def choose(self, k: int, weight: float, bonus: NDArray[np.float64], memory: int) -> Ints:
+        """Return the picks of exact greedy on the part that was collected, by their number in it.
+
+        weight: of a gain in units of similarity, over the rows of the part.
+        """
+        settings = self._settings
+        rows = np.concatenate(self._collected["part"])
+        given = self._collected["given"] or ([] if settings.outside is None else [settings.outside])
+        self._collected = {"part": [], "given": []}
+        engine = Engine(
+            rows,
+            dtype=self._rows.dtype,
+            backend=settings.backend,
+            metric=settings.metric,
+            floor=settings.floor,
+            zero_rows="ignore",
+            threads=settings.threads,
+            simd=settings.simd,
+            outside=np.concatenate(given) if given else None,
+            outside_dtype=self._rows.dtype if given else "",
+            range=self._ready[0].range if settings.metric == "dot" else 0.0,
+        )
+        engine.reset()
+        method = "exact" if settings.backend == "cpu" else "lazy"
+        picks, _ = engine.select(method, k, weight=weight / engine.scale, bonus=bonus, memory=memory)
+        return picks
+
+    def sparse(
+        self,
+        k: int,
+        weight: float,
+        bonus: NDArray[np.float64],
+        closed: NDArray[np.bool_],
+        seed: int,
+        memory: int,
+    ) -> tuple[Ints, NDArray[np.float64]]:
+        """Return up to k picks by the graph of this shard, above the maxima of now, and their scores.
+
+        weight: of a gain in fixed point.
+        """
+        engine, rows = self._ready[0], self._rows
+        floors = graph_steps.fixed_coverage(engine)
+        plan = graph_steps.plan(rows.n, limit=max(memory, 1), seed=seed)
+        problem = make_problem(
+            rows,
+            None,
+            0.0,
+            metric=self._settings.metric,
+            floor=None,
+            zero_rows=self._settings.zero_rows,
+            backend="cpu",
+            gain_scale="sum",
+            quality_scale="raw",
+            given=None,
+        )
+        phases = graph_steps.Phases(None, rows.n)
+        built = graph_steps.build(problem, plan, self._settings.threads, phases, floors)
+        picks, gains = graph_select(
+            built.offsets,
+            built.pairs,
+            floors,
+            k,
+            weight=weight,
+            bonus=bonus,
+            open=~closed,
+            threads=self._settings.threads,
+        )
+        return picks, weight * gains + bonus[picks]
 
     def stats(self) -> dict[str, Any]:
         """Return the engine's counters."""
