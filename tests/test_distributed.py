@@ -290,6 +290,30 @@ def test_two_rounds_of_one_part_are_exact_greedy():
         distributed.two_round(cut(rows, 200), quality, 0.3, 30, address="in-process", parts=20)
 
 
+def test_predictions_follow_from_what_was_measured():
+    rows, quality = pool(800)
+    rates = distributed.measure(rows, quality, k=60)
+    assert 0 < rates.rounds < 4
+    assert rates.bytes > 0
+    assert rates.pairs > 1e5
+    small, large = (distributed.predict(rates, n, 1000, distributed.Cluster(8, 4)) for n in (10**7, 10**8))
+    assert [one.method for one in small] == ["exact", "sparse", "two_round"]
+    assert large[0].compute == pytest.approx(100 * small[0].compute)
+    assert large[1].compute == pytest.approx(10 * small[1].compute)
+    more = distributed.predict(rates, 10**8, 1000, distributed.Cluster(16, 4))
+    assert more[0].compute < large[0].compute < 2.2 * more[0].compute
+    assert all(one.seconds >= one.compute + one.network for one in large)
+
+
+def test_simulate_command(capsys):
+    assert main(["simulate", "--rows", "1000000,2000000", "--d", "16", "--nodes", "4"]) == 0
+    text = capsys.readouterr().out
+    assert "predicted for 4 nodes of 32 cores" in text
+    assert text.count("| exact |") == text.count("| two_round |") == 2
+    assert main(["simulate", "--nodes", "0"]) == 2
+    assert "nodes: got 0" in capsys.readouterr().err
+
+
 # The engine's part.
 
 
