@@ -2,8 +2,8 @@
 
 python bench/bench_ray.py [--data FOLDER] [--n 52002] [--k 3000] [--rounds 3]
 
-Picks and gains are compared before anything is reported. Seconds of Ray are those of the call with Ray running:
-actors start in it, Ray itself does not.
+Picks and gains are compared before anything is reported. Seconds of Ray are those of the call with Ray
+running: actors start in it, Ray itself does not.
 """
 
 from __future__ import annotations

@@ -174,8 +174,17 @@ class Fails:
 
 @pytest.mark.parametrize(
     ("method", "calls"),
-    [("begin", [2]), ("first_gains", [1]), ("open_lists", [2]), ("list_block", [1]), ("start_lists", [2])]
-    + [("step", [5]), ("step", [4, 9, 14]), ("take", [3]), ("bounds", [1])],
+    [
+        ("begin", [2]),
+        ("first_gains", [1]),
+        ("open_lists", [2]),
+        ("list_block", [1]),
+        ("start_lists", [2]),
+        ("step", [5]),
+        ("step", [4, 9, 14]),
+        ("take", [3]),
+        ("bounds", [1]),
+    ],
 )
 def test_a_lost_worker_changes_nothing(method, calls):
     rows, quality = pool(600)
@@ -196,21 +205,21 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(tmp_path):
     rows, quality = pool(800)
     shards = cut(rows, 300)
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop(progress):
         if progress.phase == "picking" and progress.picks >= 40:
-            raise Stop
+            raise StopError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         select(shards, quality, 0.3, 150, checkpoint=tmp_path / "run", progress=stop)
     got = select(shards, quality, 0.3, 150, checkpoint=tmp_path / "run")
     assert got.stats["resumed_picks"] >= 40
     assert_same(got, one_process(rows, quality, 0.3, 150))
     again = select(shards, quality, 0.3, 150, checkpoint=tmp_path / "run")
     assert np.array_equal(again.indices, got.indices)
-    with pytest.raises(ValueError, match="alpha is 0.4 now and was 0.3"):
+    with pytest.raises(ValueError, match=r"alpha is 0\.4 now and was 0\.3"):
         select(shards, quality, 0.4, 150, checkpoint=tmp_path / "run")
 
 
@@ -439,7 +448,7 @@ def test_the_engine_refuses_what_it_cannot_do():
     part.open(np.zeros(60, np.int64), 0, 10**6)
     with pytest.raises(ValueError, match="wanted their rows"):
         part.commit(np.array([1]))
-    with pytest.raises(ValueError, match="wanted 0 .. 59"):
+    with pytest.raises(ValueError, match=r"wanted 0 \.\. 59"):
         part.commit(np.array([60]), rows[:1])
     with pytest.raises(ValueError, match="one for each"):
         part.commit(np.array([1, 2]), rows[:1])

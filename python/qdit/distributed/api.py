@@ -55,7 +55,8 @@ def select(
     wherever c and v lie.
 
     Args:
-        shards: one for each actor: path of a .npy file (mapped on the node of the actor), of a Parquet, Arrow,
+        shards: one for each actor: path of a .npy file (mapped on the node of the actor), of a Parquet,
+            Arrow,
             HDF5 or safetensors file or folder of vectors (read into memory there), or an (m, d) array. Paths
             must exist on all nodes. All have the same d and dtype.
         quality: (n,) scores of all rows, larger is better, or a list with one array or .npy file for each
@@ -65,8 +66,8 @@ def select(
         method: "exact" (every actor lists the pairs that can still add something, so that later picks move
             few bytes), "lazy" (the same picks without lists: gains are evaluated when their bound comes to
             the top, at least two round trips a pick), "sparse" (see `qdit.distributed.sparse`: approximate,
-            candidates by a graph for each shard), or "auto" = "exact", "lazy" on backend "reference". At alpha = 1
-            all are "quality".
+            candidates by a graph for each shard), or "auto" = "exact", "lazy" on backend "reference". At
+            alpha = 1 all are "quality".
         backend: "cpu", "reference", or "auto" = "cpu".
         metric: "cosine" or "dot".
         floor: similarity that every row starts with, or None.
@@ -89,8 +90,8 @@ def select(
         The selection; its stats have the numbers of actors, of actors that were lost and replaced, of
         messages, rounds and bytes.
 
-    An actor that dies is replaced, on any node with room, and the run goes on from its picks: the new lists are
-    made at the maxima of that moment, so the result is the same.
+    An actor that dies is replaced, on any node with room, and the run goes on from its picks: the new lists
+    are made at the maxima of that moment, so the result is the same.
 
     Raises:
         TypeError, ValueError: as `qdit.select`; shards that do not go together are named.

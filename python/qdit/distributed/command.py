@@ -42,7 +42,7 @@ def select_by_ray(
         if path.is_dir():
             if actors is not None:
                 raise ValueError(
-                    f"actors: got {actors} for the folder {path}, which has a file for each actor; leave it out"
+                    f"actors: got {actors} for the folder {path}, which has a file for each; leave it out"
                 )
             shards: list[Any] = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
             if not shards:

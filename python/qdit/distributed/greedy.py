@@ -1,13 +1,14 @@
 """Exact greedy over shards: the picks, gains and ties of one process, to the last bit.
 
 The gain of a candidate is the sum over shards of its gain over the rows of the shard, and every part is an
-integer. The driver keeps one upper bound for every candidate, as lazy greedy does (Minoux 1978); a worker keeps
-lists of the pairs that can still add something, with one row of its own in each, and from them an upper bound on
-its part of every gain, as method "exact" does in one process.
+integer. The driver keeps one upper bound for every candidate, as lazy greedy does (Minoux 1978); a worker
+keeps lists of the pairs that can still add something, with one row of its own in each, and from them an
+upper bound on its part of every gain, as method "exact" does in one process.
 
 A round is one message to every worker and one back: the picks since the last round, the candidates T with the
-best bounds to be taken apart, and more candidates whose bounds are to be read. Then the driver picks within T as
-long as that is certain (see `rounds`). Rows of T travel only while a worker has rows whose pairs are not listed.
+best bounds to be taken apart, and more candidates whose bounds are to be read. Then the driver picks within
+T as long as that is certain (see `rounds`). Rows of T travel only while a worker has rows whose pairs are
+not listed.
 """
 
 from __future__ import annotations

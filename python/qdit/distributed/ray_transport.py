@@ -79,8 +79,8 @@ class RayTransport(Transport):
         )
         if waiting:
             raise RuntimeError(
-                f"ray: {len(waiting)} of {len(ready)} actors did not start within {_START_SECONDS:.0f} seconds; "
-                f"free are {self._ray.available_resources()}; use fewer shards, or fewer cpus_per_actor"
+                f"ray: {len(waiting)} of {len(ready)} actors did not start within {_START_SECONDS:.0f} "
+                f"seconds; free are {self._ray.available_resources()}; use fewer shards or threads"
             )
         self._get(done)
 

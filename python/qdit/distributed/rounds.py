@@ -1,10 +1,10 @@
 """Several picks from one round: greedy on what a few candidates are made of.
 
-All workers together tell, for some candidates T, every row v that c in T would raise, and by how much. That is
-all there is to know of T: what any further pick of T does to the others of T follows from it. So the driver
-goes on picking within T, exactly, as long as the best of T is certainly the best of all: better than the upper
-bound of every candidate outside T (bounds only fall, so those from before the round hold). Ties go to the
-smaller number, as everywhere.
+All workers together tell, for some candidates T, every row v that c in T would raise, and by how much. That
+is all there is to know of T: what any further pick of T does to the others of T follows from it. So the
+driver goes on picking within T, exactly, as long as the best of T is certainly the best of all: better than
+the upper bound of every candidate outside T (bounds only fall, so those from before the round hold). Ties
+go to the smaller number, as everywhere.
 """
 
 from __future__ import annotations

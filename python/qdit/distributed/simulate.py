@@ -1,8 +1,8 @@
 """What a run on many nodes would take: counted on a small pool in this process, scaled up by arithmetic.
 
-`measure` runs the real protocol with workers in this process and counts its messages, rounds, bytes and products.
-`predict` scales these to a pool and a cluster. All that comes out is a prediction: it knows neither stragglers nor
-a network that is shared, and takes pools to behave like the one that was measured.
+`measure` runs the real protocol with workers in this process and counts its messages, rounds, bytes and
+products. `predict` scales these to a pool and a cluster. All that comes out is a prediction: it knows
+neither stragglers nor a network that is shared, and takes pools to behave like the one that was measured.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def measure(embeddings: Any = None, quality: Any = None, *, k: int | None = None
     """Run "exact" on a pool of some thousand rows, in four shards in this process, and return its rates.
 
     Args:
-        embeddings: rows like those of the large pool, some thousand (or their .npy file); None makes clustered
+        embeddings: rows like those of the large pool, some thousand (or their .npy file); None makes
+            clustered
             random rows of d dimensions.
         quality: their scores; None for diversity alone.
         k: picks; None for a tenth of the rows.
@@ -168,7 +169,7 @@ def predict(
 def format_predictions(found: Sequence[Prediction]) -> str:
     """Return predictions as a Markdown table."""
     lines = [
-        "| rows | method | hours | compute | network | driver | GB received by a node | GB of memory beside rows |",
+        "| rows | method | hours | compute | network | driver | GB to a node | GB beside rows |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for one in found:

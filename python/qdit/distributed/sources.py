@@ -46,7 +46,7 @@ def split(path: str | os.PathLike[str], parts: int) -> list[Slice]:
 
 
 def open_shard(source: Any, dtype: str | None = None) -> Rows:
-    """Open one shard: a .npy file is mapped, another file `qdit convert` knows is read, an array is taken as is.
+    """Open one shard: a .npy file is mapped, another file that `qdit convert` knows is read.
 
     Args:
         source: path of a .npy file, path of a Parquet (or Arrow, HDF5, safetensors, ...) file or folder with

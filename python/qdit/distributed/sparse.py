@@ -1,4 +1,4 @@
-"""Method "sparse" over shards: candidates by one similarity graph for each shard, then exact greedy among them.
+"""Method "sparse" over shards: candidates by a similarity graph of each shard, then exact greedy.
 
 First picks are exact greedy on a sample of all rows, added on every shard. Then every shard builds the graph
 of its own rows (see `qdit.build_graph`) above the maxima of that moment. In the union of these graphs no pair
@@ -6,8 +6,9 @@ joins two shards, so a pick changes no gain in another shard, and greedy on the 
 picks alone, its scores fall, and the best of all sequences, by score and then by row number, are the picks of
 greedy on the union. One round trip, however large k is.
 
-What the union leaves out are the pairs between shards: two shards may choose the same thing twice. So it chooses
-twice as many rows as are wanted, and exact greedy picks k of them and of the first picks, over all rows of all
+What the union leaves out are the pairs between shards: two shards may choose the same thing twice. So it
+chooses twice as many rows as are wanted, and exact greedy picks k of them and of the first picks, over all
+rows of all
 shards: 2 * k * n pairs, twice what the evaluation of k rows takes. Gains and objective are exact.
 """
 
@@ -54,14 +55,14 @@ def candidates(session: Session, seed: int) -> tuple[Ints, dict[str, Any]]:
     scale = transport.all("scale")[0]
     calls = []
     for worker in range(transport.count):
-        rows = slice(int(pool.starts[worker]), int(pool.starts[worker + 1]))
+        own = slice(int(pool.starts[worker]), int(pool.starts[worker + 1]))
         call = transport.call(
             worker,
             "sparse",
             rest,
             problem.weight(session.k) / scale,
-            bonus[rows],
-            closed[rows],
+            bonus[own],
+            closed[own],
             seed,
             session.memory,
         )

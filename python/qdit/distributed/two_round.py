@@ -43,28 +43,41 @@ def two_round(
 ) -> Selection:
     """Choose k rows in two rounds, for pools where every pair of rows is too dear.
 
-    Rows are dealt at random into parts. Round one: exact greedy of k rows on each part alone. Round two: exact
-    greedy of k among the up to parts * k rows chosen, evaluated on all rows of all shards. The result is the
-    better of round two and the best part, both evaluated on all rows. With m parts of n rows that is n * n / (2 *
-    m) pairs in round one, and m * k * n in each of round two and the evaluation of the parts.
+    Rows are dealt at random into parts. Round one: exact greedy of k rows on each part alone. Round two:
+    exact greedy of k among the up to parts * k rows chosen, evaluated on all rows of all shards. The result
+    is the better of round two and the best part, both evaluated on all rows. With m parts of n rows that is
+    n * n / (2 * m) pairs in round one, and m * k * n in each of round two and the evaluation of the parts.
 
     What is guaranteed (Barbosa, Ene, Nguyen & Ward, "The Power of Randomization", ICML 2015): for a monotone
     submodular objective, not negative, greedy in both rounds reaches (1 - 1/e) / 2 = 0.316 of the best in
-    expectation over the partition, if round one evaluates the true objective. Here it evaluates the objective on
-    its part with the gains scaled by n / part: an unbiased estimate of a mean over n rows, so the bound holds
-    up to its sampling error (Mirzasoleiman et al., NIPS 2013, section 4.3, on decomposable objectives). Quality
-    that is not negative keeps the objective monotone and submodular. Where quality can be negative (use
-    quality_scale="minmax"), or cosines without floor are negative, so that d is not submodular at the empty
-    set, no factor is guaranteed; with floor=0.0 d is. In practice the loss is far smaller: docs/scale.md has it
-    for real embeddings.
+    expectation over the partition, if round one evaluates the true objective. Here it evaluates the
+    objective on its part with the gains scaled by n / part: an unbiased estimate of a mean over n rows, so
+    the bound holds up to its sampling error (Mirzasoleiman et al., NIPS 2013, section 4.3, on decomposable
+    objectives). Quality that is not negative keeps the objective monotone and submodular. Where quality can
+    be negative (use quality_scale="minmax"), or cosines without floor are negative, so that d is not
+    submodular at the empty set, no factor is guaranteed; with floor=0.0 d is. In practice the loss is far
+    smaller: docs/scale.md has it for real embeddings.
 
     Args:
-        parts: random parts, each on one actor after the other; None for one for each shard. No part may be
-            smaller than k.
+        shards: as in `qdit.distributed.select`.
+        quality: scores; None needs alpha=0.
+        alpha: from 0 (diversity only) to 1 (quality only).
+        k: number of rows, or a fraction of n between 0 and 1.
+        parts: random parts, on one actor after the other; None for one for each shard. Each has k rows or
+            more.
+        backend: "cpu", "reference", or "auto" = "cpu".
+        metric: "cosine" or "dot".
+        floor: similarity that every row starts with, or None.
+        gain_scale: "sum" or "per_k".
+        quality_scale: "raw", "minmax", "zscore" or "rank".
+        given: what is already chosen: row numbers of the union, or (m, d) rows outside it.
         seed: of the partition.
-        shards, quality, alpha, k, backend, metric, floor, gain_scale, quality_scale, given, zero_rows,
-        memory_budget, address, threads, progress, transport: as in `qdit.distributed.select`; memory_budget
-            is for the pairs of each actor in each round.
+        zero_rows: under "cosine", "error" or "ignore".
+        memory_budget: for the pairs of each actor in each round.
+        address: as in `qdit.distributed.select`.
+        threads: of each actor.
+        progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
+        transport: makes other workers.
 
     Returns:
         The selection. stats has "winner", "objective_union", "objective_best_part" and "candidates".
