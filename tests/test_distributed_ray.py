@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,3 +151,19 @@ def test_a_driver_that_was_stopped_goes_on(cluster, files, number):
     wanted = one_process(files, 300)
     assert np.array_equal(got.indices, wanted.indices)
     assert got.gains.tobytes() == wanted.gains.tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_alpaca_on_two_actors_is_what_one_process_picks(cluster):
+    folder = Path(os.environ.get("QDIT_DATA", ""))
+    file = folder / "alpaca_mpnet_f16.npy"
+    if not file.exists():
+        pytest.skip("no Alpaca embeddings: set QDIT_DATA to the folder that has them")
+    quality = np.load(folder / "alpaca_quality.npy").astype(np.float64)
+    got = distributed.select(distributed.split(file, 2), quality, 0.7, 3000)
+    wanted = qdit.select(file, quality, 0.7, 3000, method="exact", backend="cpu")
+    assert np.array_equal(got.indices, wanted.indices)
+    assert got.gains.tobytes() == wanted.gains.tobytes()
+    assert got.objective == wanted.objective
+    assert got.stats["rounds"] < 600

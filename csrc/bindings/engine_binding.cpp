@@ -104,8 +104,8 @@ std::pair<IndexArray, IndexArray> select(
 }  // namespace
 
 void register_engine(py::module_& module) {
-  py::class_<Engine, std::shared_ptr<Engine>>(module, "Engine",
-                     "The pool, its running max-similarity vector and a greedy maximiser over them.")
+  py::class_<Engine, std::shared_ptr<Engine>>(
+      module, "Engine", "The pool, its running max-similarity vector and a greedy maximiser over them.")
       .def(py::init(&make_engine), py::arg("rows"), py::kw_only(), py::arg("dtype"),
            py::arg("backend") = "cpu", py::arg("metric") = "cosine", py::arg("floor") = py::none(),
            py::arg("zero_rows") = "error", py::arg("threads") = 1, py::arg("simd") = py::none(),

@@ -197,7 +197,8 @@ py::tuple pick_among(const std::vector<std::tuple<IndexArray, Rows, Rises>>& par
 
 void register_shard(py::module_& module) {
   py::class_<ShardView>(module, "Shard", "An engine's pool as a part of a larger one.")
-      .def(py::init<std::shared_ptr<Engine>, std::string>(), py::arg("engine"), py::kw_only(), py::arg("dtype"))
+      .def(py::init<std::shared_ptr<Engine>, std::string>(), py::arg("engine"), py::kw_only(),
+           py::arg("dtype"))
       .def_property_readonly("sums_rows", &ShardView::sums_rows)
       .def_property_readonly("lists_pairs", &ShardView::lists_pairs)
       .def_property_readonly("unlisted", &ShardView::unlisted)
@@ -210,8 +211,8 @@ void register_shard(py::module_& module) {
       .def("start", &ShardView::start)
       .def("pairs", &ShardView::pairs, py::arg("numbers"), py::arg("rows") = py::none())
       .def("commit", &ShardView::commit, py::arg("numbers"), py::arg("rows") = py::none());
-  module.def("pick_among", &pick_among, py::arg("parts"), py::arg("numbers"), py::arg("bonus"),
-             py::kw_only(), py::arg("weight"), py::arg("most"), py::arg("rival_score"), py::arg("rival"));
+  module.def("pick_among", &pick_among, py::arg("parts"), py::arg("numbers"), py::arg("bonus"), py::kw_only(),
+             py::arg("weight"), py::arg("most"), py::arg("rival_score"), py::arg("rival"));
 }
 
 }  // namespace qdit::bindings

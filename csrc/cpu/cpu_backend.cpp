@@ -40,9 +40,10 @@ class CpuBackend final : public Backend {
         product_(kernels_, pool_, options_.rows, options_.block_rows),
         cache_(n_, options_.cache_bytes),
         max_(static_cast<std::size_t>(n_ + kernels_.tile_rows), kPaddingMax),
-        shard_({options_.rows, options_.zero_rows, kernels_, pool_, scaled_, product_, max_, stats_},
-               [this](const ScaledRows& rows, std::span<Fixed> increases) { commit_shard(rows, increases); },
-               [this] { return empty_; }) {
+        shard_(
+            {options_.rows, options_.zero_rows, kernels_, pool_, scaled_, product_, max_, stats_},
+            [this](const ScaledRows& rows, std::span<Fixed> increases) { commit_shard(rows, increases); },
+            [this] { return empty_; }) {
     stats_.rows_read = n_;
     restart();
     note_memory();
@@ -383,7 +384,7 @@ class CpuBackend final : public Backend {
   cpu::Panels panels_;
   AlignedVector<std::int32_t> max_;  // running maximum, then padding
   cpu::CpuShard shard_;
-  std::vector<double> row_sum_;      // sum over v of factor(v) * row(v), when first needed
+  std::vector<double> row_sum_;  // sum over v of factor(v) * row(v), when first needed
   bool empty_ = true;
   Wholeness whole_;
   std::unique_ptr<cpu::ExactGains> exact_;  // while tracking

@@ -59,8 +59,8 @@ void CpuShard::open(std::span<Fixed> gains, Index first, std::size_t memory, con
   started_ = false;
   exact_.reset();
   exact_ = std::make_unique<ExactGains>(
-      ExactGains::Input{parts_.kernels, parts_.pool, parts_.product, parts_.rows, parts_.scaled.rows().factors,
-                        parts_.max, first < 0 ? ExactGains::kNone : first},
+      ExactGains::Input{parts_.kernels, parts_.pool, parts_.product, parts_.rows,
+                        parts_.scaled.rows().factors, parts_.max, first < 0 ? ExactGains::kNone : first},
       gains, memory, tick);
   started_ = first == 0 && static_cast<Index>(gains.size()) == parts_.rows.n;
   if (first >= 0) parts_.stats.evaluations += parts_.rows.n;
@@ -91,7 +91,8 @@ void CpuShard::with_rows(const Numbered& candidates, const Use& use) {
   ExactGains& exact = lists(true);
   check_indices(candidates.numbers, exact.candidates(), "candidates");
   if (candidates.rows == nullptr) {
-    if (exact.dense() > 0) throw std::invalid_argument("candidates: wanted their rows, not all pairs are listed.");
+    if (exact.dense() > 0)
+      throw std::invalid_argument("candidates: wanted their rows, not all pairs are listed.");
     use(ExactGains::Candidates{candidates.numbers, parts_.rows, {}, {}}, std::vector<Index>());
     return;
   }

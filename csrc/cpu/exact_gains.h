@@ -52,8 +52,8 @@ class ExactGains {
   };
 
   // Makes the pass. gains: one per candidate, valid as long as this object; from now on an upper bound for
-  // each. memory: bytes for lists. tick: called often by the calling thread with the share of the pass that is
-  // done. Where there are more candidates than rows, add() brings the others, and start() follows.
+  // each. memory: bytes for lists. tick: called often by the calling thread with the share of the pass that
+  // is done. Where there are more candidates than rows, add() brings the others, and start() follows.
   ExactGains(const Input& input, std::span<Fixed> gains, std::size_t memory,
              const std::function<void(double)>& tick);
 
@@ -97,9 +97,7 @@ class ExactGains {
     Index end;
   };
 
-  Candidates of_pool(std::span<const Index> ids) const {
-    return {ids, input_.rows, input_.factors, ids};
-  }
+  Candidates of_pool(std::span<const Index> ids) const { return {ids, input_.rows, input_.factors, ids}; }
   void begin();
   std::vector<std::int32_t> choose_thresholds(double share);
   void sum_complete();

@@ -34,8 +34,8 @@ std::vector<double> weighted_row_sum(const RowView& rows, std::span<const float>
   return total;
 }
 
-void add_row_sum(const RowView& rows, std::span<const float> factors, const Kernels& kernels, ThreadPool& pool,
-                 Index first, std::span<double> total, std::span<double> open) {
+void add_row_sum(const RowView& rows, std::span<const float> factors, const Kernels& kernels,
+                 ThreadPool& pool, Index first, std::span<double> total, std::span<double> open) {
   const auto d = static_cast<std::size_t>(rows.d);
   // Row i of this part is row first + i of the whole; blocks begin at multiples of kSumRows there.
   const Index before = first % kSumRows;

@@ -140,7 +140,8 @@ void SymmetricPass::run_others(const Others& others, const Columns& columns, Wor
     multiply(row, count, space);
     for (Index i = 0; i < count; ++i) {
       if (i + kAhead < count) lists.prefetch(row + i + kAhead);
-      keep_row(row + i, others.first + columns.begin, ids.size(), space.sims.data() + i * width_, space, lists);
+      keep_row(row + i, others.first + columns.begin, ids.size(), space.sims.data() + i * width_, space,
+               lists);
     }
     tick();
   }

@@ -5,7 +5,9 @@
 namespace qdit {
 namespace {
 
-[[noreturn]] void refuse() { throw std::logic_error("this backend keeps no pairs and sums no rows of a part."); }
+[[noreturn]] void refuse() {
+  throw std::logic_error("this backend keeps no pairs and sums no rows of a part.");
+}
 
 }  // namespace
 

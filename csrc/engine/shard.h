@@ -1,6 +1,6 @@
 // A pool that is a part of a larger one. Candidates may lie in other parts, so they come as rows; gains and
-// increases are those over the rows of this part, and integers: their sum over all parts is what one pool of all
-// rows would have said, to the last bit.
+// increases are those over the rows of this part, and integers: their sum over all parts is what one pool of
+// all rows would have said, to the last bit.
 #pragma once
 
 #include <cstddef>
@@ -50,10 +50,10 @@ class Shard {
   // First gains of the rows of this part, with the sum of all rows of all parts.
   virtual void first_gains(std::span<const double> total, std::span<Fixed> out);
 
-  // Gains kept exact from pick to pick, as Backend::track() does: open(), list() for every candidate, start().
-  // Then gains[c] is an upper bound on the gain of candidate c over this part. Lasts until the next reset() or
-  // open(). first: number of the first row of this part among the candidates; -1: they are none, or are listed
-  // like the others. memory: bytes for pairs.
+  // Gains kept exact from pick to pick, as Backend::track() does: open(), list() for every candidate,
+  // start(). Then gains[c] is an upper bound on the gain of candidate c over this part. Lasts until the next
+  // reset() or open(). first: number of the first row of this part among the candidates; -1: they are none,
+  // or are listed like the others. memory: bytes for pairs.
   virtual bool lists_pairs() const { return false; }
   virtual void open(std::span<Fixed> gains, Index first, std::size_t memory, const Tick& tick);
   // The next candidates, whose numbers begin with `first`.

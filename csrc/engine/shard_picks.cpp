@@ -51,7 +51,8 @@ class Part {
       const std::int32_t to = pairs_.rises[static_cast<std::size_t>(i)];
       if (to <= from) continue;
       max_[row] = to;
-      for (auto j = static_cast<std::size_t>(begin_[row]); j < static_cast<std::size_t>(begin_[row + 1]); ++j) {
+      for (auto j = static_cast<std::size_t>(begin_[row]); j < static_cast<std::size_t>(begin_[row + 1]);
+           ++j) {
         const auto [other, rise] = by_row_[j];
         if (rise > from) gains[other] -= std::min(rise, to) - from;
       }

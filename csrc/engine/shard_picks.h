@@ -22,10 +22,10 @@ struct ShardPicks {
   std::vector<Fixed> gains;
 };
 
-// Picks at most `most` candidates by score, the smaller position on ties, and ends before the first that is not
-// better than the rival: the best of all other candidates, whose number stands among `numbers`, those of the
-// candidates. parts: of all parts, so that gains are whole. Throws std::invalid_argument for tables that are
-// none.
+// Picks at most `most` candidates by score, the smaller position on ties, and ends before the first that is
+// not better than the rival: the best of all other candidates, whose number stands among `numbers`, those of
+// the candidates. parts: of all parts, so that gains are whole. Throws std::invalid_argument for tables that
+// are none.
 ShardPicks pick_among(std::span<const PairView> parts, std::span<const Index> numbers, const Scorer& scorer,
                       Index most, const Scored& rival);
 

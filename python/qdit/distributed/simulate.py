@@ -148,8 +148,8 @@ def predict(
             driver = rounds * rows * _SCAN_SECONDS
             worker = 8.0 * rows * (_WORKER_WORDS + cluster.cores)
         elif method == "sparse":
-            pairs = local * _GRAPH_PAIRS * _GRAPH_SLOWER + 2 * k * local
-            traffic = 2 * k * size
+            pairs = local * _GRAPH_PAIRS * _GRAPH_SLOWER + 4 * k * local
+            traffic = 4 * k * size
             rounds += rates.rounds * k
             to_driver += rates.bytes * k
         else:

@@ -7,9 +7,9 @@ picks alone, its scores fall, and the best of all sequences, by score and then b
 greedy on the union. One round trip, however large k is.
 
 What the union leaves out are the pairs between shards: two shards may choose the same thing twice. So it
-chooses twice as many rows as are wanted, and exact greedy picks k of them and of the first picks, over all
-rows of all
-shards: 2 * k * n pairs, twice what the evaluation of k rows takes. Gains and objective are exact.
+chooses four times as many rows as are wanted, and exact greedy picks k of them and of the first picks, over
+all rows of all shards: 4 * k * n pairs, four times what the evaluation of k rows takes. Gains and objective
+are exact.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .messages import Ints
 from .session import Session
 
 _SAMPLE_PAIR_BYTES = 2 * 10**9
-_SPARE = 2  # candidates for each pick
+_SPARE = 4  # candidates for each pick
 
 
 def candidates(session: Session, seed: int) -> tuple[Ints, dict[str, Any]]:
