@@ -194,6 +194,21 @@ def test_a_lost_worker_changes_nothing(method, calls):
     assert_same(got, one_process(rows, quality, 0.3, 60))
 
 
+@pytest.mark.parametrize("method", ["collect", "choose", "sparse"])
+def test_a_worker_lost_by_an_approximation_changes_nothing(method):
+    rows, quality = pool(600)
+    shards = cut(rows, 250)
+
+    def run(**options):
+        if method == "sparse":
+            return distributed.select(shards, quality, 0.3, 40, method="sparse", **options)
+        return distributed.two_round(shards, quality, 0.3, 40, **options)
+
+    got = run(transport=Fails(method, 2).transport)
+    assert got.stats["actors_lost"] == 1
+    assert_same(got, run(address="in-process"))
+
+
 def test_a_run_that_loses_worker_after_worker_gives_up():
     rows, quality = pool(100)
     fails = Fails("begin", *range(100))

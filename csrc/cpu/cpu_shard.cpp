@@ -88,7 +88,7 @@ void CpuShard::start() {
 
 template <class Use>
 void CpuShard::with_rows(const Numbered& candidates, const Use& use) {
-  ExactGains& exact = lists(true);
+  const ExactGains& exact = lists(true);
   check_indices(candidates.numbers, exact.candidates(), "candidates");
   if (candidates.rows == nullptr) {
     if (exact.dense() > 0)

@@ -171,7 +171,7 @@ def _greedy(session: Session, method: str, saved: Checkpoint | None, seed: int) 
     report: dict[str, Any] = {}
     among = None
     if method == "sparse":
-        among, report = sparse.candidates(session, seed)
+        among, report = session.pool.retry(lambda: sparse.candidates(session, seed))
     greedy = make_greedy(
         session, lists=method in ("exact", "sparse"), memory=session.memory, candidates=among
     )

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .messages import Answer, Ints, Request, WorkerLostError
+from .messages import Answer, Ints, Request
 from .pool import ShardedPool, sum_of
 from .rounds import NOBODY, Rival, best_of, certified_picks, totals
 
@@ -30,7 +30,6 @@ Tell = Callable[[str, float, int], None]  # phase, share of it, picks
 _LEAST, _MOST = 16, 2048  # candidates to take apart in a round
 _PAIRS = 400_000  # of a round: more cost more than another round
 _AHEAD = 2  # blocks of each worker on their way
-_TRIES = 8  # workers lost before the run gives up
 
 
 @dataclass
@@ -76,7 +75,6 @@ class Greedy:
         self._bounds = np.empty(0, np.int64)
         self._start = 0
         self._scale = 1.0
-        self._tries = _TRIES
         self.seconds: dict[str, float] = {}
 
     def resume(self, picks: Ints, gains: Ints) -> None:
@@ -86,17 +84,7 @@ class Greedy:
 
     def run(self, k: int) -> None:
         """Pick until there are k; workers that die are replaced, and the picks so far are replayed."""
-        while True:
-            try:
-                self._attempt(k)
-                return
-            except WorkerLostError as lost:
-                self._tries -= 1
-                if self._tries == 0:
-                    raise RuntimeError(
-                        f"{lost}; {_TRIES} workers were lost, so the run gives up: look at their memory"
-                    ) from lost
-                self.pool.transport.revive()
+        self.pool.retry(lambda: self._attempt(k))
 
     @property
     def scale(self) -> float:

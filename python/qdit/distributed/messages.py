@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -117,7 +117,6 @@ class Traffic:
     sent: int = 0
     received: int = 0
     between: int = 0
-    phases: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def payload(value: Any) -> int:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .messages import Facts, Ints
+from .messages import Facts, Ints, WorkerLostError
 from .transport import Ref, Transport
 
+_TRIES = 8  # workers may be lost less often than that
+Result = TypeVar("Result")
 _BLOCK_BYTES = 32 << 20  # of rows that travel together
 
 
@@ -49,6 +51,24 @@ class ShardedPool:
                         )
                     )
         return cls(transport, facts)
+
+    def retry(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns; where it loses workers they are replaced, and it begins again.
+
+        Raises:
+            RuntimeError: if that happens again and again.
+
+        """
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return work()
+            except WorkerLostError as lost:
+                if attempt == _TRIES:
+                    raise RuntimeError(
+                        f"{lost}; {_TRIES} times workers were lost, so the run gives up: look at their memory"
+                    ) from lost
+                self.transport.revive()
+        raise AssertionError
 
     @cached_property
     def starts(self) -> Ints:

@@ -116,7 +116,7 @@ def two_round(
 
 def _run(session: Session, parts: int, seed: int) -> Selection:
     start = time.perf_counter()
-    chosen = _first_round(session, parts, seed)
+    chosen = session.pool.retry(lambda: _first_round(session, parts, seed))
     union = np.unique(np.concatenate(chosen))
     seconds = {"first round": time.perf_counter() - start}
     start = time.perf_counter()

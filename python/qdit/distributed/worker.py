@@ -61,6 +61,7 @@ class Worker:
             engine = self._open(range)
         engine.reset()
         self._gains = _NONE
+        self._collected = {"part": [], "given": []}
         return engine.coverage()
 
     def scale(self) -> float:
