@@ -1,5 +1,7 @@
 """The protocol of qdit.distributed, with workers in this process: no Ray."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -257,6 +259,13 @@ def test_bad_input_is_refused(change, message):
     call = {"shards": cut(rows, 50), "quality": quality, "alpha": 0.5, "k": 5} | change
     with pytest.raises((ValueError, TypeError, FileNotFoundError), match=message):
         distributed.select(**call, address="in-process")
+
+
+def test_without_ray_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    rows, quality = pool(100)
+    with pytest.raises(ImportError, match=r"pip install 'qdit\[ray\]'"):
+        distributed.select(cut(rows, 50), quality, 0.5, 5, address="local")
 
 
 def test_shards_that_do_not_go_together_are_named():

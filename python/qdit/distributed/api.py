@@ -77,7 +77,8 @@ def select(
         seed: of method "sparse".
         zero_rows: under "cosine", "error" or "ignore".
         memory_budget: bytes, or text such as "2GiB", for the pairs of each actor; None takes half of the
-            available memory of the driver's machine, divided among the actors. Changes no result.
+            available memory of the driver's machine, divided among the actors. Changes no result
+            but that of "sparse" where not all pairs of a graph fit.
         address: "local" starts Ray on this machine, "auto" finds its cluster, or the address of a cluster;
             None takes the Ray that is connected, else starts one here. "in-process" needs no Ray: all
             shards in this process, one after the other.
