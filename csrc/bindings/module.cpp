@@ -7,4 +7,5 @@ PYBIND11_MODULE(_core, module) {
   qdit::bindings::register_engine(module);
   qdit::bindings::register_cuda(module);
   qdit::bindings::register_graph(module);
+  qdit::bindings::register_shard(module);
 }

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "cpu/cpu_shard.h"
 #include "cpu/dispatch.h"
 #include "cpu/exact_gains.h"
 #include "cpu/first_gains.h"
@@ -38,7 +39,11 @@ class CpuBackend final : public Backend {
         scaled_(check()),
         product_(kernels_, pool_, options_.rows, options_.block_rows),
         cache_(n_, options_.cache_bytes),
-        max_(static_cast<std::size_t>(n_ + kernels_.tile_rows), kPaddingMax) {
+        max_(static_cast<std::size_t>(n_ + kernels_.tile_rows), kPaddingMax),
+        shard_(
+            {options_.rows, options_.zero_rows, kernels_, pool_, scaled_, product_, max_, stats_},
+            [this](const ScaledRows& rows, std::span<Fixed> increases) { commit_shard(rows, increases); },
+            [this] { return empty_; }) {
     stats_.rows_read = n_;
     restart();
     note_memory();
@@ -47,12 +52,16 @@ class CpuBackend final : public Backend {
   std::string name() const override { return "cpu"; }
   Index size() const override { return n_; }
   double scale() const override { return scaled_.scale(); }
+  double range() const override { return scaled_.range(); }
+  Shard* shard() override { return &shard_; }
   std::span<const Index> ignored() const override { return scaled_.rows().ignored; }
   bool empty() const override { return empty_; }
   bool cached(Index candidate) const override { return cache_.contains(candidate); }
   BackendStats stats() const override {
     BackendStats stats = stats_;
     if (exact_) stats.products += exact_->products();
+    stats.products += shard_.products();
+    stats.peak_bytes += static_cast<std::int64_t>(shard_.bytes());
     return stats;
   }
 
@@ -222,6 +231,7 @@ class CpuBackend final : public Backend {
       stats_.products += exact_->products();
       spent_ = std::move(exact_);
     }
+    shard_.reset();
     empty_ = !options_.floor.has_value();
     whole_.end();
     std::fill_n(max_.begin(), n_, scaled_.floor());
@@ -305,6 +315,17 @@ class CpuBackend final : public Backend {
     }
   }
 
+  // Rows from other parts of a larger pool, added to the selection of this one.
+  void commit_shard(const ScaledRows& rows, std::span<Fixed> increases) {
+    const Stopwatch watch(stats_.seconds_commit);
+    whole_.check();
+    if (exact_) throw std::logic_error("commit: the gains of this pool are tracked; reset() first.");
+    std::vector<Index> ids(static_cast<std::size_t>(rows.view.n));
+    std::iota(ids.begin(), ids.end(), 0);
+    commit_products(rows, ids, increases);
+    stats_.commits += rows.view.n;
+  }
+
   // One blocked product; then each thread raises the maxima of its own rows, candidate by candidate.
   void commit_product(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases) {
     panels_.pack(kernels_, source.view, source.factors, ids);
@@ -362,7 +383,8 @@ class CpuBackend final : public Backend {
   cpu::SimilarityCache cache_;
   cpu::Panels panels_;
   AlignedVector<std::int32_t> max_;  // running maximum, then padding
-  std::vector<double> row_sum_;      // sum over v of factor(v) * row(v), when first needed
+  cpu::CpuShard shard_;
+  std::vector<double> row_sum_;  // sum over v of factor(v) * row(v), when first needed
   bool empty_ = true;
   Wholeness whole_;
   std::unique_ptr<cpu::ExactGains> exact_;  // while tracking

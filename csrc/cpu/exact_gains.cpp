@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "cpu/symmetric_pass.h"
 #include "engine/interrupt.h"
 
 namespace qdit::cpu {
@@ -25,15 +24,31 @@ ExactGains::ExactGains(const Input& input, std::span<Fixed> gains, std::size_t m
   const Index n = input_.rows.n;
   // A quarter of the memory is for pairs grouped by candidate, later.
   const auto fit = static_cast<Index>(memory / 4 * 3 / kEntryBytes / at(n));
-  const Index capacity = std::clamp<Index>(fit, 1, n);
-  const double share = std::min(kListShare, kSlack * static_cast<double>(capacity) / static_cast<double>(n));
+  const Index capacity = std::clamp<Index>(fit, 1, candidates());
+  const double share =
+      std::min(kListShare, kSlack * static_cast<double>(capacity) / static_cast<double>(candidates()));
   lists_ = std::make_unique<AliveLists>(n, capacity, choose_thresholds(share));
   changes_.resize(at(input_.pool.threads()));
-  SymmetricPass pass({input_.kernels, input_.pool, input_.rows, input_.factors, input_.max.data()});
-  pass.run(gains_, *lists_, tick);
-  products_ += static_cast<double>(pass.pairs());
+  pass_ = std::make_unique<SymmetricPass>(SymmetricPass::Input{
+      input_.kernels, input_.pool, input_.rows, input_.factors, input_.max.data(), input_.first});
+  if (input_.first != kNone) {
+    pass_->run(gains_.subspan(at(input_.first), at(n)), *lists_, tick);
+    products_ += static_cast<double>(pass_->pairs());
+  }
+  if (input_.first == 0 && candidates() == n) start();
+}
+
+void ExactGains::add(const RowView& rows, std::span<const float> factors, Index first,
+                     const std::function<void(double)>& tick) {
+  pass_->run({rows, factors, first}, gains_.subspan(at(first), at(rows.n)), *lists_, tick);
+  products_ += static_cast<double>(rows.n) * static_cast<double>(input_.rows.n);
+}
+
+void ExactGains::start() {
+  const Index n = input_.rows.n;
   list_bytes_ = lists_->bytes();
-  pass_bytes_ = pass.bytes() + list_bytes_;
+  pass_bytes_ = pass_->bytes() + list_bytes_;
+  pass_.reset();
   start_max_.assign(input_.max.begin(), input_.max.begin() + n);
   start_gains_.assign(gains_.begin(), gains_.end());
   start_counts_.resize(at(n));
@@ -115,8 +130,8 @@ void ExactGains::find_incomplete() {
 // complete_[c] = sum over complete rows v of max(0, s(c, v) - m_v)
 void ExactGains::sum_complete() {
   const Index n = input_.rows.n;
-  complete_.assign(at(n), 0);
-  for (auto& changes : changes_) changes.complete.assign(at(n), 0);
+  complete_.assign(gains_.size(), 0);
+  for (auto& changes : changes_) changes.complete.assign(gains_.size(), 0);
   constexpr Index kRows = 256;
   input_.pool.run((n + kRows - 1) / kRows, [&](std::int64_t task, int thread) {
     Fixed* sums = changes_[at(thread)].complete.data();
@@ -172,10 +187,12 @@ void ExactGains::raise(Index v, std::int32_t to, Fixed* gains, Fixed* complete) 
   lists_->cut(v, kept);
 }
 
-Fixed ExactGains::commit(Index a) {
+Fixed ExactGains::commit(Index a) { return commit(of_pool({&a, 1})); }
+
+Fixed ExactGains::commit(const Candidates& a) {
   ++commits_;
   const bool partial = !incomplete_.empty();
-  const Fixed rise = commit_dense(a) + commit_listed(a);
+  const Fixed rise = commit_dense(a) + commit_listed(a.numbers.front());
   if (partial) {
     find_incomplete();
     // Bounds that were not evaluated for a while give way to what is now known exactly.
@@ -189,10 +206,8 @@ Fixed ExactGains::commit(Index a) {
 }
 
 // Rows that are reached by their similarity with a, each by the thread that computed it.
-Fixed ExactGains::commit_dense(Index a) {
-  if (!all_dense_ && dense_.empty()) return 0;
-  const Stopwatch watch(dense_seconds_);
-  panels_.pack(input_.kernels, input_.rows, input_.factors, {&a, 1});
+Fixed ExactGains::commit_dense(const Candidates& a) {
+  if (dense() == 0) return 0;
   BlockSims sims(1, input_.product.block_rows(), input_.pool.threads());
   const bool partial = !incomplete_.empty();
   const auto done = [&](const Product::Block& block) {
@@ -206,24 +221,74 @@ Fixed ExactGains::commit_dense(Index a) {
       raise(v, sim, changes.gains.data(), partial ? changes.complete.data() : nullptr);
     }
   };
-  Fixed unused = 0;
-  if (all_dense_) {
-    // The maxima change while the product reads them; a maximum is read only for sums that nobody uses.
-    const AlignedVector<std::int32_t> none(input_.max.size(), kPaddingMax);
-    input_.product.run({panels_, input_.factors, none.data(), {&unused, 1}, sims.target(), done});
-  } else {
-    const AlignedVector<std::int32_t> none(dense_.size() + at(input_.kernels.tile_rows), kPaddingMax);
-    std::vector<float> factors(dense_.size());
-    for (std::size_t i = 0; i < factors.size(); ++i) factors[i] = input_.factors[at(dense_[i])];
-    input_.product.run({panels_, factors, none.data(), {&unused, 1}, sims.target(), done, dense_});
-  }
-  products_ += static_cast<double>(all_dense_ ? input_.rows.n : static_cast<Index>(dense_.size()));
+  multiply_dense(a, sims, done);
   Fixed rise = 0;
   for (auto& changes : changes_) {
     rise += std::exchange(changes.coverage, 0);
     apply(changes);
   }
   return rise;
+}
+
+// Similarities with the rows that are reached by a product.
+void ExactGains::multiply_dense(const Candidates& candidates, BlockSims& sims, const Product::Done& done) {
+  const Stopwatch watch(dense_seconds_);
+  panels_.pack(input_.kernels, candidates.rows, candidates.factors, candidates.which);
+  std::vector<Fixed> unused(candidates.which.size());
+  // The maxima may change while the product reads them, so it reads others, for sums that nobody uses.
+  const AlignedVector<std::int32_t> none(at(dense() + input_.kernels.tile_rows), kPaddingMax);
+  if (all_dense_) {
+    input_.product.run({panels_, input_.factors, none.data(), unused, sims.target(), done});
+  } else {
+    std::vector<float> factors(dense_.size());
+    for (std::size_t i = 0; i < factors.size(); ++i) factors[i] = input_.factors[at(dense_[i])];
+    input_.product.run({panels_, factors, none.data(), unused, sims.target(), done, dense_});
+  }
+  products_ += static_cast<double>(candidates.which.size()) * static_cast<double>(dense());
+}
+
+PairTable ExactGains::pairs(const Candidates& candidates) {
+  const std::size_t count = candidates.numbers.size();
+  const auto threads = at(input_.pool.threads());
+  // Of each thread, of each candidate.
+  std::vector<std::vector<AlivePair>> found(threads * count);
+  const auto keep = [&](std::vector<AlivePair>& to, Index v, std::int32_t sim) {
+    if (sim > input_.max[at(v)]) to.push_back({static_cast<std::uint32_t>(v), sim});
+  };
+  if (dense() > 0 && count > 0) {
+    BlockSims sims(count, input_.product.block_rows(), input_.pool.threads());
+    multiply_dense(candidates, sims, [&](const Product::Block& block) {
+      for (std::size_t c = 0; c < count; ++c) {
+        auto& to = found[at(block.thread) * count + c];
+        const std::int32_t* column = sims.column(c, block);
+        for (Index i = 0; i < block.count; ++i) {
+          keep(to, all_dense_ ? block.begin + i : dense_[at(block.begin + i)], column[i]);
+        }
+      }
+    });
+  }
+  PairTable table;
+  table.offsets.push_back(0);
+  for (std::size_t c = 0; c < count; ++c) {
+    const auto number = at(candidates.numbers[c]);
+    auto& listed = found[c];
+    for (std::int64_t i = all_dense_ ? 0 : offsets_[number]; !all_dense_ && i < offsets_[number + 1]; ++i) {
+      const AlivePair& pair = listed_[static_cast<std::size_t>(i)];
+      keep(listed, static_cast<Index>(pair.candidate), pair.sim);
+    }
+    Fixed gain = 0;
+    for (std::size_t thread = 0; thread < threads; ++thread) {
+      for (const AlivePair& pair : found[thread * count + c]) {
+        table.rows.push_back(pair.candidate);
+        table.rises.push_back(pair.sim - input_.max[pair.candidate]);
+        gain += table.rises.back();
+      }
+    }
+    gains_[number] = gain;
+    evaluated_[number] = commits_;
+    table.offsets.push_back(static_cast<std::int64_t>(table.rows.size()));
+  }
+  return table;
 }
 
 void ExactGains::apply(Changes& changes) {
@@ -251,10 +316,9 @@ Fixed ExactGains::commit_listed(Index a) {
 
 // Grouping pairs by candidate pays once the products of commits have cost as much as it does.
 void ExactGains::maybe_regroup() {
-  if (!all_dense_ && dense_.empty()) return;
+  if (dense() == 0) return;
   const Index n = input_.rows.n;
-  const auto dense = all_dense_ ? n : static_cast<Index>(dense_.size());
-  if (2 * static_cast<Index>(incomplete_.size()) > dense) return;
+  if (2 * static_cast<Index>(incomplete_.size()) > dense()) return;
   if (dense_seconds_ < kRegroupSeconds * static_cast<double>(n)) return;
   std::int64_t entries = 0;
   for (Index v = 0; v < n; ++v) {
@@ -275,14 +339,14 @@ void ExactGains::regroup(std::int64_t entries) {
       for (const AlivePair& pair : lists_->pairs(v)) function(v, pair);
     }
   };
-  std::vector<std::vector<std::int64_t>> next(at(threads), std::vector<std::int64_t>(at(n), 0));
+  std::vector<std::vector<std::int64_t>> next(at(threads), std::vector<std::int64_t>(gains_.size(), 0));
   input_.pool.run(threads, [&](std::int64_t part, int /*thread*/) {
     auto& counts = next[at(part)];
     for_pairs(part, [&](Index /*v*/, const AlivePair& pair) { ++counts[pair.candidate]; });
   });
-  offsets_.assign(at(n) + 1, 0);
+  offsets_.assign(gains_.size() + 1, 0);
   std::int64_t end = 0;
-  for (std::size_t c = 0; c < at(n); ++c) {
+  for (std::size_t c = 0; c < gains_.size(); ++c) {
     for (auto& counts : next) end += std::exchange(counts[c], end);
     offsets_[c + 1] = end;
   }

@@ -21,8 +21,10 @@
 #include "cpu/kernels.h"
 #include "cpu/pool.h"
 #include "cpu/product.h"
+#include "cpu/symmetric_pass.h"
 #include "cpu/thread_pool.h"
 #include "engine/rows.h"
+#include "engine/shard.h"
 #include "engine/types.h"
 
 namespace qdit::cpu {
@@ -36,18 +38,35 @@ class ExactGains {
     const RowView& rows;
     std::span<const float> factors;
     AlignedVector<std::int32_t>& max;  // the running maximum, padded; commit() raises it
+    // Number of the first row among the candidates, where these rows are a part of a larger pool; kNone: they
+    // are added like the others.
+    Index first = 0;
+  };
+  static constexpr Index kNone = -1;
+  // Some candidates: their numbers, and where their rows are: row which[i] of `rows` is number numbers[i].
+  struct Candidates {
+    std::span<const Index> numbers;
+    const RowView& rows;
+    std::span<const float> factors;
+    std::span<const Index> which;
   };
 
-  // Makes the pass. gains: one per row, valid as long as this object; from now on an upper bound for each.
-  // memory: bytes for lists. tick: called often by the calling thread with the share of the pass that is
-  // done.
+  // Makes the pass. gains: one per candidate, valid as long as this object; from now on an upper bound for
+  // each. memory: bytes for lists. tick: called often by the calling thread with the share of the pass that
+  // is done. Where there are more candidates than rows, add() brings the others, and start() follows.
   ExactGains(const Input& input, std::span<Fixed> gains, std::size_t memory,
              const std::function<void(double)>& tick);
+
+  // Candidates that are not among the rows, the first with number `first`.
+  void add(const RowView& rows, std::span<const float> factors, Index first,
+           const std::function<void(double)>& tick);
+  void start();
 
   // As if made anew, but without a pass: false, and nothing done, unless the maxima are those that it was
   // made with and the memory is enough for its lists. gains replaces the former ones.
   bool restart(std::span<Fixed> gains, std::size_t memory);
 
+  Index candidates() const { return static_cast<Index>(gains_.size()); }
   // True if gains[c] is the exact gain of c just now.
   bool tight(Index c) const {
     return incomplete_.empty() || evaluated_[static_cast<std::size_t>(c)] == commits_;
@@ -56,6 +75,12 @@ class ExactGains {
   void evaluate(std::span<const Index> candidates, std::span<Fixed> out);
   // Raises the maxima by the similarities with row a, lowers all gains; returns the rise of the coverage.
   Fixed commit(Index a);
+  // The same with one candidate from anywhere.
+  Fixed commit(const Candidates& a);
+  // What the gains of candidates are made of; makes them exact.
+  PairTable pairs(const Candidates& candidates);
+  // Rows that commit() and pairs() reach by products with the candidates; without any, those need no rows.
+  Index dense() const { return all_dense_ ? input_.rows.n : static_cast<Index>(dense_.size()); }
 
   double products() const { return products_; }  // of two rows, computed so far
   std::size_t bytes() const;
@@ -72,13 +97,15 @@ class ExactGains {
     Index end;
   };
 
+  Candidates of_pool(std::span<const Index> ids) const { return {ids, input_.rows, input_.factors, ids}; }
   void begin();
   std::vector<std::int32_t> choose_thresholds(double share);
   void sum_complete();
   void find_incomplete();
   void raise(Index v, std::int32_t to, Fixed* gains, Fixed* complete);
-  Fixed commit_dense(Index a);
+  Fixed commit_dense(const Candidates& a);
   Fixed commit_listed(Index a);
+  void multiply_dense(const Candidates& candidates, BlockSims& sims, const Product::Done& done);
   void apply(Changes& changes);
   void maybe_regroup();
   void regroup(std::int64_t entries);
@@ -87,6 +114,7 @@ class ExactGains {
   std::span<Fixed> gains_;
   std::size_t memory_;
   std::unique_ptr<AliveLists> lists_;
+  std::unique_ptr<SymmetricPass> pass_;  // until start()
   std::vector<Fixed> complete_;          // per candidate: the part of its gain that complete rows make up
   std::vector<Index> incomplete_;        // rows whose list starts above their maximum
   std::vector<std::int64_t> evaluated_;  // per candidate: number of commits when it was last exact

@@ -27,22 +27,38 @@ double dot(const float* row, const double* sum, Index d) {
 
 std::vector<double> weighted_row_sum(const RowView& rows, std::span<const float> factors,
                                      const Kernels& kernels, ThreadPool& pool) {
-  const Index blocks = (rows.n + kSumRows - 1) / kSumRows;
+  std::vector<double> total(static_cast<std::size_t>(rows.d), 0.0);
+  std::vector<double> open(total.size(), 0.0);
+  add_row_sum(rows, factors, kernels, pool, 0, total, open);
+  for (std::size_t k = 0; k < total.size(); ++k) total[k] += open[k];
+  return total;
+}
+
+void add_row_sum(const RowView& rows, std::span<const float> factors, const Kernels& kernels,
+                 ThreadPool& pool, Index first, std::span<double> total, std::span<double> open) {
   const auto d = static_cast<std::size_t>(rows.d);
+  // Row i of this part is row first + i of the whole; blocks begin at multiples of kSumRows there.
+  const Index before = first % kSumRows;
+  const Index blocks = (before + rows.n + kSumRows - 1) / kSumRows;
   std::vector<double> partial(static_cast<std::size_t>(blocks) * d, 0.0);
+  std::copy(open.begin(), open.end(), partial.begin());
   pool.run(blocks, [&](std::int64_t block, int /*thread*/) {
     std::vector<float> row(d);
     double* sum = partial.data() + static_cast<std::size_t>(block) * d;
-    const Index end = std::min(rows.n, (block + 1) * kSumRows);
-    for (Index i = block * kSumRows; i < end; ++i) {
+    const Index end = std::min(rows.n, (block + 1) * kSumRows - before);
+    for (Index i = std::max<Index>(0, block * kSumRows - before); i < end; ++i) {
       decode(kernels, rows.dtype, rows.row(i), row.data(), d);
       const double factor = static_cast<double>(factors[static_cast<std::size_t>(i)]);
       for (std::size_t k = 0; k < d; ++k) sum[k] += factor * static_cast<double>(row[k]);
     }
   });
-  std::vector<double> total(d, 0.0);
-  for (std::size_t i = 0; i < partial.size(); ++i) total[i % d] += partial[i];
-  return total;
+  const Index whole = (before + rows.n) / kSumRows;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(whole) * d; ++i) total[i % d] += partial[i];
+  if (whole == blocks) {
+    std::fill(open.begin(), open.end(), 0.0);
+  } else {
+    std::copy(partial.end() - static_cast<std::ptrdiff_t>(d), partial.end(), open.begin());
+  }
 }
 
 void first_gains(const RowView& rows, std::span<const float> factors, std::span<const double> row_sum,

@@ -15,6 +15,13 @@ namespace qdit::cpu {
 std::vector<double> weighted_row_sum(const RowView& rows, std::span<const float> factors,
                                      const Kernels& kernels, ThreadPool& pool);
 
+// The same sum over rows `first`, first + 1, ... of a larger pool, carried on from the rows before them. Rows
+// are summed in blocks by their number in that pool; total: of whole blocks; open: of the block that `first`
+// falls into, and on return of the one that the next row falls into. The sum of all rows is total + open in
+// the end.
+void add_row_sum(const RowView& rows, std::span<const float> factors, const Kernels& kernels,
+                 ThreadPool& pool, Index first, std::span<double> total, std::span<double> open);
+
 // out[i] = rint(factor(c) * (row(c) . row_sum))
 void first_gains(const RowView& rows, std::span<const float> factors, std::span<const double> row_sum,
                  std::span<const Index> candidates, const Kernels& kernels, ThreadPool& pool,

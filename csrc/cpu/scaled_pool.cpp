@@ -4,6 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "cpu/pool.h"
 #include "engine/fixed_point.h"
@@ -32,7 +33,7 @@ ScaledPool::ScaledPool(const PoolOptions& options, const Kernels& kernels, Threa
   const auto outside = cpu::squared_norms(options.outside, kernels, pool);
   rows_.ignored = check_rows(options.rows, squared, metric_, options.zero_rows);
   outside_.ignored = check_rows(options.outside, outside, metric_, options.zero_rows);
-  double largest = 0.0;
+  double largest = options.range;
   for (const double s : squared) largest = std::max(largest, s);
   for (const double s : outside) largest = std::max(largest, s);
   range_ = similarity_range(metric_, largest);
@@ -43,16 +44,16 @@ ScaledPool::ScaledPool(const PoolOptions& options, const Kernels& kernels, Threa
   outside_.factors = row_factors(outside, metric_, exponent_ / 2);
 }
 
-ScaledRows ScaledPool::add(const RowView& view) const {
+ScaledRows ScaledPool::add(const RowView& view, ZeroRows zero_rows) const {
   const auto squared = cpu::squared_norms(view, kernels_, pool_);
-  check_rows(view, squared, metric_, ZeroRows::kError);
+  auto ignored = check_rows(view, squared, metric_, zero_rows);
   for (std::size_t i = 0; i < squared.size() && metric_ == Metric::kDot; ++i) {
     if (squared[i] > range_) {
       throw std::invalid_argument(view.name + ": row " + std::to_string(i) +
                                   " is longer than every row of the pool.");
     }
   }
-  return {view, row_factors(squared, metric_, exponent_ / 2), {}};
+  return {view, row_factors(squared, metric_, exponent_ / 2), std::move(ignored)};
 }
 
 }  // namespace qdit::cpu

@@ -32,10 +32,11 @@ class ScaledPool {
   const ScaledRows& rows() const { return rows_; }
   const ScaledRows& outside() const { return outside_; }
   double scale() const { return scale_; }
+  double range() const { return range_; }
   std::span<const double> squared_norms() const { return squared_norms_; }  // of rows()
   std::int32_t floor() const { return floor_; }
   // Other rows on the same scale. Under "dot" none may be longer than the longest of the pool.
-  ScaledRows add(const RowView& view) const;
+  ScaledRows add(const RowView& view, ZeroRows zero_rows = ZeroRows::kError) const;
 
  private:
   const Kernels& kernels_;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "cpu/tiles.h"
 
@@ -108,6 +109,44 @@ void SymmetricPass::run_columns(const Columns& columns, Workspace& space, AliveL
   }
 }
 
+void SymmetricPass::run(const Others& others, std::span<Fixed> gains, AliveLists& lists,
+                        const std::function<void(double)>& tick) {
+  const Index count = others.rows.n;
+  std::atomic<Index> done{0};
+  input_.pool.run((count + width_ - 1) / width_, [&](std::int64_t task, int thread) {
+    const Columns columns{task * width_, std::min(width_, count - task * width_)};
+    Workspace& space = workspaces_[static_cast<std::size_t>(thread)];
+    const auto report = [&] {
+      if (thread == 0) {
+        tick(static_cast<double>(done.load(std::memory_order_relaxed)) / static_cast<double>(count));
+      }
+    };
+    run_others(others, columns, space, lists, report);
+    std::copy_n(space.column_gains.begin(), columns.count,
+                gains.begin() + static_cast<std::ptrdiff_t>(columns.begin));
+    done.fetch_add(columns.count, std::memory_order_relaxed);
+  });
+}
+
+void SymmetricPass::run_others(const Others& others, const Columns& columns, Workspace& space,
+                               AliveLists& lists, const std::function<void()>& tick) {
+  std::vector<Index> ids(static_cast<std::size_t>(columns.count));
+  std::iota(ids.begin(), ids.end(), columns.begin);
+  space.columns.pack(input_.kernels, others.rows, others.factors, ids);
+  std::fill(space.column_gains.begin(), space.column_gains.end(), 0);
+  const Index block = kRowTiles * input_.kernels.tile_rows;
+  for (Index row = 0; row < input_.rows.n; row += block) {
+    const Index count = std::min(block, input_.rows.n - row);
+    multiply(row, count, space);
+    for (Index i = 0; i < count; ++i) {
+      if (i + kAhead < count) lists.prefetch(row + i + kAhead);
+      keep_row(row + i, others.first + columns.begin, ids.size(), space.sims.data() + i * width_, space,
+               lists);
+    }
+    tick();
+  }
+}
+
 // Similarities of a block of rows with the columns, and what the rows give to the gains of the columns.
 void SymmetricPass::multiply(Index row, Index count, Workspace& space) {
   space.rows.load(input_.rows, row, count);
@@ -134,11 +173,18 @@ void SymmetricPass::reduce_row(const Columns& columns, Index row, const std::int
   const Kernels& kernels = input_.kernels;
   const auto width = static_cast<std::size_t>(columns.count);
   const Pairs found{space.found_ids.data(), space.found_sims.data()};
-  const std::size_t of_row = kernels.above_one(sims, lists.threshold(row), width, found);
-  if (of_row > 0) lists.append(row, found, of_row, columns.begin);
+  keep_row(row, input_.first + columns.begin, width, sims, space, lists);
   if (row < columns.begin + columns.count) return;
   space.gains[static_cast<std::size_t>(row)] += kernels.gain(sims, input_.max + columns.begin, width);
   collect_columns(columns, row, kernels.above(sims, space.thresholds.data(), width, found), space, lists);
+}
+
+// What a row as v keeps of candidates that begin with number `first`.
+void SymmetricPass::keep_row(Index row, Index first, std::size_t width, const std::int32_t* sims,
+                             Workspace& space, AliveLists& lists) {
+  const Pairs found{space.found_ids.data(), space.found_sims.data()};
+  const std::size_t count = input_.kernels.above_one(sims, lists.threshold(row), width, found);
+  if (count > 0) lists.append(row, found, count, first);
 }
 
 void SymmetricPass::collect_columns(const Columns& columns, Index row, std::size_t found, Workspace& space,
@@ -157,7 +203,8 @@ void SymmetricPass::flush_column(const Columns& columns, std::size_t column, Wor
                                  AliveLists& lists) {
   const Pairs gathered{space.column_ids.data() + column * kGathered,
                        space.column_sims.data() + column * kGathered};
-  lists.append(columns.begin + static_cast<Index>(column), gathered, space.column_counts[column], 0);
+  lists.append(columns.begin + static_cast<Index>(column), gathered, space.column_counts[column],
+               input_.first);
   space.column_counts[column] = 0;
 }
 

@@ -26,6 +26,7 @@ class SymmetricPass {
     const RowView& rows;
     std::span<const float> factors;
     const std::int32_t* max;  // padded by tile_rows entries of kPaddingMax
+    Index first = 0;          // number of the first row among the candidates
   };
 
   explicit SymmetricPass(const Input& input);
@@ -34,7 +35,17 @@ class SymmetricPass {
   // tick: called often by the calling thread with the share of the work that is done; may throw.
   void run(std::span<Fixed> gains, AliveLists& lists, const std::function<void(double)>& tick);
 
-  std::int64_t pairs() const;  // products computed
+  // The same with candidates that are not these rows, or not as rows v: gains has one entry for each of them,
+  // and `first` is the number of the first among the candidates.
+  struct Others {
+    const RowView& rows;
+    std::span<const float> factors;
+    Index first;
+  };
+  void run(const Others& others, std::span<Fixed> gains, AliveLists& lists,
+           const std::function<void(double)>& tick);
+
+  std::int64_t pairs() const;  // products that the pass over the rows themselves computes
   std::size_t bytes() const;
 
  private:
@@ -63,7 +74,11 @@ class SymmetricPass {
 
   void run_columns(const Columns& columns, Workspace& space, AliveLists& lists,
                    const std::function<void()>& tick);
+  void run_others(const Others& others, const Columns& columns, Workspace& space, AliveLists& lists,
+                  const std::function<void()>& tick);
   void multiply(Index row, Index count, Workspace& space);
+  void keep_row(Index row, Index first, std::size_t width, const std::int32_t* sims, Workspace& space,
+                AliveLists& lists);
   void reduce_row(const Columns& columns, Index row, const std::int32_t* sims, Workspace& space,
                   AliveLists& lists);
   void collect_columns(const Columns& columns, Index row, std::size_t found, Workspace& space,

@@ -63,6 +63,7 @@ class CudaBackend final : public Backend {
   }
   Index size() const override { return n_; }
   double scale() const override { return rows_->scale(); }
+  double range() const override { return rows_->range(); }
   std::span<const Index> ignored() const override { return rows_->ignored(); }
   bool empty() const override { return empty_; }
   BackendStats stats() const override { return stats_; }

@@ -59,7 +59,7 @@ RowStore::RowStore(Device& device, const Stream& stream, const PoolOptions& opti
   const RowTarget keep = borrowed_ || !resident() ? RowTarget{nullptr, nullptr, stride_} : target(slots_[0]);
   const auto facts = check(rows_, on_device_, ignored_, keep);
   const auto outside = check(outside_, false, outside_ignored_, {nullptr, nullptr, stride_});
-  double largest = 0.0;
+  double largest = options.range;
   for (const RowFacts& row : facts) largest = std::max(largest, row.squared_norm);
   for (const RowFacts& row : outside) largest = std::max(largest, row.squared_norm);
   range_ = similarity_range(metric_, largest);

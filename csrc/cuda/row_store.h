@@ -29,6 +29,7 @@ class RowStore {
 
   Precision precision() const { return precision_; }
   double scale() const { return scale_; }
+  double range() const { return range_; }
   std::int32_t floor() const { return floor_; }
   std::span<const Index> ignored() const { return ignored_; }
   std::span<const Index> outside_ignored() const { return outside_ignored_; }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/rows.h"
+#include "engine/shard.h"
 #include "engine/types.h"
 
 namespace qdit {
@@ -48,6 +49,7 @@ class Backend {
   virtual std::string device() const { return {}; }
   virtual Index size() const = 0;
   virtual double scale() const = 0;  // fixed-point units per unit of similarity
+  virtual double range() const = 0;  // the largest similarity there can be
   virtual BatchWidth preferred_batch() const = 0;
   // Rows that take no part (all zeros under cosine with zero_rows="ignore"), ascending.
   virtual std::span<const Index> ignored() const = 0;
@@ -95,6 +97,8 @@ class Backend {
   virtual Fixed coverage() const = 0;                          // sum_v m_v; 0 while empty()
   virtual void row_coverage(std::span<double> out) const = 0;  // m_v as similarities; 0 while empty()
   virtual BackendStats stats() const = 0;
+  // The pool as a part of a larger one; null where the backend cannot be one. Lives as long as the backend.
+  virtual Shard* shard() { return nullptr; }
 };
 
 }  // namespace qdit

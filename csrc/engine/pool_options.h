@@ -15,6 +15,7 @@ struct PoolOptions {
   RowView rows;
   RowView outside;  // already chosen rows from outside the pool; n = 0 for none
   Metric metric = Metric::kCosine;
+  double range = 0.0;           // dot: the longest squared norm of rows that lie elsewhere
   std::optional<double> floor;  // where the running maximum starts; none: "nothing yet"
   ZeroRows zero_rows = ZeroRows::kError;
   int threads = 1;

@@ -16,7 +16,7 @@ namespace {
 // Finer than the 26 bits of the fast backends; 2^37 a pair leaves room for 2^26 rows in 63 bits.
 constexpr int kScaleBits = 36;
 
-class ReferenceBackend final : public Backend {
+class ReferenceBackend final : public Backend, private Shard {
  public:
   explicit ReferenceBackend(PoolOptions options)
       : options_(std::move(options)),
@@ -26,12 +26,12 @@ class ReferenceBackend final : public Backend {
         other_(static_cast<std::size_t>(d_)),
         max_(static_cast<std::size_t>(n_)) {
     const Stopwatch watch(stats_.seconds_check);
-    double largest = 0.0;
+    double largest = options_.range;
     ignored_ = scan(options_.rows, inverse_norm_, largest);
     outside_ignored_ = scan(options_.outside, outside_inverse_norm_, largest);
-    const double range = similarity_range(options_.metric, largest);
-    scale_ = std::ldexp(1.0, scale_exponent(range, kScaleBits));
-    if (options_.floor) floor_ = fixed_floor(*options_.floor, range, scale_);
+    range_ = similarity_range(options_.metric, largest);
+    scale_ = std::ldexp(1.0, scale_exponent(range_, kScaleBits));
+    if (options_.floor) floor_ = fixed_floor(*options_.floor, range_, scale_);
     stats_.peak_bytes = static_cast<std::int64_t>(
         (inverse_norm_.size() + outside_inverse_norm_.size() + max_.size() + row_.size() + other_.size()) *
         sizeof(double));
@@ -41,6 +41,8 @@ class ReferenceBackend final : public Backend {
   std::string name() const override { return "reference"; }
   Index size() const override { return n_; }
   double scale() const override { return scale_; }
+  double range() const override { return range_; }
+  Shard* shard() override { return this; }
   BatchWidth preferred_batch() const override { return {1, 64}; }
   std::span<const Index> ignored() const override { return ignored_; }
   bool empty() const override { return empty_; }
@@ -165,6 +167,40 @@ class ReferenceBackend final : public Backend {
     std::fill(max_.begin(), max_.end(), floor_);
   }
 
+  // As a part of a larger pool.
+  void gains(const RowView& candidates, std::span<Fixed> out) override {
+    const Stopwatch watch(stats_.seconds_gains);
+    whole_.check();
+    std::vector<double> inverse;
+    double largest = 0.0;
+    scan(candidates, inverse, largest);
+    std::fill(out.begin(), out.end(), 0);
+    for (Index c = 0; c < candidates.n; ++c) {
+      read(candidates, c, row_);
+      const auto at = static_cast<std::size_t>(c);
+      for (Index v = 0; v < n_; ++v) {
+        read(options_.rows, v, other_);
+        const Fixed s = similarity(row_, inverse[at], v);
+        out[at] += empty_ ? s : std::max<Fixed>(0, s - max_[static_cast<std::size_t>(v)]);
+      }
+    }
+    stats_.evaluations += candidates.n;
+    stats_.products += static_cast<double>(candidates.n) * static_cast<double>(n_);
+  }
+
+  void commit(const RowView& candidates, std::span<Fixed> increases) override {
+    const Stopwatch watch(stats_.seconds_commit);
+    whole_.check();
+    std::vector<double> inverse;
+    double largest = 0.0;
+    scan(candidates, inverse, largest);
+    for (Index c = 0; c < candidates.n; ++c) {
+      read(candidates, c, row_);
+      increases[static_cast<std::size_t>(c)] = cover(inverse[static_cast<std::size_t>(c)]);
+    }
+    stats_.commits += candidates.n;
+  }
+
   static void read(const RowView& rows, Index i, std::vector<double>& out) {
     for (Index k = 0; k < rows.d; ++k) out[static_cast<std::size_t>(k)] = item_value(rows, i, k);
   }
@@ -221,6 +257,7 @@ class ReferenceBackend final : public Backend {
   PoolOptions options_;
   Index n_;
   Index d_;
+  double range_ = 1.0;
   double scale_ = 1.0;
   Fixed floor_ = 0;
   bool empty_ = true;

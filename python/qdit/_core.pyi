@@ -77,6 +77,7 @@ class Engine:
         outside_dtype: str = "",
         device: int = 0,
         precision: str | None = None,
+        range: float = 0.0,
     ) -> None:
         """Check every row once and prepare an empty selection.
 
@@ -90,6 +91,7 @@ class Engine:
         device: number of the device (cuda); rows may be a `qdit.cuda.DeviceArray` on it.
         precision: "float16", "split" or None for what the dtype asks for (cuda).
         outside: (m, d) rows outside the pool that are already chosen.
+        range: the largest squared norm of rows that lie elsewhere (metric "dot"); see Shard.
         ValueError names the first row with NaN/Inf, the first zero row (cosine), a bad option.
         """
 
@@ -99,6 +101,10 @@ class Engine:
     def d(self) -> int: ...
     @property
     def scale(self) -> float: ...
+    @property
+    def range(self) -> float:
+        """The largest similarity there can be."""
+
     @property
     def backend(self) -> str: ...
     @property
@@ -242,4 +248,86 @@ def graph_select(
     row_max: (n,) the running maximum of every row in fixed point, raised in place. The score of c is weight *
     gain(c) + bonus[c]; the larger wins, then the smaller row. on_progress(indices): the picks since the last
     call, now and then. ValueError if offsets or neighbors are out of range.
+    """
+
+class Shard:
+    """An engine's pool as a part of a larger one: candidates come as rows, of the pool's dtype, from
+    anywhere.
+
+    Gains and increases are over the rows of this part, in fixed point. Their sums over all parts are those
+    of one pool, to the last bit, if all engines have the same `range`.
+    """
+
+    def __init__(self, engine: Engine, *, dtype: str) -> None:
+        """dtype: that of the engine's rows. ValueError if its backend is "cuda"."""
+
+    @property
+    def sums_rows(self) -> bool:
+        """Whether first gains come from the sum of all rows (cpu)."""
+
+    @property
+    def lists_pairs(self) -> bool:
+        """Whether open() and what follows it is there (cpu)."""
+
+    @property
+    def unlisted(self) -> int:
+        """Rows that pairs() and commit() reach by products: if there are some, candidates need their rows."""
+
+    def gains(self, rows: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the gains of candidates."""
+
+    def commit_rows(self, rows: NDArray[Any]) -> NDArray[np.int64]:
+        """Add candidates in order; return what each raised the coverage by. Not after open()."""
+
+    def sum_rows(
+        self, first: int, total: NDArray[np.float64], open: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Carry the sum of all rows on; the first row of this part has the number `first`.
+
+        total, open: (d,) zeros for the first part, then what the part before returned. After the last part
+        total + open is the sum.
+        """
+
+    def first_gains(self, total: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the first gains of this part's rows, where nothing is chosen; total: the sum of all rows."""
+
+    def open(self, gains: NDArray[np.int64], first: int, memory: int) -> None:
+        """Begin to list pairs with len(gains) candidates; gains is written to from now on.
+
+        first: number of this part's first row among the candidates, which are then listed already; -1: they
+            are not, or come by list() like all others. memory: bytes for pairs. RuntimeError while nothing
+            is chosen.
+        """
+
+    def list(self, rows: NDArray[Any], first: int) -> None:
+        """List the candidates with the numbers first, first + 1, ..."""
+
+    def start(self) -> None:
+        """End listing. From now on gains[c] is an upper bound on the gain of c, kept by commit()."""
+
+    def pairs(
+        self, numbers: NDArray[np.int64], rows: NDArray[Any] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.int32]]:
+        """Return (offsets, rows, rises): of each candidate the rows it would raise, and by how much.
+
+        Makes their gains exact.
+        """
+
+    def commit(self, numbers: NDArray[np.int64], rows: NDArray[Any] | None = None) -> NDArray[np.int64]:
+        """Add candidates in order; return what each raised the coverage by."""
+
+def pick_among(
+    parts: list[tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.int32]]],
+    numbers: NDArray[np.int64],
+    bonus: NDArray[np.float64],
+    *,
+    weight: float,
+    most: int,
+    rival_score: float,
+    rival: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pick greedily among candidates; return (positions among them, gains).
+
+    parts: what pairs() of every part returned. numbers: of the candidates, ascending. Ends before the first
+    pick that does not beat the rival, the best of all others: its score and its number; -1 for none.
     """

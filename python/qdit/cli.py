@@ -15,6 +15,7 @@ from jsonargparse import auto_cli
 from ._version import __version__
 from .commands import info_command, select_command, sweep_command
 from .demo.command import demo_command
+from .distributed.simulate import simulate_command
 from .embedding.command import embed_command
 from .evaluation.command import alpacaeval_command, hh_command, judge_command, loss_command, table_command
 from .evaluation.command_benchmarks import (
@@ -48,6 +49,7 @@ _COMMANDS: dict[str, Any] = {  # a dict in it is a verb with verbs of its own
     "score": score_command,
     "select": select_command,
     "sweep": sweep_command,
+    "simulate": simulate_command,
     "export": export_command,
     "explain": explain_command,
     "verify": verify_command,

@@ -10,6 +10,7 @@ from typing import Any
 from .arguments import parse_alphas, parse_shape
 from .checkpoint import CheckpointMismatchError
 from .describe import describe_estimate, describe_selection, format_sweep, sweep_csv
+from .distributed.command import select_by_ray
 from .greedy import run_job
 from .info import format_table, info
 from .job import Job, prepare
@@ -55,6 +56,8 @@ def select_command(
     device: int = 0,
     precision: str = "auto",
     checkpoint: str | None = None,
+    ray: str | None = None,
+    actors: int | None = None,
     shape: str | list[int] | None = None,
     dtype: str | None = None,
     progress: bool = True,
@@ -99,6 +102,9 @@ def select_command(
         device: Number of the CUDA device.
         precision: Products on CUDA: float16, split (two float16 an item), auto (split for float32, float64).
         checkpoint: Directory that keeps an unfinished run, instead of the one in --out; it stays when done.
+        ray: Select by Ray actors: local, auto, or the address of a cluster. Embeddings are one .npy file, or
+            a folder with a .npy or .parquet file for each actor; methods auto, exact, lazy, sparse, quality.
+        actors: How many actors share one file; null for the CPUs of the cluster.
         shape: Shape n,d of a raw file; n may be -1.
         dtype: Dtype of a raw file; bfloat16 also reads a .npy file of 2-byte items as bfloat16.
         progress: Show a progress bar on stderr (--no-progress: do not).
@@ -106,6 +112,36 @@ def select_command(
         overwrite: Replace the selection in --out, or an unfinished run of other options there.
 
     """
+    if ray is not None:
+        only_here = {"costs": costs, "budget": budget, "groups": groups, "quota": quota, "dry_run": dry_run}
+        only_here |= {"per_source": per_source, "budget_tokens": budget_tokens, "tokenizer": tokenizer}
+        _select_by_ray(
+            embeddings,
+            out,
+            checkpoint,
+            overwrite,
+            quality=quality,
+            alpha=alpha,
+            k=k,
+            address=ray,
+            actors=actors,
+            unknown=only_here | {"shape": shape, "dtype": dtype},
+            method=method,
+            backend=backend,
+            metric=metric,
+            floor=floor,
+            gain_scale=gain_scale,
+            quality_scale=quality_scale,
+            given=given,
+            seed=seed,
+            threads=threads,
+            memory_budget=memory_budget,
+            zero_rows=zero_rows,
+            progress=progress,
+        )
+        return
+    if actors is not None:
+        raise ValueError(f"actors: got {actors} without ray; pass --ray local or an address")
     start = time.perf_counter()
     inputs = _inputs(
         embeddings,
@@ -158,6 +194,27 @@ def select_command(
         selection.save(out)
         if checkpoint is None:
             shutil.rmtree(Path(out) / _CHECKPOINT)
+    print(describe_selection(selection, out))
+
+
+def _select_by_ray(
+    embeddings: str, out: str | None, checkpoint: str | None, overwrite: bool, **options: Any
+) -> None:
+    folder = None if out is None else Path(out) / _CHECKPOINT
+    if out is not None and not overwrite:
+        _check_new([Path(out)])
+    where = folder if checkpoint is None else checkpoint
+    try:
+        selection = select_by_ray(embeddings, **options, checkpoint=where)
+    except CheckpointMismatchError:
+        if not overwrite or folder is None or checkpoint is not None:
+            raise
+        shutil.rmtree(folder)
+        selection = select_by_ray(embeddings, **options, checkpoint=where)
+    if out is not None:
+        selection.save(out)
+        if folder is not None and checkpoint is None:
+            shutil.rmtree(folder)
     print(describe_selection(selection, out))
 
 

@@ -168,8 +168,13 @@ class Built:
     stats: dict[str, Any]
 
 
-def build(problem: Problem, plan: Plan, threads: int, phases: Phases) -> Built:
-    """Build the pairs of a graph. problem: with nothing given, no floor, no quality."""
+def build(
+    problem: Problem, plan: Plan, threads: int, phases: Phases, floors: NDArray[np.int32] | None = None
+) -> Built:
+    """Build the pairs of a graph. problem: with nothing given, no floor, no quality.
+
+    floors: (n,) what the similarity of a pair must be above, in fixed point; None is what first picks reach.
+    """
     rows = problem.rows
     phases.enter("reading")
     engine = problem.engine(threads=threads)
@@ -178,8 +183,11 @@ def build(problem: Problem, plan: Plan, threads: int, phases: Phases) -> Built:
         raise ValueError(f"embeddings: all {rows.n:,} rows are zero, wanted at least one that is not")
     sampled = np.sort(order[: plan.sample])
     phases.enter("sampling")
-    commit(engine, first_picks(problem, plan.first_picks, sampled, plan.first_picks, threads), phases.tick)
-    floors = fixed_coverage(engine)
+    if floors is None:
+        commit(
+            engine, first_picks(problem, plan.first_picks, sampled, plan.first_picks, threads), phases.tick
+        )
+        floors = fixed_coverage(engine)
     del engine
     phases.enter("cells")
     training = np.sort(order[: _TRAINING_ROWS * plan.cells])

@@ -1,0 +1,244 @@
+"""`qdit.distributed.select`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from .. import options
+from ..certificate import certified, upper_bound
+from ..checkpoint import Checkpoint
+from ..outcome import Outcome
+from ..plan import Plan
+from ..progress import Progress, open_sink
+from ..selection import Selection
+from . import sparse
+from .greedy import Greedy
+from .messages import Ints, Settings
+from .session import Session, open_session
+from .transport import Transport
+
+METHODS = ("auto", "exact", "lazy", "quality", "sparse")
+
+
+def select(
+    shards: Sequence[Any],
+    quality: Any = None,
+    alpha: float = 0.7,
+    k: int | float = 10_000,
+    *,
+    method: str = "auto",
+    backend: str = "auto",
+    metric: str = "cosine",
+    floor: float | None = None,
+    gain_scale: str = "sum",
+    quality_scale: str = "raw",
+    given: Any = None,
+    seed: int = 0,
+    zero_rows: str = "error",
+    memory_budget: int | str | None = None,
+    address: str | None = None,
+    threads: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool | Callable[[Progress], Any] | None = None,
+    transport: Callable[[Sequence[Any], Settings], Transport] | None = None,
+) -> Selection:
+    """Choose k rows of a pool that lies in several shards, each held by a Ray actor.
+
+    The pool is the union of the shards; row numbers count through them in their order. Picks, gains and
+    objective of methods "exact" and "lazy" are those of `qdit.select` on one pool of all rows, to the last
+    bit, however the rows are cut into shards: gains are sums of integers, and s(c, v) has the same bits
+    wherever c and v lie.
+
+    Args:
+        shards: one for each actor: path of a .npy file (mapped on the node of the actor), of a Parquet,
+            Arrow,
+            HDF5 or safetensors file or folder of vectors (read into memory there), or an (m, d) array. Paths
+            must exist on all nodes. All have the same d and dtype.
+        quality: (n,) scores of all rows, larger is better, or a list with one array or .npy file for each
+            shard. None needs alpha=0.
+        alpha: from 0 (diversity only) to 1 (quality only).
+        k: number of rows, or a fraction of n between 0 and 1.
+        method: "exact" (every actor lists the pairs that can still add something, so that later picks move
+            few bytes), "lazy" (the same picks without lists: gains are evaluated when their bound comes to
+            the top, at least two round trips a pick), "sparse" (see `qdit.distributed.sparse`: approximate,
+            candidates by a graph for each shard), or "auto" = "exact", "lazy" on backend "reference". At
+            alpha = 1 all are "quality".
+        backend: "cpu", "reference", or "auto" = "cpu".
+        metric: "cosine" or "dot".
+        floor: similarity that every row starts with, or None.
+        gain_scale: "sum" or "per_k".
+        quality_scale: "raw", "minmax", "zscore" or "rank".
+        given: what is already chosen: row numbers of the union, or (m, d) rows outside it.
+        seed: of method "sparse".
+        zero_rows: under "cosine", "error" or "ignore".
+        memory_budget: bytes, or text such as "2GiB", for the pairs of each actor; None takes half of the
+            available memory of the driver's machine, divided among the actors. Changes no result
+            but that of "sparse" where not all pairs of a graph fit.
+        address: "local" starts Ray on this machine, "auto" finds its cluster, or the address of a cluster;
+            None takes the Ray that is connected, else starts one here. "in-process" needs no Ray: all
+            shards in this process, one after the other.
+        threads: of each actor, which asks Ray for as many CPUs; None for 1. Never changes the result.
+        checkpoint: a directory on the driver's machine: a repeated call goes on from the picks in it.
+        progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
+        transport: makes other workers of sources and settings, for tests and simulations.
+
+    Returns:
+        The selection; its stats have the numbers of actors, of actors that were lost and replaced, of
+        messages, rounds and bytes.
+
+    An actor that dies is replaced, on any node with room, and the run goes on from its picks: the new lists
+    are made at the maxima of that moment, so the result is the same.
+
+    Raises:
+        TypeError, ValueError: as `qdit.select`; shards that do not go together are named.
+        ImportError: without Ray.
+        RuntimeError: if the cluster has no room for the actors, or too many die.
+
+    """
+    options.check_choice("method", method, METHODS)
+    options.check_seed(seed)
+    sink, bar = open_sink(progress)
+    try:
+        with open_session(
+            shards,
+            quality,
+            alpha,
+            k,
+            backend=backend,
+            metric=metric,
+            floor=floor,
+            zero_rows=zero_rows,
+            gain_scale=gain_scale,
+            quality_scale=quality_scale,
+            given=given,
+            memory_budget=memory_budget,
+            address=address,
+            threads=threads,
+            sink=sink,
+            hashed=True,
+            transport=transport,
+        ) as session:
+            return _run(session, _resolve(method, session), checkpoint, seed)
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(
+            "nothing was kept; with a checkpoint directory the run could go on"
+            if checkpoint is None
+            else f"repeat the call to go on from the checkpoint {os.fspath(checkpoint)}"
+        )
+        raise
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _resolve(method: str, session: Session) -> str:
+    if session.problem.alpha == 1.0:
+        return "quality"
+    if method == "quality" and session.problem.quality is None:
+        raise ValueError("quality: got None with method 'quality', wanted one score per row")
+    lists = session.pool.facts[0].lists_pairs
+    if method == "auto":
+        return "exact" if lists else "lazy"
+    if method in ("exact", "sparse") and not lists:
+        raise ValueError(
+            f"method: backend {session.problem.backend!r} does not offer {method!r} here; use 'lazy'"
+        )
+    return method
+
+
+def _run(session: Session, method: str, checkpoint: str | os.PathLike[str] | None, seed: int) -> Selection:
+    with ExitStack() as stack:
+        saved = None
+        if checkpoint is not None:
+            saved = stack.enter_context(
+                Checkpoint(checkpoint, session.identity(method, seed), session.problem.n)
+            )
+            done = saved.result(session.k)
+            if done is not None:
+                return done
+        selection = _greedy(session, method, saved, seed)
+        if saved is not None:
+            saved.finish(selection)
+        return selection
+
+
+def _greedy(session: Session, method: str, saved: Checkpoint | None, seed: int) -> Selection:
+    problem, pool = session.problem, session.pool
+    report: dict[str, Any] = {}
+    among = None
+    if method == "sparse":
+        among, report = session.pool.retry(lambda: sparse.candidates(session, seed))
+    greedy = make_greedy(
+        session, lists=method in ("exact", "sparse"), memory=session.memory, candidates=among
+    )
+    if method == "quality":
+        free = np.flatnonzero(~session.closed)
+        best = free[np.argsort(-problem.scaled[free], kind="stable")]
+        greedy.fixed = best[: session.k]
+    resumed = 0
+    if saved is not None:
+        greedy.resume(saved.indices[: session.k], saved.gains[: session.k])
+        resumed = len(greedy.picks)
+
+        def keep(picks: Ints, gains: Ints) -> None:
+            saved.append(picks, gains, len(greedy.picks) - len(picks))
+
+        greedy.on_picks = keep
+    greedy.run(session.k)
+    session.tell("done", 1.0, session.k)
+    bounds = greedy.bounds if len(greedy.bounds) == pool.n else None
+    outcome = Outcome(greedy.picks, greedy.gains, greedy.scale, greedy.d_start, bounds)
+    selection = session.selection(
+        method,
+        greedy.picks,
+        greedy.gains,
+        scale=greedy.scale,
+        d_start=greedy.d_start,
+        params={"seed": seed} if method == "sparse" else None,
+        stats={
+            "resumed_picks": resumed,
+            **report,
+            "seconds": report.get("seconds", {}) | greedy.seconds,
+            **engine_stats(session),
+        },
+    )
+    plan = Plan(method, session.k, 0.01, 0)
+    return certified(
+        selection, problem, plan, pool.ignored, upper_bound(problem, plan, pool.ignored, outcome)
+    )
+
+
+def make_greedy(session: Session, *, lists: bool, memory: int, candidates: Ints | None = None) -> Greedy:
+    """Return a greedy run of a session that has no picks yet."""
+    problem = session.problem
+    return Greedy(
+        pool=session.pool,
+        weight=problem.weight(session.k),
+        bonus=problem.bonus,
+        closed=session.closed,
+        given=problem.given,
+        empty=session.empty,
+        lists=lists,
+        memory=memory,
+        candidates=candidates,
+        tell=session.tell,
+    )
+
+
+def engine_stats(session: Session) -> dict[str, Any]:
+    """Return what the engines of all workers took: products in units of n x n, and the most memory of one."""
+    stats = session.pool.transport.all("stats")
+    products = sum(one["products"] * fact.n**2 for one, fact in zip(stats, session.pool.facts, strict=True))
+    return {
+        "backend": stats[0]["backend"],
+        "simd": stats[0]["simd"],
+        "threads": stats[0]["threads"],
+        "products": products / session.pool.n**2,
+        "evaluations": max(one["evaluations"] for one in stats),
+        "peak_bytes": max(one["peak_bytes"] for one in stats),
+    }

@@ -1,0 +1,290 @@
+"""What every distributed call shares: workers, the pool that they make up, the checked problem, progress."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import npyfile, options, scaling
+from ..budget import available_memory, parse_bytes
+from ..graph_files import describe_extras
+from ..plan import check_k
+from ..problem import Problem, make_problem, open_given, versions
+from ..progress import Progress
+from ..rows import Rows, open_embeddings
+from ..selection import Selection
+from .messages import Ints, Settings
+from .pool import ShardedPool
+from .ray_transport import RayTransport, connect, import_ray
+from .sources import Slice, open_shard
+from .transport import LocalTransport, Transport
+
+BACKENDS = ("auto", "cpu", "reference", "cuda")
+IN_PROCESS = "in-process"
+_LEAST_MEMORY = 64 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """Running workers with a checked problem over them.
+
+    Attributes:
+        pool: all rows.
+        problem: the problem; its rows have the shape of the union and no content.
+        k: rows to pick.
+        memory: bytes for pairs of each worker.
+        sink: where progress goes, or None.
+        begin: perf_counter() when the call began.
+
+    """
+
+    pool: ShardedPool
+    problem: Problem
+    k: int
+    memory: int
+    sink: Callable[[Progress], Any] | None
+    begin: float
+
+    @property
+    def closed(self) -> NDArray[np.bool_]:
+        """Rows that cannot be picked."""
+        closed = np.zeros(self.problem.n, bool)
+        closed[self.problem.given] = True
+        closed[self.pool.ignored] = True
+        return closed
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is chosen before the first pick, and there is no floor."""
+        problem = self.problem
+        given = len(np.setdiff1d(problem.given, self.pool.ignored)) > 0
+        return problem.floor is None and not given and problem.outside is None
+
+    def tell(self, phase: str, share: float, picks: int) -> None:
+        """Hand a moment of the run to the sink."""
+        if self.sink is None:
+            return
+        elapsed = time.perf_counter() - self.begin
+        self.sink(
+            Progress(picks, self.k, 0, self.problem.n, elapsed, picks / elapsed, None, phase, min(share, 1.0))
+        )
+
+    def inputs(self) -> dict[str, Any]:
+        """Return hash, shape, dtype and origin of each input."""
+        pool = self.pool
+        embeddings = {
+            "sha256": pool.sha256,
+            "shape": [pool.n, pool.d],
+            "dtype": pool.dtype,
+            "source": [fact.source for fact in pool.facts],
+            "shards": [{"sha256": fact.sha256, "rows": fact.n} for fact in pool.facts],
+        }
+        return {"embeddings": embeddings} | describe_extras(self.problem)
+
+    def identity(self, method: str, seed: int) -> dict[str, Any]:
+        """Return all that decides the picks."""
+        problem, pool = self.problem, self.pool
+        identity: dict[str, Any] = {name: entry["sha256"] for name, entry in self.inputs().items()}
+        identity |= {"n": pool.n, "d": pool.d, "dtype": pool.dtype, "distributed": True}
+        identity |= {"method": method, "alpha": problem.alpha, **problem.settings()}
+        identity |= {"arithmetic": pool.facts[0].arithmetic}
+        if method == "sparse":
+            identity |= {"seed": seed, "k": self.k, "shards": [fact.n for fact in pool.facts]}
+        if problem.gain_scale == "per_k":
+            identity["k"] = self.k
+        return identity
+
+    def selection(
+        self,
+        method: str,
+        picks: Ints,
+        gains: Ints,
+        *,
+        scale: float,
+        d_start: int,
+        stats: dict[str, Any],
+        params: dict[str, Any] | None = None,
+    ) -> Selection:
+        """Return the result. gains, d_start: in fixed point, `scale` units per similarity."""
+        problem, pool = self.problem, self.pool
+        traffic = pool.transport.traffic
+        outside = 0 if problem.outside is None else problem.outside.n
+        raised = gains / scale
+        return Selection.from_picks(
+            picks,
+            raised,
+            problem.weight(self.k) * raised + problem.bonus[picks],
+            None if problem.quality is None else problem.quality[picks],
+            d_start=d_start / scale,
+            params={
+                "n": pool.n,
+                "d": pool.d,
+                "dtype": pool.dtype,
+                "k": self.k,
+                "alpha": problem.alpha,
+                "method": method,
+                **problem.settings(),
+                "gain_factor": scaling.gain_factor(problem.gain_scale, self.k, problem.n),
+                "given_rows": len(problem.given) + outside,
+                "ignored_rows": len(pool.ignored),
+                "shards": [fact.n for fact in pool.facts],
+                **(params or {}),
+            },
+            stats={
+                "actors": pool.transport.count,
+                "actors_lost": pool.transport.lost,
+                "messages": traffic.messages,
+                "rounds": traffic.rounds,
+                "bytes_sent": traffic.sent,
+                "bytes_received": traffic.received,
+                "bytes_between_actors": traffic.between,
+                "seconds_total": time.perf_counter() - self.begin,
+                "versions": versions(),
+                **stats,
+            },
+            inputs=self.inputs(),
+        )
+
+
+@contextmanager
+def open_session(
+    shards: Sequence[Any],
+    quality: Any,
+    alpha: float,
+    k: int | float,
+    *,
+    backend: str,
+    metric: str,
+    floor: float | None,
+    zero_rows: str,
+    gain_scale: str,
+    quality_scale: str,
+    given: Any,
+    memory_budget: int | str | None,
+    address: str | None,
+    threads: int | None,
+    sink: Callable[[Progress], Any] | None,
+    hashed: bool,
+    transport: Callable[[Sequence[Any], Settings], Transport] | None = None,
+) -> Iterator[Session]:
+    """Start workers and check everything; arguments and errors as in `qdit.distributed.select`."""
+    begin = time.perf_counter()
+    options.check_choice("backend", backend, BACKENDS)
+    if backend == "cuda":
+        raise ValueError(
+            "backend: got 'cuda', which cannot be a part of a larger pool yet; use 'cpu' or 'reference'"
+        )
+    sources = _sources(shards)
+    limit = parse_bytes("memory_budget", memory_budget)
+    threads = options.check_threads(1 if threads is None else threads)
+    width = open_shard(sources[0])  # for what is given as rows; the others are opened by their workers only
+    outside = open_given(given, Rows(width.array[:1], width.dtype))[1] if _is_rows(given) else None
+    settings = Settings(
+        metric=options.check_choice("metric", metric, options.METRICS),
+        floor=None if floor is None else options.check_float("floor", floor),
+        zero_rows=options.check_choice("zero_rows", zero_rows, options.ZERO_ROWS),
+        backend="cpu" if backend == "auto" else backend,
+        threads=threads,
+        outside=None if outside is None else np.asarray(outside.array),
+        outside_dtype="" if outside is None else outside.dtype,
+    )
+    started = False
+    if transport is None and address != IN_PROCESS:
+        started = connect(address)
+    try:
+        with _transport(sources, settings, address, transport) as workers:
+            pool = ShardedPool.open(workers, hashed=hashed)
+            problem = make_problem(
+                _shape_only(pool),
+                _quality(quality, len(sources)),
+                alpha,
+                metric=metric,
+                floor=floor,
+                zero_rows=zero_rows,
+                backend=settings.backend,
+                gain_scale=gain_scale,
+                quality_scale=quality_scale,
+                given=given,
+            )
+            count = options.resolve_k(k, problem.n)
+            ignored = np.setdiff1d(pool.ignored, problem.given)
+            check_k(count, problem.n, len(problem.given), len(ignored))
+            yield Session(pool, problem, count, _memory(limit, len(sources)), sink, begin)
+    finally:
+        if started:
+            import_ray().shutdown()
+
+
+def _sources(shards: Sequence[Any]) -> list[Any]:
+    if isinstance(shards, str | os.PathLike | np.ndarray) or not isinstance(shards, Sequence):
+        raise TypeError(
+            f"shards: got {type(shards).__name__}, wanted a list of paths or arrays, one for each actor"
+        )
+    if len(shards) == 0:
+        raise ValueError("shards: got an empty list, wanted at least one shard")
+    found = [
+        str(Path(shard).absolute()) if isinstance(shard, str | os.PathLike) else shard for shard in shards
+    ]
+    for number, shard in enumerate(found):
+        if isinstance(shard, str) and not Path(shard).exists():
+            raise FileNotFoundError(f"shards: shard {number}: no such file or folder: {shard}")
+    return [shard if isinstance(shard, str | Slice) else open_embeddings(shard) for shard in found]
+
+
+def _transport(
+    sources: list[Any],
+    settings: Settings,
+    address: str | None,
+    make: Callable[[Sequence[Any], Settings], Transport] | None,
+) -> Transport:
+    if make is not None:
+        return make(sources, settings)
+    if address == IN_PROCESS:
+        return LocalTransport(sources, settings)
+    return RayTransport(sources, settings, cpus=settings.threads)
+
+
+def _shape_only(pool: ShardedPool) -> Rows:
+    """Return rows of the shape of the union that take no memory."""
+    item = np.zeros((), np.uint16 if pool.dtype == "bfloat16" else pool.dtype)
+    return Rows(np.broadcast_to(item, (pool.n, pool.d)), pool.dtype, f"{len(pool.facts)} shards")
+
+
+def _quality(quality: Any, shards: int) -> Any:
+    """Return one source of scores; a list with one for each shard is put together."""
+    several = isinstance(quality, list | tuple) and any(
+        isinstance(part, str | os.PathLike | np.ndarray) for part in quality
+    )
+    if not several:
+        return quality
+    if len(quality) != shards:
+        raise ValueError(f"quality: got {len(quality)} parts, wanted one for each of the {shards} shards")
+    parts = [
+        npyfile.open_npy("quality", Path(part)) if isinstance(part, str | os.PathLike) else np.asarray(part)
+        for part in quality
+    ]
+    return np.concatenate(parts)
+
+
+def _is_rows(given: Any) -> bool:
+    if isinstance(given, str | os.PathLike):
+        given = npyfile.open_npy("given", Path(given))
+    return isinstance(given, Rows) or (
+        getattr(given, "ndim", 0) == 2 and "int" not in str(given.dtype) and 0 not in given.shape
+    )
+
+
+def _memory(limit: int | None, workers: int) -> int:
+    """Return the bytes for pairs of each worker; without a limit a share of half of this machine's memory."""
+    if limit is not None:
+        return limit
+    available = available_memory()
+    return max(_LEAST_MEMORY, (2 << 30) if available is None else available // 2 // workers)

@@ -1,0 +1,69 @@
+"""What a shard is read from: a .npy file in place, other files of vectors into memory, or an array."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..rows import Rows, check_rows, open_embeddings
+from ..vectors.sources import open_source
+
+_BLOCK_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Rows start .. stop - 1 of a .npy file; a shard of a pool that is one file."""
+
+    path: str
+    start: int
+    stop: int
+
+    @property
+    def source(self) -> str:
+        """What errors call it."""
+        return f"{self.path}[{self.start}:{self.stop}]"
+
+
+def split(path: str | os.PathLike[str], parts: int) -> list[Slice]:
+    """Cut a .npy file into shards of equal size, which actors map in place.
+
+    Raises:
+        ValueError: if it has fewer rows than parts.
+
+    """
+    rows = open_embeddings(path)
+    if not 1 <= parts <= rows.n:
+        raise ValueError(f"parts: got {parts}, wanted 1 to {rows.n}, the rows of {path}")
+    edges = [rows.n * part // parts for part in range(parts + 1)]
+    name = str(Path(path).absolute())
+    return [Slice(name, start, stop) for start, stop in pairwise(edges)]
+
+
+def open_shard(source: Any, dtype: str | None = None) -> Rows:
+    """Open one shard: a .npy file is mapped, another file that `qdit convert` knows is read.
+
+    Args:
+        source: path of a .npy file, path of a Parquet (or Arrow, HDF5, safetensors, ...) file or folder with
+            one column of vectors, a `Slice` of a .npy file, `Rows`, or an (n, d) array.
+        dtype: "bfloat16" reads 2-byte items as such.
+
+    """
+    if isinstance(source, Slice):
+        whole = open_embeddings(source.path, dtype=dtype)
+        return Rows(whole.array[source.start : source.stop], whole.dtype, source.source)
+    if isinstance(source, str | os.PathLike) and Path(source).suffix != ".npy":
+        with open_source(source) as reader:
+            array = np.empty((reader.n, reader.d), reader.dtype)
+            at = 0
+            for block in reader.blocks(0, _BLOCK_ROWS):
+                array[at : at + len(block.rows)] = block.rows
+                at += len(block.rows)
+        found = check_rows("embeddings", array)
+        return Rows(found.array, found.dtype, str(source))
+    return open_embeddings(source, dtype=dtype)

@@ -1,0 +1,202 @@
+"""RandGreeDi: greedy on random parts, then greedy on the union of what they chose."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import options
+from ..progress import Progress, open_sink
+from ..selection import Selection
+from ..shuffle import shuffled
+from .api import engine_stats, make_greedy
+from .greedy import Greedy
+from .messages import Ints, Settings
+from .session import Session, open_session
+from .transport import Transport
+
+
+def two_round(
+    shards: Sequence[Any],
+    quality: Any = None,
+    alpha: float = 0.7,
+    k: int | float = 10_000,
+    *,
+    parts: int | None = None,
+    backend: str = "auto",
+    metric: str = "cosine",
+    floor: float | None = None,
+    gain_scale: str = "sum",
+    quality_scale: str = "raw",
+    given: Any = None,
+    seed: int = 0,
+    zero_rows: str = "error",
+    memory_budget: int | str | None = None,
+    address: str | None = None,
+    threads: int | None = None,
+    progress: bool | Callable[[Progress], Any] | None = None,
+    transport: Callable[[Sequence[Any], Settings], Transport] | None = None,
+) -> Selection:
+    """Choose k rows in two rounds, for pools where every pair of rows is too dear.
+
+    Rows are dealt at random into parts. Round one: exact greedy of k rows on each part alone. Round two:
+    exact greedy of k among the up to parts * k rows chosen, evaluated on all rows of all shards. The result
+    is the better of round two and the best part, both evaluated on all rows. With m parts of n rows that is
+    n * n / (2 * m) pairs in round one, and m * k * n in each of round two and the evaluation of the parts.
+
+    What is guaranteed (Barbosa, Ene, Nguyen & Ward, "The Power of Randomization", ICML 2015): for a monotone
+    submodular objective, not negative, greedy in both rounds reaches (1 - 1/e) / 2 = 0.316 of the best in
+    expectation over the partition, if round one evaluates the true objective. Here it evaluates the
+    objective on its part with the gains scaled by n / part: an unbiased estimate of a mean over n rows, so
+    the bound holds up to its sampling error (Mirzasoleiman et al., NIPS 2013, section 4.3, on decomposable
+    objectives). Quality that is not negative keeps the objective monotone and submodular. Where quality can
+    be negative (use quality_scale="minmax"), or cosines without floor are negative, so that d is not
+    submodular at the empty set, no factor is guaranteed; with floor=0.0 d is. In practice the loss is far
+    smaller: docs/scale.md has it for real embeddings.
+
+    Args:
+        shards: as in `qdit.distributed.select`.
+        quality: scores; None needs alpha=0.
+        alpha: from 0 (diversity only) to 1 (quality only).
+        k: number of rows, or a fraction of n between 0 and 1.
+        parts: random parts, on one actor after the other; None for one for each shard. Each has k rows or
+            more.
+        backend: "cpu", "reference", or "auto" = "cpu".
+        metric: "cosine" or "dot".
+        floor: similarity that every row starts with, or None.
+        gain_scale: "sum" or "per_k".
+        quality_scale: "raw", "minmax", "zscore" or "rank".
+        given: what is already chosen: row numbers of the union, or (m, d) rows outside it.
+        seed: of the partition.
+        zero_rows: under "cosine", "error" or "ignore".
+        memory_budget: for the pairs of each actor in each round.
+        address: as in `qdit.distributed.select`.
+        threads: of each actor.
+        progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
+        transport: makes other workers.
+
+    Returns:
+        The selection. stats has "winner", "objective_union", "objective_best_part" and "candidates".
+
+    Raises:
+        TypeError, ValueError, ImportError, RuntimeError: as `qdit.distributed.select`.
+
+    """
+    seed = options.check_seed(seed)
+    sink, bar = open_sink(progress)
+    try:
+        with open_session(
+            shards,
+            quality,
+            alpha,
+            k,
+            backend=backend,
+            metric=metric,
+            floor=floor,
+            zero_rows=zero_rows,
+            gain_scale=gain_scale,
+            quality_scale=quality_scale,
+            given=given,
+            memory_budget=memory_budget,
+            address=address,
+            threads=threads,
+            sink=sink,
+            hashed=True,
+            transport=transport,
+        ) as session:
+            return _run(session, session.pool.transport.count if parts is None else parts, seed)
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _run(session: Session, parts: int, seed: int) -> Selection:
+    start = time.perf_counter()
+    chosen = session.pool.retry(lambda: _first_round(session, parts, seed))
+    union = np.unique(np.concatenate(chosen))
+    seconds = {"first round": time.perf_counter() - start}
+    start = time.perf_counter()
+    lists = session.pool.facts[0].lists_pairs
+    second = make_greedy(session, lists=lists, memory=session.memory, candidates=union)
+    second.run(session.k)
+    seconds["second round"] = time.perf_counter() - start
+    start = time.perf_counter()
+    evaluated = [_evaluated(session, picks) for picks in chosen]
+    seconds["evaluation"] = time.perf_counter() - start
+    values = [_objective(session, greedy) for greedy in evaluated]
+    best = int(np.argmax(values))
+    value = _objective(session, second)
+    winner = second if value >= values[best] else evaluated[best]
+    session.tell("done", 1.0, session.k)
+    return session.selection(
+        "two_round",
+        winner.picks,
+        winner.gains,
+        scale=winner.scale,
+        d_start=winner.d_start,
+        params={"parts": parts, "seed": seed},
+        stats={
+            "winner": "union" if winner is second else "part",
+            "objective_union": value,
+            "objective_best_part": values[best],
+            "candidates": len(union),
+            "resumed_picks": 0,
+            "seconds": seconds,
+            **engine_stats(session),
+        },
+    )
+
+
+def _first_round(session: Session, parts: int, seed: int) -> list[Ints]:
+    """Return the picks of each random part."""
+    pool, problem, transport = session.pool, session.problem, session.pool.transport
+    free = np.flatnonzero(~session.closed)
+    if not 1 <= parts <= len(free) // session.k:
+        raise ValueError(
+            f"parts: got {parts}, wanted 1 to {len(free) // session.k}, so that each of the parts of "
+            f"{len(free):,} rows has k = {session.k:,}"
+        )
+    order = shuffled(free, seed)
+    transport.all("begin", pool.range)
+    given = np.setdiff1d(problem.given, pool.ignored)
+    found: list[Ints] = []
+    for first in range(0, parts, transport.count):
+        numbers = range(first, min(parts, first + transport.count))
+        rows = [np.sort(order[number::parts]) for number in numbers]
+        for worker, part in enumerate(rows):
+            for kind, which in (("part", part), ("given", given)):
+                for batch in pool.batches(which):
+                    places, refs = pool.send(batch)
+                    transport.get([transport.call(worker, "collect", kind, places, *refs)])
+        calls = [
+            transport.call(
+                worker,
+                "choose",
+                session.k,
+                problem.weight(session.k) * problem.n / len(part),
+                problem.bonus[part],
+                session.memory,
+            )
+            for worker, part in enumerate(rows)
+        ]
+        transport.traffic.rounds += 1
+        found += [part[picks] for part, picks in zip(rows, transport.get(calls), strict=True)]
+        session.tell("first round", len(found) / parts, 0)
+    return found
+
+
+def _evaluated(session: Session, picks: Ints) -> Greedy:
+    greedy = make_greedy(session, lists=False, memory=0)
+    greedy.fixed = picks
+    greedy.run(session.k)
+    return greedy
+
+
+def _objective(session: Session, greedy: Greedy) -> float:
+    weight = session.problem.weight(session.k)
+    scores = weight * (greedy.gains / greedy.scale) + session.problem.bonus[greedy.picks]
+    return math.fsum([weight * greedy.d_start / greedy.scale, *scores.tolist()])

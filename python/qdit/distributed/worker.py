@@ -1,0 +1,258 @@
+"""A worker: one shard, its engine, and what the driver may ask of it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import graph_steps, manifest
+from .._core import Engine, Shard, build_info, graph_select
+from ..problem import make_problem
+from .messages import Answer, Facts, Ints, Request, Settings
+from .sources import open_shard
+
+_NONE = np.empty(0, np.int64)
+
+
+class Worker:
+    """Holds one shard. All gains and increases are over its rows alone, as integers."""
+
+    def __init__(self, source: Any, name: str, settings: Settings) -> None:
+        """Open the shard; name: what errors call it."""
+        self._name = name
+        self._settings = settings
+        self._rows = open_shard(source)
+        self._engine: Engine | None = None
+        self._shard: Shard | None = None
+        self._gains = _NONE
+        self._collected: dict[str, list[NDArray[Any]]] = {"part": [], "given": []}
+        self._floored = False  # a floor under "dot" needs the range of all shards
+
+    def facts(self, hashed: bool = True) -> Facts:
+        """Check all rows; hashed: also compute their sha256."""
+        engine = self._open(0.0)
+        shard = self._shard
+        assert shard is not None
+        rows = self._rows
+        return Facts(
+            rows.n,
+            rows.d,
+            rows.dtype,
+            rows.source,
+            manifest.sha256_array(rows.array, rows.dtype) if hashed else "",
+            engine.range,
+            engine.ignored,
+            self._arithmetic(),
+            shard.sums_rows,
+            shard.lists_pairs,
+        )
+
+    def begin(self, range: float) -> int:
+        """Empty the selection, cover with the outside rows; return the coverage.
+
+        range: the largest similarity over all shards.
+        """
+        engine = self._engine
+        floor_missing = self._settings.metric == "dot" and self._settings.floor is not None
+        if engine is None or engine.range != range or (floor_missing and not self._floored):
+            engine = self._open(range)
+        engine.reset()
+        self._gains = _NONE
+        self._collected = {"part": [], "given": []}
+        return engine.coverage()
+
+    def scale(self) -> float:
+        """Return the fixed-point units per unit of similarity."""
+        return self._ready[0].scale
+
+    def take(self, which: Ints) -> NDArray[Any]:
+        """Return some rows of the shard as they are stored."""
+        return np.ascontiguousarray(self._rows.array[which])
+
+    def block(self, start: int, stop: int) -> NDArray[Any]:
+        """Return consecutive rows of the shard as they are stored."""
+        return np.ascontiguousarray(self._rows.array[start:stop])
+
+    def sum_rows(
+        self, first: int, total: NDArray[np.float64], open: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Carry the sum of all rows on over this shard, the first row of which has number `first`."""
+        return self._ready[1].sum_rows(first, total, open)
+
+    def first_gains(self, total: NDArray[np.float64]) -> Ints:
+        """Return the first gains of the rows of this shard."""
+        return self._ready[1].first_gains(total)
+
+    def gains_of(self, rows: NDArray[Any]) -> Ints:
+        """Return the gains of candidates."""
+        return self._ready[1].gains(rows)
+
+    def commit_rows(self, places: list[Ints], *parts: NDArray[Any]) -> Ints:
+        """Add rows to the selection; return what each raised the coverage by."""
+        return self._ready[1].commit_rows(self._assemble(places, parts))
+
+    def open_lists(self, candidates: int, first: int, memory: int) -> None:
+        """Begin to list pairs; first: number of the first row among the candidates, or -1."""
+        self._gains = np.zeros(candidates, np.int64)
+        self._ready[1].open(self._gains, first, memory)
+
+    def list_block(self, first: int, rows: NDArray[Any]) -> int:
+        """List the pairs of the next candidates, and return how many that were."""
+        self._ready[1].list(rows, first)
+        return len(rows)
+
+    def start_lists(self) -> Ints:
+        """End listing; return the gains of all candidates."""
+        self._ready[1].start()
+        return self._gains.copy()
+
+    def step(self, request: Request, *parts: NDArray[Any]) -> Answer:
+        """Answer one round."""
+        shard = self._ready[1]
+        rows = self._assemble(request.places, parts) if request.places else None
+        count = len(request.commit)
+        increases, offsets = _NONE, np.zeros(1, np.int64)
+        found, rises = np.empty(0, np.uint32), np.empty(0, np.int32)
+        if count:
+            increases = shard.commit(request.commit, None if rows is None else rows[:count])
+        if len(request.ask):
+            offsets, found, rises = shard.pairs(request.ask, None if rows is None else rows[count:])
+        return Answer(increases, offsets, found, rises, self._gains[request.read], shard.unlisted)
+
+    def bounds(self) -> Ints:
+        """Return upper bounds on the gains of all candidates."""
+        return self._gains.copy()
+
+    def collect(self, kind: str, places: list[Ints], *parts: NDArray[Any]) -> None:
+        """Keep rows of other shards for choose(); kind: "part" or "given"."""
+        self._collected[kind].append(self._assemble(places, parts))
+
+    def choose(self, k: int, weight: float, bonus: NDArray[np.float64], memory: int) -> Ints:
+        """Return the picks of exact greedy on the part that was collected, by their number in it.
+
+        weight: of a gain in units of similarity, over the rows of the part.
+        """
+        settings = self._settings
+        rows = np.concatenate(self._collected["part"])
+        given = self._collected["given"] or ([] if settings.outside is None else [settings.outside])
+        self._collected = {"part": [], "given": []}
+        engine = Engine(
+            rows,
+            dtype=self._rows.dtype,
+            backend=settings.backend,
+            metric=settings.metric,
+            floor=settings.floor,
+            zero_rows="ignore",
+            threads=settings.threads,
+            simd=settings.simd,
+            outside=np.concatenate(given) if given else None,
+            outside_dtype=self._rows.dtype if given else "",
+            range=self._ready[0].range if settings.metric == "dot" else 0.0,
+        )
+        engine.reset()
+        method = "exact" if settings.backend == "cpu" else "lazy"
+        picks, _ = engine.select(method, k, weight=weight / engine.scale, bonus=bonus, memory=memory)
+        return picks
+
+    def sparse(
+        self,
+        k: int,
+        weight: float,
+        bonus: NDArray[np.float64],
+        closed: NDArray[np.bool_],
+        seed: int,
+        memory: int,
+    ) -> tuple[Ints, NDArray[np.float64]]:
+        """Return up to k picks by the graph of this shard, above the maxima of now, and their scores.
+
+        weight: of a gain in fixed point.
+        """
+        engine, rows = self._ready[0], self._rows
+        floors = graph_steps.fixed_coverage(engine)
+        plan = graph_steps.plan(rows.n, limit=max(memory, 1), seed=seed)
+        problem = make_problem(
+            rows,
+            None,
+            0.0,
+            metric=self._settings.metric,
+            floor=None,
+            zero_rows=self._settings.zero_rows,
+            backend="cpu",
+            gain_scale="sum",
+            quality_scale="raw",
+            given=None,
+        )
+        phases = graph_steps.Phases(None, rows.n)
+        built = graph_steps.build(problem, plan, self._settings.threads, phases, floors)
+        picks, gains = graph_select(
+            built.offsets,
+            built.pairs,
+            floors,
+            k,
+            weight=weight,
+            bonus=bonus,
+            open=~closed,
+            threads=self._settings.threads,
+        )
+        return picks, weight * gains + bonus[picks]
+
+    def stats(self) -> dict[str, Any]:
+        """Return the engine's counters."""
+        return self._ready[0].stats()
+
+    def coverage(self) -> int:
+        """Return the sum of the running maxima."""
+        return self._ready[0].coverage()
+
+    @staticmethod
+    def pid() -> int:
+        """Return the number of this process."""
+        return os.getpid()
+
+    @property
+    def _ready(self) -> tuple[Engine, Shard]:
+        if self._engine is None or self._shard is None:
+            raise RuntimeError(f"{self._name}: begin() comes first")
+        return self._engine, self._shard
+
+    def _open(self, range: float) -> Engine:
+        settings, rows = self._settings, self._rows
+        self._floored = range > 0 or settings.metric == "cosine"
+        try:
+            engine = Engine(
+                rows.array,
+                dtype=rows.dtype,
+                backend=settings.backend,
+                metric=settings.metric,
+                floor=settings.floor if self._floored else None,
+                zero_rows=settings.zero_rows,
+                threads=settings.threads,
+                simd=settings.simd,
+                outside=settings.outside,
+                outside_dtype=settings.outside_dtype,
+                range=range if settings.metric == "dot" else 0.0,
+            )
+        except ValueError as error:
+            raise ValueError(f"{self._name}: {error}") from None
+        self._engine, self._shard = engine, Shard(engine, dtype=rows.dtype)
+        return engine
+
+    def _arithmetic(self) -> str:
+        """Return how products are rounded, as in the identity of a checkpoint."""
+        if self._settings.backend == "reference":
+            return "float64"
+        if self._rows.dtype in ("float16", "bfloat16"):
+            return "float32"
+        simd = self._settings.simd or build_info()["simd_active"]
+        return "float32 unfused" if simd == "baseline" else "float32 fused"
+
+    def _assemble(self, places: Any, parts: tuple[NDArray[Any], ...]) -> NDArray[Any]:
+        if len(parts) == 1 and (np.diff(places[0]) == 1).all():
+            return parts[0]
+        out = np.empty((sum(map(len, parts)), self._rows.d), self._rows.array.dtype)
+        for where, part in zip(places, parts, strict=True):
+            out[where] = part
+        return out
