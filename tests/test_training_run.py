@@ -107,6 +107,37 @@ def test_steps_are_those_of_a_plain_loop(tmp_path, llama):
     assert moved > 1e-3
 
 
+def test_every_epoch_takes_every_row_once_in_another_order(tmp_path, rows, llama, monkeypatch):
+    """What reaches the model, padding taken away, is what was tokenized."""
+    seen = []
+
+    def watched(*arguments):
+        trainer = make_trainer(*arguments)
+        step = trainer.training_step
+
+        def training_step(model, inputs, *rest, **named):
+            for ids, labels, mask in zip(
+                inputs["input_ids"], inputs["labels"], inputs["attention_mask"].bool(), strict=True
+            ):
+                assert (labels[~mask] == -100).all()
+                seen.append((ids[mask].tolist(), labels[mask].tolist()))
+            return step(model, inputs, *rest, **named)
+
+        trainer.training_step = training_step
+        return trainer
+
+    make_trainer = qdit.training.trainer.make_trainer
+    monkeypatch.setattr("qdit.training.trainer.make_trainer", watched)
+    train(rows, tmp_path / "out", llama)
+    job = qdit.training.prepare(rows, tmp_path / "other", model=llama, **OPTIONS)
+    want = [(row["input_ids"], row["labels"]) for row in job.tokens.dataset()]
+    epochs = [seen[i : i + ROWS] for i in range(0, 3 * ROWS, ROWS)]
+    assert len(seen) == 3 * ROWS
+    for epoch in epochs:
+        assert sorted(epoch) == sorted(want)
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+
+
 def test_what_is_written(tmp_path, rows, llama):
     seen = []
     trained = train(rows, tmp_path / "out", llama, progress=seen.append)
