@@ -113,7 +113,10 @@ def test_auto_takes_it_for_a_large_pool_without_constraints(monkeypatch):
     [
         ({"costs": np.ones(900), "budget": 9.0}, "costs: method 'sparse' knows no constraints; use 'exact'"),
         ({"groups": np.zeros(900, int), "quota": 99}, "groups: method 'sparse' knows no constraints; use"),
-        ({"backend": "reference"}, "method: backend 'reference' does not offer 'sparse'; use backend 'cpu'"),
+        (
+            {"backend": "reference"},
+            "method: backend 'reference' does not offer 'sparse'; use 'cpu' or 'cuda'",
+        ),
     ],
 )
 def test_what_it_cannot_do(options, text):
