@@ -44,7 +44,7 @@ nvidia-smi --query-gpu=name,driver_version,memory.total,memory.free --format=csv
 nvcc --version | tail -n 2
 "$python" --version
 "$python" -c 'from importlib.metadata import version
-for name in ("pybind11", "scikit-build-core", "numpy", "torch"): print(name, version(name))'
+for name in ("pybind11", "scikit-build-core", "numpy"): print(name, version(name))'
 
 step "build"
 timeout "$(at_most 200 "$(left $for_bench)")" \
