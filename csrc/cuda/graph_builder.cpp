@@ -57,7 +57,7 @@ void GraphBuilder::nearest(const RowView& centroids, Index count, std::span<std:
   const auto width = static_cast<std::int32_t>(count);
   Batch batch;
   rows_->load_directions(centroids, 0, centroids.n, batch);
-  Buffer<float> factors(device_, n);
+  const Buffer<float> factors(device_, n);
   stream_.upload(rows_->cosine_factors(), factors.data());
   Buffer<Sum> keys;
   Buffer<std::int32_t> found;

@@ -20,6 +20,10 @@ namespace qdit::cuda {
 class GraphBuilder final : public GraphBackend {
  public:
   explicit GraphBuilder(PoolOptions options);
+  GraphBuilder(const GraphBuilder&) = delete;
+  GraphBuilder& operator=(const GraphBuilder&) = delete;
+  GraphBuilder(GraphBuilder&&) = delete;
+  GraphBuilder& operator=(GraphBuilder&&) = delete;
   ~GraphBuilder() override;
 
   Index size() const override { return options_.rows.n; }
