@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Everything that only a GPU can show, in under 9 minutes and without a network: builds, runs the CUDA tests, the small
-# ones under compute-sanitizer, then bench/bench_cuda.py.
+# ones under compute-sanitizer, then bench/bench_cuda.py and bench/bench_cuda_graph.py.
 #
 #     bench/gpu_check.sh [folder for results]
 #
-# Needs nvcc, CMake, ninja and a python3 that has pybind11, scikit-build-core, numpy, pytest, hypothesis, ml_dtypes and
-# torch (and cupy for its arrays). Installs into a folder of its own that it deletes.
+# Needs nvcc, CMake, ninja and a python3 that has pybind11, scikit-build-core, numpy and torch (and cupy for its arrays).
+# The tests in Python want pytest, hypothesis and ml_dtypes besides: what is missing is taken from wheels in
+# bench/wheels, if somebody has put them there (pip download -d bench/wheels pytest hypothesis ml_dtypes); without them
+# the tests in C++ run alone. Installs into a folder of its own that it deletes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out="${1:-${OUT:-bench/results}}"
@@ -16,7 +18,8 @@ trap 'rm -rf "$work"' EXIT
 failed=()
 not_run=()
 deadline=530   # seconds for all of it
-for_bench=170  # of them kept for the benchmark
+for_bench=200  # of them kept for the benchmarks
+for_graph=50   # of these kept for the second one
 
 step() { printf '\n== %s (%ds)\n' "$1" "$SECONDS"; }
 # left RESERVE: seconds until the deadline, less RESERVE.
@@ -41,13 +44,26 @@ nvidia-smi --query-gpu=name,driver_version,memory.total,memory.free --format=csv
 nvcc --version | tail -n 2
 "$python" --version
 "$python" -c 'from importlib.metadata import version
-for name in ("pybind11", "scikit-build-core"): print(name, version(name))'
+for name in ("pybind11", "scikit-build-core", "numpy"): print(name, version(name))'
 
 step "build"
 timeout "$(at_most 200 "$(left $for_bench)")" \
   "$python" -m pip install --quiet --no-index --no-deps --no-build-isolation --no-cache-dir \
-  --config-settings=cmake.define.QDIT_CUDA=ON --config-settings=build-dir="$work/build" --target "$work/site" .
+  --config-settings=cmake.define.QDIT_CUDA=ON --config-settings=cmake.define.QDIT_BUILD_TESTS=ON \
+  --config-settings="build.targets=_core;qdit_cuda;test_device_cuda;test_device_cuda_graph" \
+  --config-settings=build-dir="$work/build" --target "$work/site" .
 export PYTHONPATH="$work/site${PYTHONPATH:+:$PYTHONPATH}"
+# These need no package of Python.
+for subject in cuda cuda_graph; do
+  limited 60 $for_bench "C++ tests: $subject" "$work/build/tests/cpp/test_device_$subject"
+done
+
+for name in pytest hypothesis ml_dtypes; do
+  "$python" -c "import $name" 2>/dev/null && continue
+  [ -d bench/wheels ] && "$python" -m pip install --quiet --no-index --find-links bench/wheels --target "$work/tools" \
+    "$name" || true
+done
+export PYTHONPATH="$PYTHONPATH:$work/tools"
 # Plugins of a developer's setup may be missing here, and other packages' warnings are theirs.
 pytest=("$python" -m pytest -p no:cacheprovider -o addopts= -W ignore -ra -q)
 "$python" -c 'from qdit import _core; s = _core.cuda_status(); print(s); raise SystemExit(not s["usable"])'
@@ -56,33 +72,43 @@ run_tests() {
   "${pytest[@]}" tests/test_cuda.py tests/test_engine_gains.py tests/test_engine_options.py \
     tests/test_engine_progress.py tests/test_engine_rows.py tests/test_greedy_exact.py tests/test_greedy_replay.py \
     tests/test_greedy_stochastic.py tests/test_invariance.py tests/test_constraints_engine.py \
+    tests/test_graph.py tests/test_graph_select.py tests/test_method_sparse.py \
     -k "cuda or cupy or torch" | tee "$work/tests.txt"
   # none may skip: but those that only the emulation can run
   ! grep -E '^SKIPPED' "$work/tests.txt" | grep -v 'emulated device'
 }
 export -f run_tests
-limited 150 $for_bench "tests" bash -c "set -euo pipefail; work='$work'; pytest=(${pytest[*]@Q}); $(declare -f run_tests); run_tests"
+if "$python" -c 'import pytest, hypothesis, ml_dtypes' 2>/dev/null; then
+  limited 150 $for_bench "tests" bash -c "set -euo pipefail; work='$work'; pytest=(${pytest[*]@Q}); $(declare -f run_tests); run_tests"
+else
+  not_run+=("tests in Python: pytest, hypothesis or ml_dtypes is missing, and bench/wheels has none")
+fi
 
-small=(tests/test_cuda.py -k "(memory_agnosticism or two_runs or integer_rows or symmetric or constraints) and cuda")
+# The tests in C++: small, and without Python and torch in between.
 if command -v compute-sanitizer >/dev/null; then
-  for tool in memcheck racecheck; do
+  backend="$work/build/tests/cpp/test_device_cuda"
+  for tool in memcheck racecheck synccheck; do
     # Some virtualised machines do not let it near the device. The same call has worked without it above.
-    asks=("$python" -c 'from qdit import _core; raise SystemExit(not _core.cuda_status()["usable"])')
-    if ! timeout "$(at_most 30 "$(left 0)")" compute-sanitizer --tool "$tool" --target-processes all "${asks[@]}" \
-      >"$work/sanitizer.txt" 2>&1; then
+    if ! QDIT_ONLY=nothing_is_picked timeout "$(at_most 30 "$(left 0)")" compute-sanitizer --tool "$tool" \
+      "$backend" >"$work/sanitizer.txt" 2>&1; then
       tail -n 5 "$work/sanitizer.txt"
       not_run+=("compute-sanitizer $tool: it refuses this device")
       continue
     fi
-    limited 70 $for_bench "compute-sanitizer $tool" compute-sanitizer --tool "$tool" --error-exitcode 9 \
-      --target-processes all --print-limit 20 "${pytest[@]}" "${small[@]}"
+    for test in "$backend every_method" "$backend tracked_gains" "${backend}_graph integer_rows"; do
+      read -r program only <<<"$test"
+      limited 40 $for_bench "compute-sanitizer $tool: $only" env QDIT_ONLY="$only" compute-sanitizer --tool "$tool" \
+        --error-exitcode 9 --print-limit 20 "$program"
+    done
   done
 else
   not_run+=("compute-sanitizer: it is not installed")
 fi
 
-seconds="$(at_most $for_bench "$(left 0)")"
+seconds="$(at_most 170 "$(left $for_graph)")"
 limited "$seconds" 0 "benchmark" "$python" bench/bench_cuda.py --seconds $((seconds - 20)) --out "$out"
+seconds="$(left 0)"
+limited "$seconds" 0 "benchmark of the graph" "$python" bench/bench_cuda_graph.py --seconds $((seconds - 5)) --out "$out"
 
 step "done"
 if ((${#not_run[@]})); then printf 'NOT RUN: %s\n' "${not_run[@]}"; fi

@@ -34,9 +34,12 @@ if(qdit_cuda_found)
   endif()
   add_library(qdit_cuda MODULE
     csrc/cuda/alive_index.cpp
+    csrc/cuda/candidate_pass.cpp
     csrc/cuda/cover.cu
     csrc/cuda/cuda_backend.cpp
     csrc/cuda/device.cpp
+    csrc/cuda/graph.cu
+    csrc/cuda/graph_builder.cpp
     csrc/cuda/library.cpp
     csrc/cuda/lists.cu
     csrc/cuda/pass.cu

@@ -64,6 +64,11 @@ class Variant:
             self.backend == "cuda" and "emulation" in _core.cuda_status()["name"]
         )
 
+    @property
+    def place(self) -> dict[str, Any]:
+        """The options of `qdit.select` and `qdit.build_graph` that choose it."""
+        return {"backend": self.backend, "precision": self.precision or "auto"}
+
     def pair_error(self, d: int, dtype: str = "float16") -> float:
         """How far a similarity of unit rows of d items may be from float64, the last rounding apart.
 
@@ -149,6 +154,12 @@ def cpu(request: pytest.FixtureRequest) -> Variant:
 @pytest.fixture(params=CUDA, ids=str)
 def cuda(request: pytest.FixtureRequest) -> Variant:
     """Backend cuda in each precision; skips where there is no device."""
+    return _runs_here(request.param)
+
+
+@pytest.fixture(scope="session", params=[Variant("cpu"), *CUDA], ids=str)
+def graph_variant(request: pytest.FixtureRequest) -> Variant:
+    """Every backend that builds similarity graphs."""
     return _runs_here(request.param)
 
 

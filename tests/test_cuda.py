@@ -1,5 +1,7 @@
 """What only backend "cuda" has: chunks, precisions, device arrays. Other tests have what all share."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -113,6 +115,41 @@ def test_rows_are_copied_where_no_memory_can_be_pinned(cuda, monkeypatch):
     want = cuda.select(rows, 5)
     monkeypatch.setenv("QDIT_EMULATED_UNPINNED", "1")
     assert cuda.select(rows, 5, block_rows=1024).bits() == want.bits()
+
+
+class EmulatedArray:
+    """Rows in CPU memory, which is the memory of the emulated device, as CuPy would offer them."""
+
+    def __init__(self, rows):
+        self.rows, self.device = rows, SimpleNamespace(id=0)
+        self.__cuda_array_interface__ = {
+            **{"shape": rows.shape, "typestr": rows.dtype.str, "data": (rows.ctypes.data, False)},
+            "version": 3,
+        }
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_a_graph_of_rows_on_the_device_is_that_of_the_same_rows_on_the_host(cuda, monkeypatch, dtype):
+    rows = clustered_rows(130, 24, seed=4, dtype=dtype)
+    if "emulation" in _core.cuda_status()["name"]:
+        there = EmulatedArray(rows)
+    else:
+        torch = pytest.importorskip("torch")
+        there = torch.from_numpy(rows).cuda()
+    monkeypatch.setattr("qdit.cuda._BLOCK_BYTES", 3000)  # rows are fetched from several parts
+    graph, want = (
+        qdit.build_graph(source, probes=4, sample=60, seed=2, backend="cuda", precision=cuda.precision)
+        for source in (there, rows)
+    )
+    for name in ("offsets", "pairs", "sampled"):
+        assert getattr(graph, name).tobytes() == getattr(want, name).tobytes()
+    assert graph.source["sha256"] == want.source["sha256"]
+    one, other = (
+        g.select(QUALITY[:130], 0.5, 12, precision=cuda.precision, backend="cuda") for g in (graph, want)
+    )
+    assert one.indices.tolist() == other.indices.tolist()
+    with pytest.raises(ValueError, match="got 'cpu' for embeddings on a CUDA device"):
+        graph.select(alpha=0, k=3, backend="cpu")
 
 
 def on_device_picks(array, source):

@@ -51,6 +51,9 @@ def test_cuda_without_a_device_is_an_error_with_the_reason():
     for call in (
         lambda: qdit.select(X, alpha=0, k=3, backend="cuda"),
         lambda: qdit.coverage(X, [1], backend="cuda"),
+        lambda: qdit.build_graph(X, backend="cuda"),
+        lambda: qdit.build_graph(OnDevice()),
+        lambda: _core.GraphBuilder(X, dtype="float16", backend="cuda"),
         lambda: _core.Engine(X, dtype="float16", backend="cuda"),
         lambda: qdit.select(OnDevice(), alpha=0, k=3),
         lambda: qdit.select(OnDevice(), alpha=0, k=3, backend="cuda"),
@@ -150,5 +153,3 @@ def test_methods_that_read_rows_on_the_cpu_say_so(monkeypatch):
     monkeypatch.setattr("qdit.cuda.cuda_status", lambda device=0: {"usable": True, "reason": "", "name": "x"})
     with pytest.raises(ValueError, match="method: 'cluster' reads embeddings in CPU memory"):
         qdit.select(OnDevice(), np.arange(40), method="cluster", k=3)
-    with pytest.raises(ValueError, match="backend 'cuda' does not offer 'sparse'"):
-        qdit.select(X, alpha=0, method="sparse", k=3, backend="cuda")

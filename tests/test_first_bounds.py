@@ -1,5 +1,7 @@
 """Bounds on the gains before the first pick under a floor: never below a gain, and they change no pick."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -62,6 +64,13 @@ def test_none_where_they_would_not_pay(changes):
     assert first_bounds(task, task.engine(threads=1)) is None
     small = problem(pool(30, 8, 1.0))
     assert first_bounds(small, small.engine(threads=1)) is None
+
+
+def test_none_on_a_device_whose_rows_may_not_be_in_cpu_memory():
+    task = problem(pool(300, 8, 1.0))
+    engine = task.engine(threads=1)
+    assert first_bounds(task, engine) is not None
+    assert first_bounds(replace(task, backend="cuda"), engine) is None
 
 
 @pytest.mark.parametrize("method", ["exact", "lazy"])

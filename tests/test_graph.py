@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 import qdit
+from conftest import Variant
 from graph_pools import clustered, lists_of, near_copies
 from qdit import _core
 
 
-def floors_of(graph: qdit.SimilarityGraph) -> np.ndarray:
+def floors_of(graph: qdit.SimilarityGraph, variant: Variant) -> np.ndarray:
     """Return the maxima that the first picks leave, (n,) in fixed point."""
-    problem_engine = _core.Engine(graph.rows.array, dtype=graph.rows.dtype)
+    problem_engine = variant.engine(graph.rows.array)
     some = np.ascontiguousarray(graph.rows.array[graph.sampled])
-    engine = _core.Engine(some, dtype=graph.rows.dtype)
+    engine = variant.engine(some)
     count = graph.params["first_picks"]
     picks, _ = engine.select(
         "naive", count, weight=len(graph.rows) / len(some) / engine.scale, bonus=np.zeros(len(some))
@@ -26,20 +27,21 @@ def floors_of(graph: qdit.SimilarityGraph) -> np.ndarray:
     return np.rint(problem_engine.row_coverage() * problem_engine.scale).astype(np.int64)
 
 
-def similarities(rows: np.ndarray) -> np.ndarray:
-    engine = _core.Engine(rows, dtype=str(rows.dtype))
+def similarities(rows: np.ndarray, variant: Variant) -> np.ndarray:
+    engine = variant.engine(rows)
     every = np.arange(len(rows))
     return engine.similarities(every, every)
 
 
 @pytest.mark.parametrize("pool", [clustered, near_copies])
 @pytest.mark.parametrize("first_picks", [1, 8])
-def test_probing_every_cell_finds_every_pair_above_the_floor_of_either_row(pool, first_picks):
-    rows = pool(400)
-    graph = qdit.build_graph(rows, cells=20, probes=20, first_picks=first_picks, sample=200, seed=3)
+def test_probing_every_cell_finds_every_pair_above_the_floor_of_either_row(graph_variant, pool, first_picks):
+    rows = pool(200 if graph_variant.small else 400)
+    options = {"cells": 20, "probes": 20, "first_picks": first_picks, "sample": 200, "seed": 3}
+    graph = qdit.build_graph(rows, **options, **graph_variant.place)
     if graph.stats["parts"] > 20:
         pytest.skip("a cell was split, so rows see a part of it only")
-    sims, floors = similarities(rows), floors_of(graph)
+    sims, floors = similarities(rows, graph_variant), floors_of(graph, graph_variant)
     wanted = sims > np.minimum(floors[:, None], floors[None, :])
     for v, neighbors in enumerate(lists_of(graph)):
         assert sorted(neighbors) == np.flatnonzero(wanted[v]).tolist()
@@ -48,10 +50,10 @@ def test_probing_every_cell_finds_every_pair_above_the_floor_of_either_row(pool,
 
 @pytest.mark.parametrize("pool", [clustered, near_copies])
 @pytest.mark.parametrize("probes", [1, 4])
-def test_pairs_are_symmetric_sorted_and_single(pool, probes):
-    rows = pool(900)
-    graph = qdit.build_graph(rows, cells=30, probes=probes, first_picks=4, sample=300)
-    sims, floors, lists = similarities(rows), floors_of(graph), lists_of(graph)
+def test_pairs_are_symmetric_sorted_and_single(graph_variant, pool, probes):
+    rows = pool(300 if graph_variant.small else 900)
+    graph = qdit.build_graph(rows, cells=30, probes=probes, first_picks=4, sample=300, **graph_variant.place)
+    sims, floors, lists = similarities(rows, graph_variant), floors_of(graph, graph_variant), lists_of(graph)
     assert sum(map(len, lists)) == len(graph.pairs)  # nothing twice
     for v, neighbors in enumerate(lists):
         keys = [(-sim, c) for c, sim in neighbors.items()]
@@ -60,12 +62,15 @@ def test_pairs_are_symmetric_sorted_and_single(pool, probes):
         assert (v in neighbors) == (sims[v, v] > floors[v])
 
 
-def test_a_full_list_keeps_the_most_similar_pairs():
-    rows = near_copies(700)
-    options = {"cells": 6, "probes": 6, "first_picks": 1, "sample": 100}
+def test_a_full_list_keeps_the_most_similar_pairs(graph_variant):
+    n = 300 if graph_variant.small else 700
+    rows = near_copies(n)
+    options = {"cells": 6, "probes": 6, "first_picks": 1, "sample": 100, **graph_variant.place}
     whole = qdit.build_graph(rows, **options)
     assert whole.stats["cut_lists"] == 0
-    cut = qdit.build_graph(rows, **options, memory_budget=700 * (120 + 12 * 6 + 9 * 40))
+    cut = qdit.build_graph(rows, **options, memory_budget=n * (120 + 12 * 6 + 9 * 40))
+    if graph_variant.backend == "cuda":
+        assert cut.stats["rounds"] > whole.stats["rounds"] == 1  # the budget holds on the device too
     assert cut.params["keep"] == 40
     assert cut.stats["cut_lists"] > 0
     for all_of, kept in zip(lists_of(whole), lists_of(cut), strict=True):
@@ -87,40 +92,75 @@ def test_threads_do_not_change_a_byte(pool, keep):
         assert graph.sampled.tobytes() == graphs[0].sampled.tobytes()
 
 
-def test_large_cells_are_split_and_work_stays_bounded():
-    rows = near_copies(4000)
-    graph = qdit.build_graph(rows, cells=200, probes=4, first_picks=5, sample=400)
-    assert graph.stats["parts"] > 200
-    # a part has about 4 averages of members, give or take the chance of a random split
-    assert graph.stats["multiplied"] <= 4000 * 4 * (4 * 4000 / 200) * 2
+def test_two_builds_give_the_same_bytes(graph_variant):
+    rows = near_copies(300)
+    first, second = (qdit.build_graph(rows, probes=5, **graph_variant.place) for _ in range(2))
+    for name in ("offsets", "pairs", "sampled"):
+        assert getattr(first, name).tobytes() == getattr(second, name).tobytes()
+
+
+def test_integer_rows_give_the_same_graph_on_every_backend(graph_variant):
+    """All cells are probed: then nothing depends on how centroids, which are no integers, were rounded."""
+    rows = np.random.default_rng(4).integers(-3, 4, (250, 12)).astype(np.float32)
+    options = {"cells": 5, "probes": 5, "first_picks": 3, "sample": 250, "metric": "dot"}
+    graph, want = (qdit.build_graph(rows, **options, **v.place) for v in (graph_variant, Variant("cpu")))
+    assert graph.scale == want.scale
+    for name in ("offsets", "pairs", "sampled"):
+        assert getattr(graph, name).tobytes() == getattr(want, name).tobytes()
+    one, other = (graph.select(alpha=0, k=30, **v.place) for v in (graph_variant, Variant("cpu")))
+    assert one.indices.tolist() == other.indices.tolist()
+    assert one.objective == other.objective
+
+
+def test_the_graph_records_where_it_was_built(graph_variant):
+    graph = qdit.build_graph(clustered(150), **graph_variant.place)
+    assert graph.params["backend"] == graph_variant.backend
+    if graph_variant.backend == "cuda":
+        assert graph.params["precision"] == graph_variant.precision
+        assert f"{graph_variant.precision} products" in graph.stats["built_on"]
+        assert graph.stats["device_bytes"] > 0
+
+
+def test_large_cells_are_split_and_work_stays_bounded(graph_variant):
+    n, cells = (800, 40) if graph_variant.small else (4000, 200)
+    rows = near_copies(n)
+    graph = qdit.build_graph(rows, cells=cells, probes=4, first_picks=5, sample=400, **graph_variant.place)
+    assert graph.stats["parts"] > cells
+    # a part has about 4 averages of members, give or take the chance of a random split; cuda multiplies a
+    # pair for either row, and twice: to count and to store
+    times = 4 if graph_variant.backend == "cuda" else 1
+    assert graph.stats["multiplied"] <= times * n * 4 * (4 * n / cells) * 2
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "bfloat16"])
-def test_dtypes(dtype):
-    rows = clustered(300).astype(np.float32)
+def test_dtypes(graph_variant, dtype):
+    rows = clustered(150).astype(np.float32)
     if dtype == "bfloat16":
         rows = qdit.open_embeddings((rows.view(np.uint32) >> 16).astype(np.uint16), dtype="bfloat16")
     else:
         rows = rows.astype(dtype)
-    graph = qdit.build_graph(rows, cells=10, probes=10, first_picks=2, sample=100)
-    assert len(graph.select(alpha=0, k=20)) == 20
+    graph = qdit.build_graph(rows, cells=10, probes=4, first_picks=2, sample=100, **graph_variant.place)
+    assert len(graph.select(alpha=0, k=20, **graph_variant.place)) == 20
 
 
-def test_rows_of_zeros_are_left_out_where_asked():
+def test_rows_of_zeros_are_left_out_where_asked(graph_variant):
     rows = clustered(300)
     rows[[5, 70]] = 0
     with pytest.raises(ValueError, match="row 5"):
-        qdit.build_graph(rows)
-    graph = qdit.build_graph(rows, zero_rows="ignore")
+        qdit.build_graph(rows, **graph_variant.place)
+    graph = qdit.build_graph(rows, zero_rows="ignore", **graph_variant.place)
     lists = lists_of(graph)
     assert not lists[5]
     assert all(70 not in neighbors for neighbors in lists)
-    assert not {5, 70} & set(graph.select(alpha=0, k=298).indices.tolist())
+    picks = graph.select(alpha=0, k=298, **graph_variant.place).indices
+    assert not {5, 70} & set(picks.tolist())
 
 
-def test_progress_names_phases():
+def test_progress_names_phases(graph_variant):
     seen = []
-    graph = qdit.build_graph(clustered(500), progress=lambda p: seen.append((p.phase, p.share)))
+    graph = qdit.build_graph(
+        clustered(300), progress=lambda p: seen.append((p.phase, p.share)), **graph_variant.place
+    )
     assert list(dict.fromkeys(phase for phase, _ in seen)) == [
         *("reading", "sampling", "cells", "assigning", "pairs", "done")
     ]
@@ -138,6 +178,9 @@ def test_progress_names_phases():
         ({"metric": "cosin"}, ValueError, "did you mean 'cosine'"),
         ({"memory_budget": "10kB"}, MemoryError, "memory_budget: got 10 kB, wanted at least"),
         ({"seed": -1}, ValueError, "seed: got -1"),
+        ({"backend": "reference"}, ValueError, "backend: got 'reference', wanted 'cpu', 'cuda' or 'auto'"),
+        ({"device": -1}, ValueError, "device: got -1"),
+        ({"precision": "half"}, ValueError, "precision: got 'half'"),
     ],
 )
 def test_errors_say_what_was_wanted(options, error, message):
@@ -145,13 +188,13 @@ def test_errors_say_what_was_wanted(options, error, message):
         qdit.build_graph(clustered(200), **options)
 
 
-def test_an_exception_from_progress_ends_the_build():
+def test_an_exception_from_progress_ends_the_build(graph_variant):
     def stop(progress):
         if progress.phase == "pairs":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        qdit.build_graph(clustered(500), progress=stop)
+        qdit.build_graph(clustered(300), progress=stop, **graph_variant.place)
 
 
 def test_ctrl_c_ends_the_products_within_a_second():

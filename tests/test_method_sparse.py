@@ -49,13 +49,16 @@ def same(one: qdit.Selection, other: qdit.Selection) -> bool:
 
 @pytest.mark.parametrize("pool", [clustered, near_copies])
 @pytest.mark.parametrize("options", [{}, {"given": [4, 7]}, {"floor": 0.0}, {"metric": "dot"}], ids=str)
-def test_is_what_the_graph_selects(pool, options):
-    rows = pool(700)
-    got = qdit.select(rows, QUALITY[:700], 0.6, 80, method="sparse", seed=5, **options)
-    graph = qdit.build_graph(rows, seed=5, metric=options.get("metric", "cosine"))
-    options.pop("metric", None)
-    assert same(got, graph.select(QUALITY[:700], 0.6, 80, **options))
+def test_is_what_the_graph_selects(graph_variant, pool, options):
+    n = 120 if graph_variant.small else 700
+    rows, place = pool(n), graph_variant.place
+    got = qdit.select(rows, QUALITY[:n], 0.6, 80, method="sparse", seed=5, **options, **place)
+    graph = qdit.build_graph(rows, seed=5, metric=options.get("metric", "cosine"), **place)
+    options = {name: value for name, value in options.items() if name != "metric"}
+    assert same(got, graph.select(QUALITY[:n], 0.6, 80, **options, **place))
     assert got.params["method"] == "sparse"
+    assert got.params["backend"] == got.stats["backend"] == graph_variant.backend
+    assert ("built_on" in got.stats) == (graph_variant.backend == "cuda")
     assert got.params["graph"] == {name: graph.params[name] for name in got.params["graph"]}
 
 
@@ -67,6 +70,13 @@ def test_gains_objective_and_coverage_are_exact():
     stats = got.stats
     assert stats["seconds_to_picks"] >= stats["seconds_build"] > 0
     assert stats["seconds_evaluating"] > 0
+
+
+def test_auto_is_cuda_where_there_is_a_device(cuda):
+    got = qdit.select(ROWS[:80], alpha=0, k=9, method="sparse", precision=cuda.precision)
+    assert got.params["backend"] == got.stats["backend"] == "cuda"
+    assert got.params["precision"] == cuda.precision
+    assert qdit.build_graph(ROWS[:80]).params["backend"] == "cuda"
 
 
 def test_threads_do_not_change_a_byte():
@@ -100,6 +110,7 @@ def test_auto_takes_it_for_a_large_pool_without_constraints(monkeypatch):
     monkeypatch.setattr("qdit.plan._MOST_ROWS", 500)
 
     def method(rows, **options):
+        options = {"backend": "cpu", **options}
         return qdit.select(ROWS[:rows], alpha=0, k=9, **options).params["method"]
 
     assert method(500) == "exact"
@@ -113,7 +124,10 @@ def test_auto_takes_it_for_a_large_pool_without_constraints(monkeypatch):
     [
         ({"costs": np.ones(900), "budget": 9.0}, "costs: method 'sparse' knows no constraints; use 'exact'"),
         ({"groups": np.zeros(900, int), "quota": 99}, "groups: method 'sparse' knows no constraints; use"),
-        ({"backend": "reference"}, "method: backend 'reference' does not offer 'sparse'; use backend 'cpu'"),
+        (
+            {"backend": "reference"},
+            "method: backend 'reference' does not offer 'sparse'; use 'cpu' or 'cuda'",
+        ),
     ],
 )
 def test_what_it_cannot_do(options, text):

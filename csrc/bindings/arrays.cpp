@@ -40,4 +40,17 @@ RowView device_row_view(const py::object& rows, const std::string& dtype, const 
   return view;
 }
 
+void set_rows(PoolOptions& options, const py::object& rows, const std::string& dtype,
+              const std::string& backend) {
+  options.on_device = !py::isinstance<py::array>(rows);
+  if (!options.on_device) {
+    options.rows = row_view(rows.cast<py::array>(), dtype, "embeddings");
+    return;
+  }
+  if (!py::hasattr(rows, "pointer")) throw py::type_error("embeddings: wanted an array.");
+  if (backend != "cuda") throw std::invalid_argument("embeddings: rows on a device need backend \"cuda\".");
+  options.rows = device_row_view(rows, dtype, "embeddings");
+  options.stream = rows.attr("stream").cast<std::uintptr_t>();
+}
+
 }  // namespace qdit::bindings

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/pool_options.h"
 #include "engine/rows.h"
 #include "engine/types.h"
 
@@ -34,5 +35,8 @@ inline IndexArray to_array(std::span<const Index> values) {
 RowView row_view(const py::array& array, const std::string& dtype, const std::string& name);
 // The same of an object that has `pointer` and `shape` of C-contiguous rows on a CUDA device.
 RowView device_row_view(const py::object& rows, const std::string& dtype, const std::string& name);
+// Either of them as the pool. Throws where another backend than "cuda" is handed rows on a device.
+void set_rows(PoolOptions& options, const py::object& rows, const std::string& dtype,
+              const std::string& backend);
 
 }  // namespace qdit::bindings

@@ -16,6 +16,7 @@ struct Library {
   std::string reason;  // why it could not be loaded; empty if it was
   decltype(&qdit_cuda_probe) probe = nullptr;
   decltype(&qdit_cuda_make) make = nullptr;
+  decltype(&qdit_cuda_make_graph) make_graph = nullptr;
   decltype(&qdit_cuda_download) download = nullptr;
   decltype(&qdit_cuda_device_of) device_of = nullptr;
 };
@@ -62,6 +63,7 @@ Library load() {
   find(abi, "qdit_cuda_abi");
   find(library.probe, "qdit_cuda_probe");
   find(library.make, "qdit_cuda_make");
+  find(library.make_graph, "qdit_cuda_make_graph");
   find(library.download, "qdit_cuda_download");
   find(library.device_of, "qdit_cuda_device_of");
   if (library.reason.empty() && abi() != cuda::abi()) {
@@ -90,11 +92,23 @@ CudaStatus cuda_status(int device) {
   return {reason, name};
 }
 
-std::unique_ptr<Backend> make_cuda_backend(const PoolOptions& options) {
+namespace {
+
+const Library& usable_library() {
   if (!library().reason.empty()) {
     throw std::runtime_error("backend \"cuda\" cannot be used: " + library().reason + ".");
   }
-  return std::unique_ptr<Backend>(library().make(&options));
+  return library();
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cuda_backend(const PoolOptions& options) {
+  return std::unique_ptr<Backend>(usable_library().make(&options));
+}
+
+std::unique_ptr<GraphBackend> make_cuda_graph(const PoolOptions& options) {
+  return std::unique_ptr<GraphBackend>(usable_library().make_graph(&options));
 }
 
 void cuda_download(int device, const void* from, void* to, std::size_t bytes, std::size_t stream) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/backend.h"
+#include "engine/graph_backend.h"
 #include "engine/pool_options.h"
 
 namespace qdit::bindings {
@@ -19,6 +20,7 @@ bool cuda_built();  // touches neither library nor driver
 
 // Throws std::runtime_error with the reason where there is none, and what the backend's constructor throws.
 std::unique_ptr<Backend> make_cuda_backend(const PoolOptions& options);
+std::unique_ptr<GraphBackend> make_cuda_graph(const PoolOptions& options);
 
 void cuda_download(int device, const void* from, void* to, std::size_t bytes, std::size_t stream);
 

@@ -40,15 +40,7 @@ std::shared_ptr<Engine> make_engine(const py::object& rows, const std::string& d
                                     const std::optional<std::string>& precision, double range) {
   PoolOptions options;
   choice("backend", backend, {"cpu", "reference", "cuda"});
-  options.on_device = !py::isinstance<py::array>(rows);
-  if (options.on_device) {
-    if (!py::hasattr(rows, "pointer")) throw py::type_error("embeddings: wanted an array.");
-    if (backend != "cuda") throw std::invalid_argument("embeddings: rows on a device need backend \"cuda\".");
-    options.rows = device_row_view(rows, dtype, "embeddings");
-    options.stream = rows.attr("stream").cast<std::uintptr_t>();
-  } else {
-    options.rows = row_view(rows.cast<py::array>(), dtype, "embeddings");
-  }
+  set_rows(options, rows, dtype, backend);
   options.device = at_least("device", device, 0);
   if (precision) options.precision = choice("precision", *precision, {"float16", "split"});
   at_least<Index>("embeddings: rows", options.rows.n, 1);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "bindings/arrays.h"
+#include "bindings/cuda_library.h"
 #include "bindings/python_observer.h"
 #include "bindings/register.h"
 #include "cpu/graph_builder.h"
@@ -19,7 +20,6 @@
 namespace qdit::bindings {
 namespace {
 
-using cpu::Neighbor;
 using Int32Array = py::array_t<std::int32_t, py::array::c_style>;
 using ShareCallback = std::function<void(double)>;
 
@@ -59,10 +59,14 @@ void check_at_least_one(const std::string& name, Index value) {
 
 class Builder {
  public:
-  Builder(py::array rows, PoolOptions options) : rows_(std::move(rows)) {
+  Builder(py::object rows, const std::string& backend, PoolOptions options) : rows_(std::move(rows)) {
     options.interrupt = Interrupt(check_signals);
     const py::gil_scoped_release release;
-    builder_ = std::make_unique<cpu::GraphBuilder>(std::move(options));
+    if (backend == "cuda") {
+      builder_ = make_cuda_graph(options);
+    } else {
+      builder_ = std::make_unique<cpu::GraphBuilder>(std::move(options));
+    }
   }
 
   double scale() const { return builder_->scale(); }
@@ -84,21 +88,22 @@ class Builder {
   }
 
   py::tuple pairs(const Int32Array& nearest, Index cells, Index largest, const Int32Array& floors, Index keep,
-                  std::uint64_t seed, const ShareCallback& on_progress) {
+                  std::uint64_t seed, std::int64_t memory, const ShareCallback& on_progress) {
     const auto n = static_cast<std::size_t>(builder_->size());
     if (nearest.ndim() != 2) throw std::invalid_argument("nearest: wanted 2 dimensions.");
     const Index probes = nearest.shape(1);
     check_at_least_one("probes", probes);
     check_at_least_one("largest", largest);
     check_at_least_one("keep", keep);
-    const cpu::GraphBuilder::Pairs request{items(nearest, n * static_cast<std::size_t>(probes), "nearest"),
-                                           probes,
-                                           cells,
-                                           largest,
-                                           items(floors, n, "floors"),
-                                           std::min<Index>(keep, builder_->size()),
-                                           seed};
-    cpu::GraphBuilder::Result result;
+    const GraphBackend::Pairs request{items(nearest, n * static_cast<std::size_t>(probes), "nearest"),
+                                      probes,
+                                      cells,
+                                      largest,
+                                      items(floors, n, "floors"),
+                                      std::min<Index>(keep, builder_->size()),
+                                      seed,
+                                      memory};
+    GraphBackend::Result result;
     {
       const auto lock = enter();
       const py::gil_scoped_release release;
@@ -109,6 +114,11 @@ class Builder {
     stats["cut_lists"] = result.cut_lists;
     stats["parts"] = result.parts;
     stats["multiplied"] = result.products;
+    if (!builder_->device().empty()) {
+      stats["built_on"] = builder_->device();
+      stats["rounds"] = result.rounds;
+      stats["device_bytes"] = builder_->peak_bytes();
+    }
     auto* pairs = result.table.pairs.release();
     const py::capsule owner(pairs, [](void* memory) { std::free(memory); });
     const py::ssize_t count = result.table.offsets.back();
@@ -122,16 +132,21 @@ class Builder {
     return lock;
   }
 
-  py::array rows_;  // keeps the pool's memory alive
-  std::unique_ptr<cpu::GraphBuilder> builder_;
+  py::object rows_;  // keeps the pool's memory alive
+  std::unique_ptr<GraphBackend> builder_;
   std::mutex mutex_;
 };
 
-std::unique_ptr<Builder> make_builder(const py::array& rows, const std::string& dtype,
-                                      const std::string& metric, const std::string& zero_rows, int threads,
-                                      const std::optional<std::string>& simd) {
+std::unique_ptr<Builder> make_builder(const py::object& rows, const std::string& dtype,
+                                      const std::string& backend, const std::string& metric,
+                                      const std::string& zero_rows, int threads,
+                                      const std::optional<std::string>& simd, Index block_rows, int device,
+                                      const std::optional<std::string>& precision) {
+  if (backend != "cpu" && backend != "cuda") {
+    throw std::invalid_argument("backend: got \"" + backend + R"(", wanted "cpu" or "cuda".)");
+  }
   PoolOptions options;
-  options.rows = row_view(rows, dtype, "embeddings");
+  set_rows(options, rows, dtype, backend);
   check_at_least_one("embeddings: rows", options.rows.n);
   check_at_least_one("embeddings: columns", options.rows.d);
   check_at_least_one("threads", threads);
@@ -139,7 +154,10 @@ std::unique_ptr<Builder> make_builder(const py::array& rows, const std::string& 
   options.zero_rows = zero_rows == "ignore" ? ZeroRows::kIgnore : ZeroRows::kError;
   options.threads = threads;
   options.simd = simd.value_or("");
-  return std::make_unique<Builder>(rows, std::move(options));
+  options.block_rows = block_rows;
+  options.device = device;
+  options.precision = precision.value_or("");
+  return std::make_unique<Builder>(rows, backend, std::move(options));
 }
 
 py::tuple select(const IndexArray& offsets, const py::array_t<Neighbor, py::array::c_style>& pairs,
@@ -153,8 +171,8 @@ py::tuple select(const IndexArray& offsets, const py::array_t<Neighbor, py::arra
   const Scorer scorer(weight, items(bonus, n, "bonus"));
   const auto flags = items(open, n, "open");
   const std::span<const std::uint8_t> rows(reinterpret_cast<const std::uint8_t*>(flags.data()), n);
-  const cpu::GraphView graph{items(offsets, n + 1, "offsets"),
-                             {pairs.data(), static_cast<std::size_t>(pairs.size())}};
+  const GraphView graph{items(offsets, n + 1, "offsets"),
+                        {pairs.data(), static_cast<std::size_t>(pairs.size())}};
   cpu::GraphGreedy::Result result;
   {
     const py::gil_scoped_release release;
@@ -180,13 +198,15 @@ void register_graph(py::module_& module) {
   PYBIND11_NUMPY_DTYPE(Neighbor, row, sim);
   py::class_<Builder>(module, "GraphBuilder", "Builds a similarity graph over a pool.")
       .def(py::init(&make_builder), py::arg("rows"), py::kw_only(), py::arg("dtype"),
-           py::arg("metric") = "cosine", py::arg("zero_rows") = "error", py::arg("threads") = 1,
-           py::arg("simd") = py::none())
+           py::arg("backend") = "cpu", py::arg("metric") = "cosine", py::arg("zero_rows") = "error",
+           py::arg("threads") = 1, py::arg("simd") = py::none(), py::arg("block_rows") = 0,
+           py::arg("device") = 0, py::arg("precision") = py::none())
       .def_property_readonly("scale", &Builder::scale)
       .def("nearest", &Builder::nearest, py::arg("centroids"), py::arg("count"),
            py::arg("on_progress") = py::none())
       .def("pairs", &Builder::pairs, py::arg("nearest"), py::kw_only(), py::arg("cells"), py::arg("largest"),
-           py::arg("floors"), py::arg("keep"), py::arg("seed") = 0, py::arg("on_progress") = py::none());
+           py::arg("floors"), py::arg("keep"), py::arg("seed") = 0, py::arg("memory") = std::int64_t{1} << 48,
+           py::arg("on_progress") = py::none());
   module.def("graph_select", &select, py::arg("offsets"), py::arg("pairs"), py::arg("row_max"), py::arg("k"),
              py::kw_only(), py::arg("weight"), py::arg("bonus"), py::arg("open"), py::arg("threads") = 1,
              py::arg("on_progress") = py::none());

@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "cpu/dispatch.h"
-#include "cpu/graph_cells.h"
 #include "cpu/graph_lists.h"
 #include "cpu/graph_pairs.h"
 #include "cpu/nearest.h"
 #include "cpu/pool.h"
+#include "engine/graph_cells.h"
 #include "engine/row_check.h"
 
 namespace qdit::cpu {

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "cpu/graph.h"
 #include "cpu/thread_pool.h"
+#include "engine/graph.h"
 #include "engine/score.h"
 #include "engine/types.h"
 

@@ -10,8 +10,8 @@
 #include <memory>
 #include <span>
 
-#include "cpu/graph.h"
 #include "cpu/thread_pool.h"
+#include "engine/graph.h"
 #include "engine/types.h"
 
 namespace qdit::cpu {

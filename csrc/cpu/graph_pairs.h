@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "cpu/aligned.h"
-#include "cpu/graph_cells.h"
 #include "cpu/graph_lists.h"
 #include "cpu/kernels.h"
 #include "cpu/pool.h"
 #include "cpu/thread_pool.h"
+#include "engine/graph_cells.h"
 #include "engine/rows.h"
 #include "engine/types.h"
 

@@ -23,13 +23,6 @@ constexpr Index kCentroids = 4096;            // loaded at a time
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-Precision choose_precision(const PoolOptions& options) {
-  if (options.precision == "float16") return Precision::kHalf;
-  if (options.precision == "split") return Precision::kSplit;
-  const bool half = options.rows.dtype == DType::kFloat16 || options.rows.dtype == DType::kBFloat16;
-  return half ? Precision::kHalf : Precision::kSplit;
-}
-
 class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(PoolOptions options)
@@ -57,10 +50,7 @@ class CudaBackend final : public Backend {
   }
 
   std::string name() const override { return "cuda"; }
-  std::string device() const override {
-    const bool split = rows_->precision() == Precision::kSplit;
-    return describe(device_.index()) + ", " + (split ? "split" : "float16") + " products";
-  }
+  std::string device() const override { return device_text(device_.index(), rows_->precision()); }
   Index size() const override { return n_; }
   double scale() const override { return rows_->scale(); }
   double range() const override { return rows_->range(); }

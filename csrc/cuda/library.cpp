@@ -6,6 +6,7 @@
 
 #include "cuda/cuda_backend.h"
 #include "cuda/device.h"
+#include "cuda/graph_builder.h"
 
 #define QDIT_EXPORT __attribute__((visibility("default")))
 
@@ -25,6 +26,10 @@ QDIT_EXPORT void qdit_cuda_probe(int device, char* reason, std::size_t reason_si
 
 QDIT_EXPORT qdit::Backend* qdit_cuda_make(const qdit::PoolOptions* options) {
   return qdit::cuda::make_backend(*options).release();
+}
+
+QDIT_EXPORT qdit::GraphBackend* qdit_cuda_make_graph(const qdit::PoolOptions* options) {
+  return qdit::cuda::make_graph_builder(*options).release();
 }
 
 QDIT_EXPORT void qdit_cuda_download(int device, const void* from, void* to, std::size_t bytes,

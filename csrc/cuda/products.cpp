@@ -53,13 +53,14 @@ void Products::similarities(const Batch& batch, std::int32_t* sims, std::int64_t
   }
 }
 
-void Products::strips(const Batch& batch, const Strip& use) {
+void Products::strips(const Batch& batch, const Strip& use, const float* factors) {
   RowStore& store = context_.rows;
   const std::int64_t count = std::max<std::int64_t>(batch.operand.count, 1);
   const Index most = std::clamp<Index>(kStripItems / count, 1, context_.n);
   strip_.grow(context_.device, most * count);
   for (Index chunk = 0; chunk < store.chunks(); ++chunk) {
-    const Operand rows = store.chunk(chunk);
+    Operand rows = store.chunk(chunk);
+    if (factors != nullptr) rows.factors = factors + store.begin(chunk);
     for (Index first = 0; first < rows.count; first += most) {
       context_.interrupt.poll();
       const Index part = std::min<Index>(most, rows.count - first);
@@ -68,6 +69,7 @@ void Products::strips(const Batch& batch, const Strip& use) {
       use(store.begin(chunk) + first, part, strip_.data(), most);
     }
     store.started();
+    store.prefetch(chunk + 1);
   }
 }
 

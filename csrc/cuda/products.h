@@ -38,8 +38,9 @@ class Products {
   // sims[i * stride + v] = s(c_i, v) for the rows v of the pool.
   void similarities(const Batch& batch, std::int32_t* sims, std::int64_t stride);
   // For each of some rows at a time: similarities of the batch with rows begin .. + count of the pool.
+  // factors: of the pool's rows, if not those of the metric; on the device.
   using Strip = std::function<void(Index begin, Index count, const std::int32_t* sims, std::int64_t stride)>;
-  void strips(const Batch& batch, const Strip& use);
+  void strips(const Batch& batch, const Strip& use, const float* factors = nullptr);
 
  private:
   const Context& context_;

@@ -29,6 +29,17 @@ std::size_t upload_bytes(const PoolOptions& options) {
 
 }  // namespace
 
+Precision choose_precision(const PoolOptions& options) {
+  if (options.precision == "float16") return Precision::kHalf;
+  if (options.precision == "split") return Precision::kSplit;
+  const bool half = options.rows.dtype == DType::kFloat16 || options.rows.dtype == DType::kBFloat16;
+  return half ? Precision::kHalf : Precision::kSplit;
+}
+
+std::string device_text(int device, Precision precision) {
+  return describe(device) + ", " + (precision == Precision::kSplit ? "split" : "float16") + " products";
+}
+
 RowStore::RowStore(Device& device, const Stream& stream, const PoolOptions& options, Precision precision,
                    Interrupt& interrupt)
     : device_(device),
@@ -66,8 +77,9 @@ RowStore::RowStore(Device& device, const Stream& stream, const PoolOptions& opti
   exponent_ = scale_exponent(range_, kScaleBits);
   scale_ = std::ldexp(1.0, exponent_);
   if (options.floor) floor_ = static_cast<std::int32_t>(fixed_floor(*options.floor, range_, scale_));
-  host_factors_ = factors(facts);
-  outside_factors_ = factors(outside);
+  host_factors_ = factors(facts, metric_);
+  outside_factors_ = factors(outside, metric_);
+  if (metric_ != Metric::kCosine) cosine_factors_ = factors(facts, Metric::kCosine);
   factors_ = Buffer<float>(device_, n_);
   stream_.upload(std::span<const float>(host_factors_), factors_.data());
 }
@@ -139,14 +151,15 @@ std::vector<RowFacts> RowStore::check(const RowView& rows, bool on_device, std::
 
 // Each of the two rows of a product carries half of the scale and its own: under cosine the inverse norm of
 // what is stored, under dot the power of two that it was stored with.
-std::vector<float> RowStore::factors(std::span<const RowFacts> facts) const {
+std::vector<float> RowStore::factors(std::span<const RowFacts> facts, Metric metric) const {
   std::vector<float> out(facts.size());
+  const int half_exponent = (metric == metric_ ? exponent_ : kScaleBits) / 2;
   for (std::size_t i = 0; i < out.size(); ++i) {
     const RowFacts& row = facts[i];
-    if (metric_ == Metric::kDot) {
-      out[i] = static_cast<float>(std::ldexp(1.0, exponent_ / 2 - row.shift));
+    if (metric == Metric::kDot) {
+      out[i] = static_cast<float>(std::ldexp(1.0, half_exponent - row.shift));
     } else if (row.stored_squared_norm > 0.0) {
-      out[i] = static_cast<float>(std::ldexp(1.0 / std::sqrt(row.stored_squared_norm), exponent_ / 2));
+      out[i] = static_cast<float>(std::ldexp(1.0 / std::sqrt(row.stored_squared_norm), half_exponent));
     }
   }
   return out;
@@ -258,7 +271,7 @@ void RowStore::gather_outside(std::span<const Index> ids, Batch& batch) {
   finish(batch, factors, ids.size());
 }
 
-void RowStore::load(const RowView& rows, Index first, Index count, Batch& batch) {
+void RowStore::load(const RowView& rows, Index first, Index count, Metric metric, Batch& batch) {
   const RowTarget to = room(batch, at(count));
   const Buffer<RowFacts> found(device_, count);
   uploader_.rows(rows, first, count, to, found.data(), stream_.get());
@@ -267,7 +280,7 @@ void RowStore::load(const RowView& rows, Index first, Index count, Batch& batch)
   std::vector<double> squared(facts.size());
   for (std::size_t i = 0; i < squared.size(); ++i) {
     squared[i] = facts[i].squared_norm;
-    if (metric_ == Metric::kDot && squared[i] > range_) {
+    if (metric == Metric::kDot && squared[i] > range_) {
       throw std::invalid_argument(rows.name + ": row " + std::to_string(first + static_cast<Index>(i)) +
                                   " is longer than every row of the pool.");
     }
@@ -276,8 +289,8 @@ void RowStore::load(const RowView& rows, Index first, Index count, Batch& batch)
   part.data = rows.row(first);
   part.n = count;
   part.first = first;
-  check_rows(part, squared, metric_, ZeroRows::kError, [&](Index /*row*/) { return part; });
-  finish(batch, factors(facts), at(count));
+  check_rows(part, squared, metric, ZeroRows::kError, [&](Index /*row*/) { return part; });
+  finish(batch, factors(facts, metric), at(count));
 }
 
 }  // namespace qdit::cuda

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "cuda/device.h"
@@ -20,6 +21,11 @@ struct Batch {
   Buffer<float> factors;
   Operand operand;
 };
+
+// What options ask for: float16 products for rows that are no wider, unless told otherwise.
+Precision choose_precision(const PoolOptions& options);
+// What a result is recorded with: the device, and how it multiplies.
+std::string device_text(int device, Precision precision);
 
 class RowStore {
  public:
@@ -49,7 +55,16 @@ class RowStore {
   void gather_outside(std::span<const Index> ids, Batch& batch);
   // Other rows on the same scale, checked as the pool's were. Under "dot" none may be longer than its
   // longest.
-  void load(const RowView& rows, Index first, Index count, Batch& batch);
+  void load(const RowView& rows, Index first, Index count, Batch& batch) {
+    load(rows, first, count, metric_, batch);
+  }
+  // Other rows for cosines with the pool's, whatever the metric is; cosine_factors() are the pool's for that.
+  void load_directions(const RowView& rows, Index first, Index count, Batch& batch) {
+    load(rows, first, count, Metric::kCosine, batch);
+  }
+  std::span<const float> cosine_factors() const {
+    return metric_ == Metric::kCosine ? host_factors_ : cosine_factors_;
+  }
 
  private:
   struct Slot {
@@ -64,7 +79,8 @@ class RowStore {
 
   std::vector<RowFacts> check(const RowView& rows, bool on_device, std::vector<Index>& ignored,
                               const RowTarget& keep);
-  std::vector<float> factors(std::span<const RowFacts> facts) const;
+  std::vector<float> factors(std::span<const RowFacts> facts, Metric metric) const;
+  void load(const RowView& rows, Index first, Index count, Metric metric, Batch& batch);
   void choose_chunks(Index wanted);
   RowTarget target(const Slot& slot) const;
   RowTarget room(Batch& batch, std::size_t count);
@@ -93,6 +109,7 @@ class RowStore {
   std::vector<Index> outside_ignored_;
   std::vector<float> host_factors_;
   std::vector<float> outside_factors_;
+  std::vector<float> cosine_factors_;  // where those of the metric are others
   Buffer<float> factors_;
   std::vector<Slot> slots_;
   std::uint64_t clock_ = 0;

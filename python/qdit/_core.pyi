@@ -191,12 +191,16 @@ class GraphBuilder:
         rows: NDArray[Any],
         *,
         dtype: str,
+        backend: str = "cpu",
         metric: str = "cosine",
         zero_rows: str = "error",
         threads: int = 1,
         simd: str | None = None,
+        block_rows: int = 0,
+        device: int = 0,
+        precision: str | None = None,
     ) -> None:
-        """Check every row once; arguments and errors as in `Engine`."""
+        """Check every row once; arguments and errors as in `Engine`. backend: "cpu" or "cuda"."""
 
     @property
     def scale(self) -> float: ...
@@ -220,6 +224,7 @@ class GraphBuilder:
         floors: NDArray[np.int32],
         keep: int,
         seed: int = 0,
+        memory: int = 2**48,
         on_progress: Callable[[float], None] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[Any], dict[str, Any]]:
         """Compare rows with the members of the cells that they probe; return (offsets, pairs, stats).
@@ -227,8 +232,12 @@ class GraphBuilder:
         nearest: (n, probes) cells of each row, the one it belongs to first. largest: a cell of more members
         is split at random. floors: (n,) in fixed point; pairs above the floor of either row are kept, in the
         lists of both. keep: the most pairs of one list, the most similar. offsets: (n + 1,); pairs:
-        {row: uint32, sim: int32}, list after list by falling sim, then rising row. stats: cut_lists (rows
-        with more pairs than are kept), parts (cells after splitting), products (of two rows).
+        {row: uint32, sim: int32}, list after list by falling sim, then rising row. memory: cuda: bytes of the
+        device for lists at a time; rows take turns where all lists need more, or more than is free.
+
+        stats: cut_lists (rows with more pairs than are kept), parts (cells after splitting), multiplied
+        (products of two rows; cuda multiplies a pair once for each of its rows and once more to count), cuda:
+        built_on, rounds (turns), device_bytes (the most memory that was taken there).
         """
 
 def graph_select(

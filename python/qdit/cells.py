@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +17,25 @@ _BLOCK_ROWS = 8192
 
 
 def train(
-    rows: Rows, cells: int, seed: int, threads: int, tick: Callable[[float], None] = lambda share: None
+    rows: Rows,
+    cells: int,
+    seed: int,
+    tick: Callable[[float], None] = lambda share: None,
+    **placement: Any,
 ) -> NDArray[np.float32]:
     """Return (cells, d) float32 centroids of norm 1, the same for any number of threads.
+
+    Rows find their centroids where the engine runs, centroids are averaged on the CPU.
 
     Args:
         rows: training rows; rows of zeros take no part.
         cells: at most the number of rows that are not zero.
         seed: of the rows that centroids start from.
-        threads: threads of the engine.
         tick: called with the share that is done.
+        **placement: backend, device, precision and threads of the engine.
 
     """
-    engine = Engine(rows.array, dtype=rows.dtype, zero_rows="ignore", threads=threads)
+    engine = Engine(rows.array, dtype=rows.dtype, zero_rows="ignore", **placement)
     free = np.setdiff1d(np.arange(rows.n), engine.ignored)
     centroids = _unit(to_float32(rows, np.sort(shuffled(free, seed)[:cells])))
     for iteration in range(ITERATIONS):

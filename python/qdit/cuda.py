@@ -98,6 +98,21 @@ class DeviceArray:
             digest.update(block.data)
         return digest.hexdigest()
 
+    def take(self, which: NDArray[np.int64]) -> NDArray[Any]:
+        """Return some rows in CPU memory; bfloat16 ones as uint16. Copies all parts that hold one of them."""
+        item = np.dtype(np.uint16 if self.dtype_name == "bfloat16" else self.dtype_name)
+        n, d = self.shape
+        step = max(1, _BLOCK_BYTES // (d * item.itemsize))
+        out = np.empty((len(which), d), item)
+        for start in range(0, n, step):
+            here = np.flatnonzero((which >= start) & (which < start + step))
+            if len(here) == 0:
+                continue
+            first, count = self.pointer + start * d * item.itemsize, min(step, n - start) * d * item.itemsize
+            part = cuda_download(first, count, self.device, self.stream).view(item).reshape(-1, d)
+            out[here] = part[which[here] - start]
+        return out
+
     def __getitem__(self, _which: Any) -> Any:
         raise TypeError(
             "embeddings: got rows on a CUDA device, wanted them in CPU memory for this; copy them there"

@@ -31,7 +31,7 @@ def first_bounds(problem: Problem, engine: Engine) -> NDArray[np.int64] | None:
     rows = problem.rows
     if problem.floor is None or len(problem.given) or problem.outside is not None:
         return None
-    if problem.backend == "reference" or problem.alpha == 1.0 or rows.n < _LEAST * rows.d:
+    if problem.backend != "cpu" or problem.alpha == 1.0 or rows.n < _LEAST * rows.d:
         return None
     bounds = np.full(rows.n, UNKNOWN, np.int64)
     free = np.setdiff1d(np.arange(rows.n), engine.ignored)

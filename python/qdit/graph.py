@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import graph_files, graph_steps, manifest, options, scaling
+from . import graph_files, graph_steps, options, scaling
 from ._core import Engine, graph_select
 from .graph_files import describe_extras
 from .graph_steps import Phases
 from .outcome import Outcome
 from .plan import check_k
-from .problem import Problem, make_problem, versions
+from .problem import Problem, describe_rows, make_problem, versions
 from .progress import Progress, open_sink
 from .rows import Rows, open_embeddings
 from .selection import Selection
@@ -62,9 +62,7 @@ class SimilarityGraph:
     @cached_property
     def source(self) -> dict[str, Any]:
         """Hash, shape, dtype and origin of the embeddings."""
-        digest = manifest.sha256_array(self.rows.array, self.rows.dtype)
-        shape = list(self.rows.shape)
-        return {"sha256": digest, "shape": shape, "dtype": self.rows.dtype, "source": self.rows.source}
+        return describe_rows(self.rows)
 
     def select(
         self,
@@ -77,13 +75,17 @@ class SimilarityGraph:
         quality_scale: str = "raw",
         given: Any = None,
         threads: int | None = None,
+        backend: str = "auto",
+        device: int = 0,
+        precision: str = "auto",
         progress: bool | Callable[[Progress], Any] | None = None,
     ) -> Selection:
         """Choose k rows greedily, by the similarities that the graph holds.
 
         The first picks come from exact greedy on the sampled rows, the others from the graph. Gains,
         objective and coverage of the result are the exact ones, over all rows; stats has the seconds to the
-        picks and those of this evaluation apart.
+        picks and those of this evaluation apart. The backend makes the first picks and the evaluation; picks
+        from the graph are made on the CPU.
 
         Args:
             quality: (n,) scores as in `qdit.select`; None needs alpha=0.
@@ -94,10 +96,13 @@ class SimilarityGraph:
             quality_scale: "raw", "minmax", "zscore" or "rank".
             given: what is already chosen, as in `qdit.select`.
             threads: None for all processors that this process may use. Never changes the result.
+            backend: "cpu", "cuda" or "auto", as in `qdit.select`; not only the one that built the graph.
+            device: number of the device of backend "cuda".
+            precision: of products on backend "cuda", as in `qdit.select`.
             progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
 
         Raises:
-            TypeError, ValueError: as `qdit.select`.
+            TypeError, ValueError, RuntimeError: as `qdit.select`.
 
         """
         start = time.perf_counter()
@@ -108,24 +113,27 @@ class SimilarityGraph:
             metric=self.params["metric"],
             floor=floor,
             zero_rows=self.params["zero_rows"],
-            backend="cpu",
+            backend=backend,
             gain_scale=gain_scale,
             quality_scale=quality_scale,
             given=given,
+            device=device,
+            precision=precision,
         )
+        graph_steps.check_backend(problem.backend)
         k = options.resolve_k(k, problem.n)
         threads = options.check_threads(threads)
         check_k(k, problem.n, len(problem.given))
         sink, bar = open_sink(progress)
         try:
             engine = problem.engine(threads=threads)
-            outcome = self.pick(problem, k, engine, sink)
+            outcome = self.pick(problem, k, engine, threads, sink)
         finally:
             if bar is not None:
                 bar.close()
         return self._selection(problem, k, engine, outcome, time.perf_counter() - start)
 
-    def pick(self, problem: Problem, k: int, engine: Engine, sink: Sink = None) -> Outcome:
+    def pick(self, problem: Problem, k: int, engine: Engine, threads: int, sink: Sink = None) -> Outcome:
         """Return the picks for a checked problem over this graph's rows; engine: one reset for it."""
         if engine.scale != self.scale:
             raise ValueError("given: rows longer than every row of the pool do not go with metric 'dot'")
@@ -138,10 +146,10 @@ class SimilarityGraph:
         first = np.empty(0, np.int64)
         if problem.alpha < 1.0:
             count = min(k, self.params["first_picks"])
-            first = graph_steps.first_picks(problem, k, self.sampled, count, engine.threads, closed)
+            first = graph_steps.first_picks(problem, k, self.sampled, count, threads, closed)
         gains = graph_steps.commit(engine, first, phases.tick)
         phases.enter("picking")
-        rest = self._rest(problem, k, engine, np.union1d(closed, first), len(first), phases)
+        rest = self._rest(problem, k, engine, threads, np.union1d(closed, first), len(first), phases)
         seconds = time.perf_counter() - start
         phases.enter("evaluating")
         gains = np.concatenate([gains, graph_steps.commit(engine, rest, phases.tick)])
@@ -155,6 +163,7 @@ class SimilarityGraph:
         problem: Problem,
         k: int,
         engine: Engine,
+        threads: int,
         closed: NDArray[np.int64],
         done: int,
         phases: Phases,
@@ -175,7 +184,7 @@ class SimilarityGraph:
             weight=problem.weight(k) / self.scale,
             bonus=problem.bonus,
             open=is_open,
-            threads=engine.threads,
+            threads=threads,
             on_progress=on_progress,
         )
         return picks

@@ -29,6 +29,9 @@ def build_graph(
     threads: int | None = None,
     memory_budget: int | str | None = None,
     seed: int = 0,
+    backend: str = "auto",
+    device: int = 0,
+    precision: str = "auto",
     progress: bool | Callable[[Progress], Any] | None = None,
 ) -> SimilarityGraph:
     """Build the similarity graph of a pool, for any number of selections from it.
@@ -39,7 +42,7 @@ def build_graph(
     sample, exactly.
 
     Args:
-        embeddings: (n, d), as in `qdit.select`.
+        embeddings: (n, d), as in `qdit.select`; CuPy arrays and torch tensors on a CUDA device too.
         cells: number of cells; None is 4 * sqrt(n).
         probes: cells that each row is compared with; None is what makes some 4,000 rows, and at least 12.
             More find more pairs.
@@ -51,12 +54,17 @@ def build_graph(
         threads: None for all processors that this process may use. Never changes the result.
         memory_budget: bytes, or text such as "2GiB", for the graph while it is built, beside the embeddings;
             None is 5 GB, or half of the available memory if that is less. Where not all pairs fit, every row
-            keeps its most similar ones.
+            keeps its most similar ones. Backend "cuda" makes the lists on the device, in parts where they do
+            not fit it or take more than this.
         seed: of the sample, the cells, and how large cells are split.
+        backend: "cpu", "cuda", or "auto" = "cuda" where the device can be used. On integers graphs are the
+            same; else a similarity may differ in its last bits, and a row on a border be in another cell.
+        device: number of the device of backend "cuda".
+        precision: of products on backend "cuda", as in `qdit.select`.
         progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
 
     Raises:
-        TypeError, ValueError: as `qdit.select`.
+        TypeError, ValueError, RuntimeError: as `qdit.select`.
         MemoryError: if memory_budget is too small for the pool.
 
     """
@@ -67,11 +75,14 @@ def build_graph(
         metric=metric,
         floor=None,
         zero_rows=zero_rows,
-        backend="cpu",
+        backend=backend,
         gain_scale="sum",
         quality_scale="raw",
         given=None,
+        device=device,
+        precision=precision,
     )
+    graph_steps.check_backend(problem.backend)
     plan = graph_steps.plan(
         problem.n,
         cells=cells,
@@ -112,6 +123,9 @@ class GraphMaker:
 
 def _build(problem: Problem, plan: graph_steps.Plan, threads: int, sink: Sink) -> SimilarityGraph:
     start = time.perf_counter()
+    where = {"backend": problem.backend}
+    if problem.precision is not None:
+        where["precision"] = problem.precision
     built = graph_steps.build(problem, plan, threads, graph_steps.Phases(sink, problem.n))
     return SimilarityGraph(
         rows=problem.rows,
@@ -119,6 +133,6 @@ def _build(problem: Problem, plan: graph_steps.Plan, threads: int, sink: Sink) -
         pairs=built.pairs,
         sampled=built.sampled,
         scale=built.scale,
-        params={"metric": problem.metric, "zero_rows": problem.zero_rows, **asdict(plan)},
+        params={**where, "metric": problem.metric, "zero_rows": problem.zero_rows, **asdict(plan)},
         stats={**built.stats, "pairs": len(built.pairs), "seconds_build": time.perf_counter() - start},
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import budget
+from . import budget, cuda
 from ._core import Engine, GraphBuilder
 from .cells import ITERATIONS, train
 from .options import check_int
@@ -84,6 +84,12 @@ def plan(
         first_picks = max(1, min(wanted, sample // _SAMPLED_PER_FIRST_PICK))
     first_picks = min(sample, _positive("first_picks", first_picks))
     return Plan(cells, probes, first_picks, sample, _most_pairs(n, probes, limit), seed)
+
+
+def check_backend(backend: str) -> None:
+    """Raise ValueError for the backend that has no graphs."""
+    if backend == "reference":
+        raise ValueError("backend: got 'reference', wanted 'cpu', 'cuda' or 'auto' for a similarity graph")
 
 
 def _positive(name: str, value: object) -> int:
@@ -192,10 +198,11 @@ def build(
     phases.enter("cells")
     training = np.sort(order[: _TRAINING_ROWS * plan.cells])
     count = min(plan.cells, len(training))
-    centroids = train(subset(rows, training), count, plan.seed, threads, phases.tick)
+    placement = problem.placement(threads)
+    centroids = train(subset(rows, training), count, plan.seed, phases.tick, **placement)
     phases.enter("assigning")
     builder = GraphBuilder(
-        rows.array, dtype=rows.dtype, metric=problem.metric, zero_rows=problem.zero_rows, threads=threads
+        rows.array, dtype=rows.dtype, metric=problem.metric, zero_rows=problem.zero_rows, **placement
     )
     nearest = builder.nearest(centroids, min(plan.probes, count), phases.tick)
     phases.enter("pairs")
@@ -206,6 +213,7 @@ def build(
         floors=floors,
         keep=plan.keep,
         seed=plan.seed,
+        memory=memory_needed(rows.n, plan)[1],
         on_progress=phases.tick,
     )
     phases.enter("done")
@@ -240,7 +248,7 @@ def first_picks(
         metric=problem.metric,
         floor=problem.floor,
         zero_rows="ignore",
-        threads=threads,
+        **problem.placement(threads),
         outside=None if outside is None else outside.array,
         outside_dtype="" if outside is None else outside.dtype,
     )
@@ -261,7 +269,9 @@ def first_picks(
 
 
 def subset(rows: Rows, which: NDArray[np.int64]) -> Rows:
-    """Return a copy of some rows."""
+    """Return a copy of some rows in CPU memory."""
+    if isinstance(rows.array, cuda.DeviceArray):
+        return Rows(rows.array.take(which), rows.dtype)
     return Rows(np.ascontiguousarray(rows.array[which]), rows.dtype)
 
 

@@ -62,13 +62,13 @@ def select(
         method: greedy with the same picks: "exact" (all gains from one pass over all pairs, then kept up to
             date), "lazy" (upper bounds, Minoux 1978), "naive" (every gain at every pick). For large pools:
             "sparse" (a similarity graph of the pool, see `qdit.build_graph`, and greedy on it; the reported
-            gains and coverage are still the exact ones over all rows). "auto" is "exact" if the memory budget
-            lets it, else "lazy"; above 250,000 rows, without constraints, "sparse". Greedy on samples:
-            "stochastic" (ceil(n / k * ln(1 / epsilon)) random candidates per pick, Mirzasoleiman et al.
-            2015). Not greedy:
-            "quality" (the best scores), "random", "threshold" (in order of quality, rows that are no more
-            similar than tau to any kept or given row) and "cluster" (equally many of every k-means cluster,
-            by quality), the last two as in arXiv 2311.14736.
+            gains and coverage are still the exact ones over all rows). "auto" is "exact" if the memory
+            budget lets it, else "lazy"; above 250,000 rows (5,000,000 on "cuda"), without constraints,
+            "sparse". Greedy on samples: "stochastic" (ceil(n / k * ln(1 / epsilon)) random candidates per
+            pick, Mirzasoleiman et al. 2015). Not greedy: "quality" (the best scores), "random", "threshold"
+            (in order of quality, rows that are no more similar than tau to any kept or given row) and
+            "cluster" (equally many of every k-means cluster, by quality), the last two as in arXiv
+            2311.14736.
         backend: "cpu", "cuda" (an NVIDIA device of compute capability 8.0 or newer), "reference" (float64,
             slow, plain), or "auto" = "cuda" where the device can be used, else "cpu".
         metric: "cosine" (rows are normalised as they are read) or "dot".

@@ -71,8 +71,7 @@ def prepare(
         metric=metric,
         floor=floor,
         zero_rows=zero_rows,
-        # graphs are made on the CPU
-        backend="cpu" if (method, backend) == (options.GRAPH_METHOD, "auto") else backend,
+        backend=backend,
         gain_scale=gain_scale,
         quality_scale=quality_scale,
         given=given,
@@ -231,7 +230,7 @@ class Job:
         start = time.perf_counter()
         graph = maker.get(self.threads, sink, None if saved is None else saved.path / "graph")
         spent = time.perf_counter() - start
-        outcome = graph.pick(self.problem, self.plan.k, engine, sink)
+        outcome = graph.pick(self.problem, self.plan.k, engine, self.threads, sink)
         to_picks = spent + outcome.report["seconds_to_picks"]
         return replace(outcome, report={**graph.stats, **outcome.report, "seconds_to_picks": to_picks})
 

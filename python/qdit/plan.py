@@ -11,6 +11,7 @@ from .problem import Problem
 
 _DEFAULT_K = 10_000
 _MOST_ROWS = 250_000  # "auto": an exact pass over more takes the best part of an hour on a few cores
+_MOST_ROWS_ON_DEVICE = 5_000_000  # by arithmetic, not measured: some minutes on a large card
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def resolve_method(
         return method, memory(method)
     if problem.backend == "reference":
         return "lazy", memory("lazy")
-    if problem.n > _MOST_ROWS and not constraints and problem.backend != "cuda":
+    most = _MOST_ROWS_ON_DEVICE if problem.backend == "cuda" else _MOST_ROWS
+    if problem.n > most and not constraints:
         return options.GRAPH_METHOD, memory(options.GRAPH_METHOD)
     try:
         return "exact", memory("exact")
@@ -65,8 +67,8 @@ def check_applies(method: str, problem: Problem, constraints: Constraints, tau: 
         raise ValueError(
             f"{names}: method {method!r} knows no constraints; use 'exact', 'lazy' or 'naive', or drop them"
         )
-    if method == options.GRAPH_METHOD and problem.backend != "cpu":
-        raise ValueError(f"method: backend {problem.backend!r} does not offer 'sparse'; use backend 'cpu'")
+    if method == options.GRAPH_METHOD and problem.backend == "reference":
+        raise ValueError(f"method: backend {problem.backend!r} does not offer 'sparse'; use 'cpu' or 'cuda'")
     if method == "cluster" and problem.rows.device is not None:
         raise ValueError("method: 'cluster' reads embeddings in CPU memory; copy them there")
     if method == "stochastic" and constraints.costs is not None:

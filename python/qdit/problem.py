@@ -78,19 +78,21 @@ class Problem:
         engine = Engine(
             self.rows.array,
             dtype=self.rows.dtype,
-            backend=self.backend,
             metric=self.metric,
             floor=self.floor,
             zero_rows=self.zero_rows,
-            threads=threads,
             cache_bytes=cache_bytes,
             outside=None if outside is None else outside.array,
             outside_dtype="" if outside is None else outside.dtype,
-            device=self.device,
-            precision=self.precision,
+            **self.placement(threads),
         )
         self.reset(engine)
         return engine
+
+    def placement(self, threads: int) -> dict[str, Any]:
+        """Return the options of an `Engine` over other rows that runs where this problem's does."""
+        names = ("backend", "device", "precision")
+        return {name: getattr(self, name) for name in names} | {"threads": threads}
 
     def reset(self, engine: Engine) -> None:
         """Empty the engine's selection and cover with what is given."""
@@ -98,13 +100,13 @@ class Problem:
 
     def describe_inputs(self) -> dict[str, Any]:
         """Return hash, shape, dtype and origin of each input."""
-        entries: dict[str, Any] = {"embeddings": _describe_rows(self.rows)}
+        entries: dict[str, Any] = {"embeddings": describe_rows(self.rows)}
         if self.quality is not None:
             entries["quality"] = _describe(self.quality, "float64")
         if len(self.given):
             entries["given"] = _describe(self.given, "int64")
         if self.outside is not None:
-            entries["given"] = _describe_rows(self.outside)
+            entries["given"] = describe_rows(self.outside)
         return entries
 
 
@@ -234,7 +236,8 @@ def _describe(array: NDArray[Any], dtype: str) -> dict[str, Any]:
     return {"sha256": manifest.sha256_array(array, dtype), "shape": list(array.shape), "dtype": dtype}
 
 
-def _describe_rows(rows: Rows) -> dict[str, Any]:
+def describe_rows(rows: Rows) -> dict[str, Any]:
+    """Return hash, shape, dtype and origin of rows."""
     if isinstance(rows.array, cuda.DeviceArray):
         digest = rows.array.sha256()
         return {"sha256": digest, "shape": list(rows.shape), "dtype": rows.dtype, "source": rows.source}

@@ -11,9 +11,9 @@
 
 #include "check.h"
 #include "cpu/graph_builder.h"
-#include "cpu/graph_cells.h"
 #include "cpu/graph_greedy.h"
 #include "cpu/graph_lists.h"
+#include "engine/graph_cells.h"
 #include "engine/interrupt.h"
 #include "pools.h"
 
@@ -41,7 +41,7 @@ GraphBuilder::Result build(const IntegerPool& pool, const std::vector<std::int32
   PoolOptions options = pool.options();
   options.threads = threads;
   GraphBuilder builder(std::move(options));
-  return builder.pairs({nearest, probes, cells, largest, floors, keep, 3}, [](double /*share*/) {});
+  return builder.pairs({nearest, probes, cells, largest, floors, keep, 3, 0}, [](double /*share*/) {});
 }
 
 GraphView view(const NeighborTable& table) {

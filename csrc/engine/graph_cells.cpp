@@ -1,8 +1,8 @@
-#include "cpu/graph_cells.h"
+#include "engine/graph_cells.h"
 
 #include <stdexcept>
 
-namespace qdit::cpu {
+namespace qdit {
 namespace {
 
 constexpr std::int32_t kNoPart = -1;  // of a cell without members
@@ -72,4 +72,4 @@ CellLayout lay_out_cells(std::span<const std::int32_t> nearest, Index probes, In
   return layout;
 }
 
-}  // namespace qdit::cpu
+}  // namespace qdit

@@ -7,7 +7,7 @@
 
 #include "engine/types.h"
 
-namespace qdit::cpu {
+namespace qdit {
 
 // Large cells are split at random, and a row sees one part of each cell that it probes: its own where it has
 // one. So neither the work nor the memory grows with the square of the largest cell.
@@ -27,4 +27,4 @@ struct CellLayout {
 CellLayout lay_out_cells(std::span<const std::int32_t> nearest, Index probes, Index cells, Index largest,
                          std::uint64_t seed);
 
-}  // namespace qdit::cpu
+}  // namespace qdit

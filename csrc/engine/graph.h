@@ -9,7 +9,7 @@
 
 #include "engine/types.h"
 
-namespace qdit::cpu {
+namespace qdit {
 
 struct Neighbor {
   std::uint32_t row;
@@ -40,4 +40,4 @@ struct GraphView {
   }
 };
 
-}  // namespace qdit::cpu
+}  // namespace qdit
