@@ -188,6 +188,7 @@ class ReferenceBackend final : public Backend, private Shard {
     stats_.products += static_cast<double>(candidates.n) * static_cast<double>(n_);
   }
 
+  using Shard::commit;
   void commit(const RowView& candidates, std::span<Fixed> increases) override {
     const Stopwatch watch(stats_.seconds_commit);
     whole_.check();
