@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cuda/device.h"
+#include "cuda/kernel_choice.h"
 #include "cuda/products.h"
 #include "cuda/row_store.h"
 #include "cuda/tracker.h"
@@ -58,8 +59,9 @@ class CudaBackend final : public Backend {
 
   std::string name() const override { return "cuda"; }
   std::string device() const override {
-    const bool split = rows_->precision() == Precision::kSplit;
-    return describe(device_.index()) + ", " + (split ? "split" : "float16") + " products";
+    const Arithmetic& how = rows_->arithmetic();
+    return describe(device_.index()) + ", " + (how.precision == Precision::kSplit ? "split" : "float16") +
+           " products by " + name_of(how.kernels);
   }
   Index size() const override { return n_; }
   double scale() const override { return rows_->scale(); }
@@ -180,7 +182,7 @@ class CudaBackend final : public Backend {
       rows_->load(centroids, first, std::min(kCentroids, centroids.n - first), batch_);
       for (Index chunk = 0; chunk < rows_->chunks(); ++chunk) {
         options_.interrupt.poll();
-        launch_nearest(rows_->precision(), rows_->chunk(chunk), batch_.operand,
+        launch_nearest(rows_->arithmetic(), rows_->chunk(chunk), batch_.operand,
                        static_cast<std::uint32_t>(first), best.data() + rows_->begin(chunk), stream_.get());
         rows_->started();
         rows_->prefetch(chunk + 1);
@@ -217,8 +219,9 @@ class CudaBackend final : public Backend {
  private:
   std::unique_ptr<RowStore> check() {
     const Stopwatch watch(stats_.seconds_check);
-    return std::make_unique<RowStore>(device_, stream_, options_, choose_precision(options_),
-                                      options_.interrupt);
+    const Arithmetic how{choose_precision(options_), choose_kernels(device_.index())};
+    if (how.kernels == Kernels::kWgmma) check_wgmma(device_, how.precision);
+    return std::make_unique<RowStore>(device_, stream_, options_, how, options_.interrupt);
   }
 
   void restart() {
@@ -299,7 +302,7 @@ class CudaBackend final : public Backend {
     rows_->gather(candidates, batch_);
     const std::size_t items = candidates.size() * rows.size();
     sims_.grow(device_, static_cast<Index>(items));
-    launch_similarities(rows_->precision(), batch_.operand, others.operand, sims_.data(),
+    launch_similarities(rows_->arithmetic(), batch_.operand, others.operand, sims_.data(),
                         static_cast<Index>(rows.size()), stream_.get());
     std::vector<std::int32_t> sims(items);
     stream_.download(sims_.data(), std::span(sims));

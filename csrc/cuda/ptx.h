@@ -13,9 +13,9 @@ namespace qdit::cuda {
 
 inline constexpr unsigned kFullWarp = 0xffffffffu;
 
-// Dynamic shared memory of the running kernel.
+// Dynamic shared memory of the running kernel. wgmma's swizzle repeats every 1024 bytes of its addresses.
 __device__ __forceinline__ unsigned char* shared_memory() {
-  extern __shared__ __align__(128) unsigned char qdit_shared[];
+  extern __shared__ __align__(1024) unsigned char qdit_shared[];
   return qdit_shared;
 }
 

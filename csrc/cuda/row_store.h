@@ -24,10 +24,10 @@ struct Batch {
 class RowStore {
  public:
   // Reads all rows once and checks them: std::invalid_argument names the first bad one.
-  RowStore(Device& device, const Stream& stream, const PoolOptions& options, Precision precision,
+  RowStore(Device& device, const Stream& stream, const PoolOptions& options, const Arithmetic& how,
            Interrupt& interrupt);
 
-  Precision precision() const { return precision_; }
+  const Arithmetic& arithmetic() const { return arithmetic_; }
   double scale() const { return scale_; }
   std::int32_t floor() const { return floor_; }
   std::span<const Index> ignored() const { return ignored_; }
@@ -78,6 +78,7 @@ class RowStore {
   bool on_device_;
   Metric metric_;
   ZeroRows zero_rows_;
+  Arithmetic arithmetic_;
   Precision precision_;
   Index n_;
   std::int32_t stride_;

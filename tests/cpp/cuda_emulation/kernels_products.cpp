@@ -1,2 +1,2 @@
-// Apart from pass.cu, whose helper functions go by the same names.
+// A file of its own: nvcc compiles each .cu apart too.
 #include "cuda/products.cu"

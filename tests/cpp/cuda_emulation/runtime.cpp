@@ -90,7 +90,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   if (device < 0 || device >= kDevices) return result(cudaErrorInvalidDevice);
   *properties = {};
   std::snprintf(properties->name, sizeof properties->name, "emulation on the host");
-  properties->major = 9;
+  properties->major = device == 0 ? 9 : 8;  // the second has no wgmma
   properties->multiProcessorCount = 4;
   properties->totalGlobalMem = device_bytes();
   properties->sharedMemPerBlockOptin = 227 * 1024;

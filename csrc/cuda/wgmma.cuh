@@ -1,0 +1,127 @@
+// Products by wgmma (m64nNk16), which devices of compute capability 9.0 have: each warpgroup takes 64 rows of
+// the tile and all of its columns, straight from shared memory.
+#pragma once
+
+#include "cuda/loader.cuh"
+#include "cuda/ptx_wgmma.h"
+#include "cuda/wgmma_layout.h"
+
+namespace qdit::cuda {
+
+template <class Shape>
+struct WgmmaAccumulators {
+  static constexpr bool kSplit = Shape::kPlanes == 2;
+  static constexpr int kCount = Shape::kTile / 2;
+
+  float sum[kCount];
+  // Split precision only, as in Accumulators.
+  float slab[kSplit ? kCount : 1];
+  float high_low[kSplit ? kCount : 1];
+  float low_high[kSplit ? kCount : 1];
+
+  __device__ __forceinline__ void clear() {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      sum[i] = 0.0f;
+      if constexpr (kSplit) slab[i] = high_low[i] = low_high[i] = 0.0f;
+    }
+  }
+
+  // Element e of the j-th eight columns: the instruction leaves them as m16n8 products side by side.
+  __device__ __forceinline__ float value(int /*i*/, int j, int e) const {
+    const int at = 4 * j + e;
+    if constexpr (kSplit) return sum[at] + (high_low[at] + low_high[at]) * (1.0f / 2048.0f);
+    return sum[at];
+  }
+};
+
+// Starts the products of a slab. rows: of this warpgroup.
+template <class Shape>
+__device__ __forceinline__ void start_slab(std::uint32_t rows, std::uint32_t columns,
+                                           WgmmaAccumulators<Shape>& acc) {
+  wgmma_fence();
+#pragma unroll
+  for (int k = 0; k < kSlab / 16; ++k) {
+    const std::uint64_t a = slab_descriptor(rows, k);
+    const std::uint64_t b = slab_descriptor(columns, k);
+    if constexpr (Shape::kPlanes == 1) {
+      multiply_add_async(acc.sum, a, b, true);
+    } else {
+      const std::uint64_t a_low = slab_descriptor(rows + Tile<Shape>::kPlaneBytes, k);
+      const std::uint64_t b_low = slab_descriptor(columns + Tile<Shape>::kPlaneBytes, k);
+      multiply_add_async(acc.slab, a, b, k > 0);
+      multiply_add_async(acc.high_low, a, b_low, true);
+      multiply_add_async(acc.low_high, a_low, b, true);
+    }
+  }
+  wgmma_commit();
+}
+
+// Waits for all products but those of the latest Shape::kPending slabs.
+template <class Shape>
+__device__ __forceinline__ void end_slab(WgmmaAccumulators<Shape>& acc) {
+  wgmma_wait<Shape::kPending>();
+  if constexpr (Shape::kPlanes == 2) {
+    static_assert(Shape::kPending == 0);
+    wgmma_results(acc.slab);
+#pragma unroll
+    for (int i = 0; i < acc.kCount; ++i) acc.sum[i] += acc.slab[i];
+  }
+}
+
+// acc = the dot products of rows first_row .. and columns first_column .. of the operands. pipeline: shared
+// memory of kPipelineBytes, at a multiple of 1024. Synchronises the block, also after its last read of that
+// memory.
+//
+// A stage is written anew once every warpgroup is done with it: each waits for the products of the slab
+// before the last, then comes to the barrier, then loads into the stage that slab had.
+template <class Shape>
+__device__ __forceinline__ void multiply(std::uint32_t pipeline, const Operand& rows, std::int32_t first_row,
+                                         const Operand& columns, std::int32_t first_column,
+                                         WgmmaAccumulators<Shape>& acc) {
+  using T = Tile<Shape>;
+  constexpr int kAhead =
+      Shape::kStages - 1 - Shape::kPending;  // slabs that are loaded before they are needed
+  const Loader<Shape> row_loader(rows, first_row);
+  const Loader<Shape> column_loader(columns, first_column);
+  const int slabs = (rows.depth + kSlab - 1) / kSlab;
+  const auto load = [&](int slab, int stage) {
+    const std::uint32_t to = pipeline + static_cast<std::uint32_t>(stage * T::kStageBytes);
+    row_loader.load(to, slab);
+    column_loader.load(to + T::kOperandBytes, slab);
+  };
+#pragma unroll
+  for (int stage = 0; stage < kAhead; ++stage) {
+    if (stage < slabs) load(stage, stage);
+    copy_async_commit();  // an empty group where there is nothing to load: the count of groups stays right
+  }
+  acc.clear();
+  // The same number in all lanes, and the compiler should know.
+  const int warpgroup = shuffle(static_cast<int>(threadIdx.x) / (4 * kWarp), 0);
+  const std::uint32_t own_rows = pipeline + static_cast<std::uint32_t>(warpgroup * 64 * kSlab * 2);
+  int read = 0;
+  int write = kAhead;
+  for (int slab = 0; slab < slabs; ++slab) {
+    copy_async_wait<kAhead - 1>();  // this thread's part of `slab` is there ...
+    fence_async_proxy();            // ... for wgmma too ...
+    sync_block();                   // ... and everyone's; and all are done with the stage to write
+    const auto from = static_cast<std::uint32_t>(read * T::kStageBytes);
+    start_slab<Shape>(own_rows + from, pipeline + from + T::kOperandBytes, acc);
+    const int next = slab + kAhead;
+    if (next < slabs) load(next, write);
+    copy_async_commit();
+    end_slab<Shape>(acc);
+    read = read + 1 == Shape::kStages ? 0 : read + 1;
+    write = write + 1 == Shape::kStages ? 0 : write + 1;
+  }
+  wgmma_wait<0>();
+  wgmma_results(acc.sum);
+  if constexpr (Shape::kPlanes == 2) {
+    wgmma_results(acc.high_low);
+    wgmma_results(acc.low_high);
+  }
+  copy_async_wait<0>();
+  sync_block();
+}
+
+}  // namespace qdit::cuda

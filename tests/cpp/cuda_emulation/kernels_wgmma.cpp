@@ -1,0 +1,3 @@
+// The kernels that multiply by wgmma, as plain functions.
+#include "cuda/pass_wgmma.cu"
+#include "cuda/products_wgmma.cu"
