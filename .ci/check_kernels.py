@@ -3,8 +3,8 @@
     python .ci/check_kernels.py build.log
 
 The blocks of a tile kernel that share a multiprocessor must fit its 65,536 registers: two of 256 threads at
-128 a thread, two of 128 at 255 (the most there is), one of 384 at 168. ptxas must not have given up on running
-wgmma beside other instructions either.
+128 a thread, two of 128 at 255 (the most there is), one of 384 at 168. Nor may ptxas have given up on running
+wgmma beside other instructions.
 """
 
 import re

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import re
 import statistics
 import tempfile
@@ -127,13 +128,18 @@ def cublas_rate(rows: torch.Tensor) -> float:
     return 2 * 16_384**2 * D / statistics.median(seconds[3:]) / 1e12
 
 
-def pass_rates(rows: np.ndarray) -> dict[str, Any]:
+def pass_rates(rows: np.ndarray, kernels: str = "") -> dict[str, Any]:
     """Return TFLOP/s of the passes over all pairs, each product of two rows counted once; median of 3.
 
-    "fill" is None where no pair was listed, so that there was no such pass.
+    "fill" is None where no pair was listed, so that there was no such pass. kernels: "mma" or "wgmma"; those
+    that the engine chooses if empty.
     """
     n = len(rows)
+    before = os.environ.get("QDIT_CUDA_KERNELS", "")
+    os.environ["QDIT_CUDA_KERNELS"] = kernels or before
     engine = _core.Engine(rows, dtype="float16", backend="cuda")
+    os.environ["QDIT_CUDA_KERNELS"] = before
+    chosen = {"kernels": engine.stats()["device"].rpartition(" ")[2]}
     flop = 2 * D * n * (n + 1) / 2
     rates: dict[str, list[float]] = {"count": [], "fill": []}
     for _ in range(4):  # the first warms up
@@ -145,7 +151,9 @@ def pass_rates(rows: np.ndarray) -> dict[str, Any]:
             seconds = now[f"seconds_{name}"] - before[f"seconds_{name}"]
             if seconds > 0:
                 found.append(flop / seconds / 1e12)
-    return {f"{name} TFLOP/s": statistics.median(f[1:]) if len(f) > 1 else None for name, f in rates.items()}
+    return chosen | {
+        f"{name} TFLOP/s": statistics.median(f[1:]) if len(f) > 1 else None for name, f in rates.items()
+    }
 
 
 def selection(rows: torch.Tensor, n: int, k: int) -> dict[str, Any]:
@@ -290,8 +298,13 @@ def main() -> None:
     rows = pool(largest)
     torch.cuda.empty_cache()  # what torch keeps for later is not free for others
     report.rates = {"n": min(200_000, largest), "cuBLAS TFLOP/s": cublas_rate(rows)}
-    report.rates |= pass_rates(rows[: report.rates["n"]].cpu().numpy())
+    matrix = rows[: report.rates["n"]].cpu().numpy()
+    report.rates |= pass_rates(matrix)
     report.rates["share"] = report.rates["count TFLOP/s"] / report.rates["cuBLAS TFLOP/s"]
+    if report.rates["kernels"] != "mma":  # the other kind, for comparison
+        other = pass_rates(matrix, "mma")
+        report.rates |= {f"mma {name}": rate for name, rate in other.items() if name != "kernels"}
+        report.rates["mma share"] = report.rates["mma count TFLOP/s"] / report.rates["cuBLAS TFLOP/s"]
     print(*table([report.rates]), sep="\n", flush=True)
     first = report.select(rows, largest, min(PICKS))["seconds"]  # whatever time is left
     others = [(largest, min(PICKS)), (largest, max(PICKS))]

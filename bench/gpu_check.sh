@@ -63,6 +63,14 @@ run_tests() {
 export -f run_tests
 limited 150 $for_bench "tests" bash -c "set -euo pipefail; work='$work'; pytest=(${pytest[*]@Q}); $(declare -f run_tests); run_tests"
 
+# Those run with the kernels that the engine chooses. Each kind that the device has, forced:
+kinds="$("$python" -c 'from qdit import _core
+print("wgmma mma" if "capability 9.0" in _core.cuda_status()["name"] else "mma")')"
+for kind in $kinds; do
+  limited 45 $for_bench "tests with $kind kernels" env QDIT_CUDA_KERNELS="$kind" "${pytest[@]}" tests/test_cuda.py \
+    tests/test_greedy_exact.py -k cuda
+done
+
 small=(tests/test_cuda.py -k "(memory_agnosticism or two_runs or integer_rows or symmetric or constraints) and cuda")
 if command -v compute-sanitizer >/dev/null; then
   for tool in memcheck racecheck; do

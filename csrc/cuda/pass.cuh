@@ -4,9 +4,23 @@
 
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
-#include "cuda/pass_sums.cuh"
+#include "cuda/product.cuh"
 
 namespace qdit::cuda {
+
+// Sums of a tile's rows by each warp across it, and of its columns by each warp down it.
+template <class Shape>
+struct TileSums {
+  Sum row[Shape::kWarpsAcross][Shape::kTile];
+  Sum column[Shape::kWarpsDown][Shape::kTile];
+};
+
+// The sums take the place of the pipeline, which is free after the product.
+template <class Shape>
+__device__ __forceinline__ TileSums<Shape>& tile_sums() {
+  static_assert(sizeof(TileSums<Shape>) <= Tile<Shape>::kPipelineBytes);
+  return *reinterpret_cast<TileSums<Shape>*>(shared_memory());
+}
 
 template <class Shape>
 __device__ __forceinline__ void load_limits(const PassSide& side, std::int32_t first, std::int32_t* max,
@@ -93,21 +107,6 @@ __device__ __forceinline__ void sum_columns(const TileSims<Shape>& sims, const T
   }
 }
 
-template <class Shape>
-__device__ __forceinline__ void sum_tile(const PassArguments& arguments, std::int32_t first_row,
-                                         std::int32_t first_column, bool both, TileSides<Shape>& sides,
-                                         TileSums<Shape>& sums) {
-  if constexpr (Shape::kKernels == Kernels::kWgmma) {
-    sum_wide_tile<Shape>(arguments, first_row, first_column, both, sides, sums);
-  } else {
-    TileSims<Shape> sims;
-    compute_similarities<Shape>(shared_memory(), sides, arguments.rows.rows, first_row,
-                                arguments.columns.rows, first_column, sims);
-    sum_rows<Shape>(sims, sides, sums);
-    if (both) sum_columns<Shape>(sims, sides, sums);
-  }
-}
-
 __device__ __forceinline__ void add(const PassSide& side, std::int32_t row, Sum value) {
   if (row >= side.rows.count) return;
   const std::int32_t source = source_of(side.rows, row);
@@ -115,6 +114,28 @@ __device__ __forceinline__ void add(const PassSide& side, std::int32_t row, Sum 
   const std::uint32_t count = packed_count(value);
   if (sum != 0) atomicAdd(side.gains + source, sum);
   if (count != 0) atomicAdd(side.counts + source, count);
+}
+
+// In a tile on the diagonal every pair occurs as (row, column) already.
+__device__ __forceinline__ bool both_sides(const PassArguments& arguments, const TilePlace& place) {
+  return !arguments.map.symmetric || place.row != place.column;
+}
+
+// Every thread that has a row or column adds what the warps have of it, less `too_much`, to the pool's.
+template <class Shape>
+__device__ __forceinline__ void add_sums(const PassArguments& arguments, const TilePlace& place,
+                                         const TileSums<Shape>& sums, Sum too_much) {
+  const int thread = static_cast<int>(threadIdx.x);
+  Sum value = 0 - too_much;
+  if (thread < Shape::kTile) {
+#pragma unroll
+    for (int warp = 0; warp < Shape::kWarpsAcross; ++warp) value += sums.row[warp][thread];
+    add(arguments.rows, place.row * Shape::kTile + thread, value);
+  } else if (both_sides(arguments, place)) {
+#pragma unroll
+    for (int warp = 0; warp < Shape::kWarpsDown; ++warp) value += sums.column[warp][thread - Shape::kTile];
+    add(arguments.columns, place.column * Shape::kTile + thread - Shape::kTile, value);
+  }
 }
 
 template <class Shape>
@@ -126,22 +147,15 @@ __global__ void __launch_bounds__(Tile<Shape>::kThreads, Shape::kBlocks)
   const std::int32_t first_column = place.column * Shape::kTile;
   TileSides<Shape>& sides = tile_sides<Shape>();
   load_limits<Shape>(arguments, first_row, first_column, sides);
-  // In a tile on the diagonal every pair occurs as (row, column) already.
-  const bool both = !arguments.map.symmetric || place.row != place.column;
-  sum_tile<Shape>(arguments, first_row, first_column, both, sides, tile_sums<Shape>());
+  TileSims<Shape> sims;
+  compute_similarities<Shape>(shared_memory(), sides, arguments.rows.rows, first_row, arguments.columns.rows,
+                              first_column, sims);
+  const bool both = both_sides(arguments, place);
+  TileSums<Shape>& sums = tile_sums<Shape>();
+  sum_rows<Shape>(sims, sides, sums);
+  if (both) sum_columns<Shape>(sims, sides, sums);
   sync_block();
-  const TileSums<Shape>& sums = tile_sums<Shape>();
-  const int thread = static_cast<int>(threadIdx.x);
-  Sum value = 0;
-  if (thread < Shape::kTile) {
-#pragma unroll
-    for (int warp = 0; warp < Shape::kWarpsAcross; ++warp) value += sums.row[warp][thread];
-    add(arguments.rows, first_row + thread, value);
-  } else if (both) {
-#pragma unroll
-    for (int warp = 0; warp < Shape::kWarpsDown; ++warp) value += sums.column[warp][thread - Shape::kTile];
-    add(arguments.columns, first_column + thread - Shape::kTile, value);
-  }
+  add_sums<Shape>(arguments, place, sums, 0);
 }
 
 // Appends candidate `id` to the list of a row.
@@ -165,7 +179,7 @@ __global__ void __launch_bounds__(Tile<Shape>::kThreads, Shape::kBlocks)
   TileSims<Shape> sims;
   compute_similarities<Shape>(shared_memory(), sides, arguments.rows.rows, first_row, arguments.columns.rows,
                               first_column, sims);
-  const bool both = !arguments.map.symmetric || place.row != place.column;
+  const bool both = both_sides(arguments, place);
   // Few pairs are stored, each at a place of its own: from shared memory that takes no registers to speak of.
   constexpr int kStride = T::kRows + 8;
   static_assert(T::kRows * kStride * sizeof(std::int32_t) <= T::kPipelineBytes);

@@ -1,5 +1,5 @@
 // The pass by wgmma: a file of its own, since it is compiled for sm_90a alone.
-#include "cuda/pass.cuh"
+#include "cuda/pass_wide.cuh"
 #include "cuda/wgmma.h"
 
 namespace qdit::cuda::wgmma {
@@ -7,9 +7,9 @@ namespace qdit::cuda::wgmma {
 void launch_pass(Precision precision, const PassArguments& arguments, std::int64_t first, std::int64_t count,
                  cudaStream_t stream) {
   if (precision == Precision::kHalf) {
-    launch_pass_of<WgmmaHalfTile>(arguments, first, count, stream);
+    launch_wide_pass<WgmmaHalfTile>(arguments, first, count, stream);
   } else {
-    launch_pass_of<WgmmaSplitTile>(arguments, first, count, stream);
+    launch_wide_pass<WgmmaSplitTile>(arguments, first, count, stream);
   }
 }
 

@@ -5,6 +5,8 @@
 // walked; in those on it the tiles below it are skipped.
 #pragma once
 
+#include <math.h>
+
 #include <cstdint>
 
 #include "engine/host_device.h"
@@ -54,17 +56,10 @@ struct TileMap {
  private:
   // The largest c with c (c + 1) / 2 <= square.
   QDIT_HD static std::int64_t column_of(std::int64_t square) {
-    std::int64_t low = 0;
-    std::int64_t high = 1 << 26;  // squares of 2^35 rows
-    while (low < high) {
-      const std::int64_t middle = (low + high + 1) / 2;
-      if (middle * (middle + 1) / 2 <= square) {
-        low = middle;
-      } else {
-        high = middle - 1;
-      }
-    }
-    return low;
+    auto c = static_cast<std::int64_t>((sqrt(8.0 * static_cast<double>(square) + 1.0) - 1.0) / 2.0);
+    while (c * (c + 1) / 2 > square) --c;  // what rounding may have moved
+    while ((c + 1) * (c + 2) / 2 <= square) ++c;
+    return c;
   }
 };
 

@@ -69,47 +69,69 @@ __device__ __forceinline__ void end_slab(WgmmaAccumulators<Shape>& acc) {
   }
 }
 
-// acc = the dot products of rows first_row .. and columns first_column .. of the operands. pipeline: shared
-// memory of kPipelineBytes, at a multiple of 1024. Synchronises the block, also after its last read of that
-// memory.
+// The slabs of a tile on their way through the stages of the pipeline, which is shared memory of
+// kPipelineBytes at a multiple of 1024.
+template <class Shape>
+class Slabs {
+ public:
+  using T = Tile<Shape>;
+  static constexpr int kAhead = Shape::kStages - 1 - Shape::kPending;  // loaded before they are needed
+
+  __device__ Slabs(std::uint32_t pipeline, const Operand& rows, std::int32_t first_row,
+                   const Operand& columns, std::int32_t first_column)
+      : row_loader_(rows, first_row),
+        column_loader_(columns, first_column),
+        pipeline_(pipeline),
+        count_((rows.depth + kSlab - 1) / kSlab) {}
+
+  __device__ __forceinline__ int count() const { return count_; }
+  // One group of copies, empty where there is no such slab: the count of groups stays right.
+  __device__ __forceinline__ void load(int slab, int stage) const {
+    if (slab < count_) {
+      const std::uint32_t to = pipeline_ + static_cast<std::uint32_t>(stage * T::kStageBytes);
+      row_loader_.load(to, slab);
+      column_loader_.load(to + T::kOperandBytes, slab);
+    }
+    copy_async_commit();
+  }
+
+ private:
+  Loader<Shape> row_loader_;
+  Loader<Shape> column_loader_;
+  std::uint32_t pipeline_;
+  int count_;
+};
+
+// Starts to load the first slabs. All threads must be done with the pipeline.
+template <class Shape>
+__device__ __forceinline__ void start_loading(const Slabs<Shape>& slabs) {
+#pragma unroll
+  for (int stage = 0; stage < Slabs<Shape>::kAhead; ++stage) slabs.load(stage, stage);
+}
+
+// acc = the dot products of the tile, after start_loading(). Synchronises the block, also after its last read
+// of the pipeline.
 //
 // A stage is written anew once every warpgroup is done with it: each waits for the products of the slab
 // before the last, then comes to the barrier, then loads into the stage that slab had.
 template <class Shape>
-__device__ __forceinline__ void multiply(std::uint32_t pipeline, const Operand& rows, std::int32_t first_row,
-                                         const Operand& columns, std::int32_t first_column,
-                                         WgmmaAccumulators<Shape>& acc) {
+__device__ __forceinline__ void multiply_loading(std::uint32_t pipeline, const Slabs<Shape>& slabs,
+                                                 WgmmaAccumulators<Shape>& acc) {
   using T = Tile<Shape>;
-  constexpr int kAhead =
-      Shape::kStages - 1 - Shape::kPending;  // slabs that are loaded before they are needed
-  const Loader<Shape> row_loader(rows, first_row);
-  const Loader<Shape> column_loader(columns, first_column);
-  const int slabs = (rows.depth + kSlab - 1) / kSlab;
-  const auto load = [&](int slab, int stage) {
-    const std::uint32_t to = pipeline + static_cast<std::uint32_t>(stage * T::kStageBytes);
-    row_loader.load(to, slab);
-    column_loader.load(to + T::kOperandBytes, slab);
-  };
-#pragma unroll
-  for (int stage = 0; stage < kAhead; ++stage) {
-    if (stage < slabs) load(stage, stage);
-    copy_async_commit();  // an empty group where there is nothing to load: the count of groups stays right
-  }
+  constexpr int kAhead = Slabs<Shape>::kAhead;
   acc.clear();
   // The same number in all lanes, and the compiler should know.
   const int warpgroup = shuffle(static_cast<int>(threadIdx.x) / (4 * kWarp), 0);
   const std::uint32_t own_rows = pipeline + static_cast<std::uint32_t>(warpgroup * 64 * kSlab * 2);
   int read = 0;
   int write = kAhead;
-  for (int slab = 0; slab < slabs; ++slab) {
+  for (int slab = 0; slab < slabs.count(); ++slab) {
     copy_async_wait<kAhead - 1>();  // this thread's part of `slab` is there ...
     fence_async_proxy();            // ... for wgmma too ...
     sync_block();                   // ... and everyone's; and all are done with the stage to write
     const auto from = static_cast<std::uint32_t>(read * T::kStageBytes);
     start_slab<Shape>(own_rows + from, pipeline + from + T::kOperandBytes, acc);
-    const int next = slab + kAhead;
-    if (next < slabs) load(next, write);
-    copy_async_commit();
+    slabs.load(slab + kAhead, write);
     end_slab<Shape>(acc);
     read = read + 1 == Shape::kStages ? 0 : read + 1;
     write = write + 1 == Shape::kStages ? 0 : write + 1;
@@ -122,6 +144,15 @@ __device__ __forceinline__ void multiply(std::uint32_t pipeline, const Operand& 
   }
   copy_async_wait<0>();
   sync_block();
+}
+
+template <class Shape>
+__device__ __forceinline__ void multiply(std::uint32_t pipeline, const Operand& rows, std::int32_t first_row,
+                                         const Operand& columns, std::int32_t first_column,
+                                         WgmmaAccumulators<Shape>& acc) {
+  const Slabs<Shape> slabs(pipeline, rows, first_row, columns, first_column);
+  start_loading(slabs);
+  multiply_loading(pipeline, slabs, acc);
 }
 
 }  // namespace qdit::cuda

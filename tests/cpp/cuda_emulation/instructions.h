@@ -36,6 +36,7 @@ int lane_of_thread();
 
 }  // namespace emulation
 
+inline int thread_anew() { return static_cast<int>(threadIdx.x); }
 inline unsigned char* shared_memory() { return emulation::shared_base(); }
 inline std::uint32_t shared_address(const void* pointer) {
   return static_cast<std::uint32_t>(static_cast<const unsigned char*>(pointer) - emulation::shared_base());

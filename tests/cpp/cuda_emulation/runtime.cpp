@@ -35,7 +35,8 @@ std::map<void*, std::pair<void*, std::size_t>> allocations;  // by pointer: its 
 std::map<const void*, int> shared_limits;
 std::size_t used = 0;
 thread_local cudaError_t last = cudaSuccess;
-constexpr int kDevices = 2;  // of one memory: the second is there to be current or not
+constexpr int kMultiprocessors = 2;  // few, so that blocks that walk tiles walk some
+constexpr int kDevices = 2;          // of one memory: the second is there to be current or not
 thread_local int current = 0;
 
 std::size_t device_bytes() {
@@ -91,9 +92,13 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   *properties = {};
   std::snprintf(properties->name, sizeof properties->name, "emulation on the host");
   properties->major = device == 0 ? 9 : 8;  // the second has no wgmma
-  properties->multiProcessorCount = 4;
+  properties->multiProcessorCount = kMultiprocessors;
   properties->totalGlobalMem = device_bytes();
   properties->sharedMemPerBlockOptin = 227 * 1024;
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr /*attribute*/, int /*device*/) {
+  *value = kMultiprocessors;
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
