@@ -112,9 +112,9 @@ __device__ __forceinline__ void sum_similarities(const WgmmaAccumulators<Shape>&
       for (int half = 0; half < 2; ++half) {
         const std::int32_t sim = to_fixed(acc.value(0, j, 2 * half + e), factor[half] * column_factor.at[e]);
         row_sum[half] += relu_difference(sim, column_max.at[e]);
-        row_count[half] += sim > threshold[half] ? 1 : 0;
+        add_if_above(row_count[half], sim, threshold[half], 1u);
         column_sum += relu_difference(sim, max[half]);
-        counts += sim > column_threshold.at[e] ? 1u << (8 * e) : 0u;
+        add_if_above(counts, sim, column_threshold.at[e], 1u << (8 * e));
       }
       column_sums.sum[2 * j + e] = column_sum;
     }
@@ -206,13 +206,15 @@ static_assert(2 * (kPassBytes<WgmmaSplitTile> + 1024) <= kSharedBytesOf90 + 1024
 // Tiles blockIdx.x, blockIdx.x + gridDim.x, ... of `count` from `first` on.
 template <class Shape>
 __global__ void __launch_bounds__(Tile<Shape>::kThreads, Shape::kBlocks)
-    wide_pass_kernel(const PassArguments arguments, std::int64_t first, std::int64_t count) {
-  std::int64_t tile = blockIdx.x;
+    wide_pass_kernel(const PassArguments arguments, std::int64_t first, std::int32_t count) {
+  const auto step = static_cast<std::int32_t>(gridDim.x);
+  auto tile = static_cast<std::int32_t>(blockIdx.x);
+  TileWalk walk(arguments.map, first + tile);
   TilePlace place;
   // The next tile to compute, from number `tile` on; false if there is none.
   const auto find = [&] {
-    for (; tile < count; tile += gridDim.x) {
-      place = arguments.map.at(first + tile);
+    for (; tile < count; tile += step, walk.advance(step)) {
+      place = walk.place();
       if (place.used) return true;
     }
     return false;
@@ -227,7 +229,8 @@ __global__ void __launch_bounds__(Tile<Shape>::kThreads, Shape::kBlocks)
     const TilePlace here = place;
     WgmmaAccumulators<Shape> acc;
     multiply_loading(shared_address(shared_memory()), slabs_of<Shape>(arguments, here), acc);
-    tile += gridDim.x;
+    tile += step;
+    walk.advance(step);
     more = find();
     if (more) start_loading(slabs_of<Shape>(arguments, place));
     sum_similarities<Shape>(acc, both_sides(arguments, here), sides, sums);
@@ -246,7 +249,7 @@ void launch_wide_pass(const PassArguments& arguments, std::int64_t first, std::i
   QDIT_CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
   const std::int64_t blocks = std::min<std::int64_t>(count, std::int64_t{Shape::kBlocks} * multiprocessors);
   launch(wide_pass_kernel<Shape>, {blocks, Tile<Shape>::kThreads, kPassBytes<Shape>}, stream, arguments,
-         first, count);
+         first, static_cast<std::int32_t>(count));
 }
 
 }  // namespace qdit::cuda

@@ -59,6 +59,14 @@ __device__ __forceinline__ int thread_anew() {
   return thread;
 }
 
+// If a > b, to += step; in two instructions, of which the compiler makes three.
+__device__ __forceinline__ void add_if_above(std::uint32_t& to, std::int32_t a, std::int32_t b,
+                                             std::uint32_t step) {
+  asm("{\n.reg .pred above;\nsetp.gt.s32 above, %1, %2;\n@above add.u32 %0, %0, %3;\n}\n"
+      : "+r"(to)
+      : "r"(a), "r"(b), "r"(step));
+}
+
 template <class T>
 __device__ __forceinline__ T shuffle_xor(T value, int mask) {
   return __shfl_xor_sync(kFullWarp, value, mask);

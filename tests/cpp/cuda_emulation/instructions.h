@@ -37,6 +37,9 @@ int lane_of_thread();
 }  // namespace emulation
 
 inline int thread_anew() { return static_cast<int>(threadIdx.x); }
+inline void add_if_above(std::uint32_t& to, std::int32_t a, std::int32_t b, std::uint32_t step) {
+  if (a > b) to += step;
+}
 inline unsigned char* shared_memory() { return emulation::shared_base(); }
 inline std::uint32_t shared_address(const void* pointer) {
   return static_cast<std::uint32_t>(static_cast<const unsigned char*>(pointer) - emulation::shared_base());
