@@ -11,6 +11,7 @@
 
 #include "block.h"
 #include "check.h"
+#include "cuda/device.h"
 #include "cuda/half.h"
 #include "cuda/kernel_choice.h"
 #include "cuda/layout.h"
@@ -200,6 +201,15 @@ TEST(descriptors_are_followed) {
   CHECK(stops(steps, "bits that mean nothing"));
   steps.flip = std::uint64_t{1} << 13;
   CHECK(stops(steps, "beyond shared memory"));
+}
+
+TEST(wrong_products_are_refused) {
+  Device device(0);
+  setenv("QDIT_EMULATED_WRONG_WGMMA", "1", 1);
+  CHECK_THROWS(check_wgmma(device, Precision::kHalf), std::runtime_error, "multiply wrongly on device 0");
+  CHECK_THROWS(check_wgmma(device, Precision::kHalf), std::runtime_error, "Set QDIT_CUDA_KERNELS=mma");
+  unsetenv("QDIT_EMULATED_WRONG_WGMMA");
+  check_wgmma(device, Precision::kHalf);
 }
 
 TEST(the_variable_chooses_and_refuses) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -129,6 +130,7 @@ void execute(Product& product) {
       sum = cut_off((product.add ? static_cast<double>(sum) : 0.0) + sums[column]);
     }
   }
+  if (std::getenv("QDIT_EMULATED_WRONG_WGMMA") != nullptr) product.hidden[5]->values[3] += 1.0f;
   product.done = true;
 }
 
