@@ -29,33 +29,39 @@ std::string why_no_wgmma(int device) {
 
 // More rows than a tile and not a whole number of them; more slabs than the pipeline has stages, the last one
 // short. Items are integers so small that every sum is exact.
-constexpr int kRows = 203;
-constexpr int kDepth = 5 * kSlab + 24;
+constexpr std::int32_t kRows = 203;
+constexpr std::int32_t kDepth = 5 * kSlab + 24;
 
+std::size_t at(std::int32_t row, std::int32_t k, std::int32_t width) {
+  return static_cast<std::size_t>(row) * static_cast<std::size_t>(width) + static_cast<std::size_t>(k);
+}
+
+// The product of two low parts is left out of split products, so both parts are kept apart.
 struct IntegerRows {
   std::vector<std::uint16_t> high;
   std::vector<std::uint16_t> low;
-  std::vector<int> values;
+  std::vector<int> high_values;
+  std::vector<int> low_values;
 
   IntegerRows(Precision precision, unsigned seed) {
     const bool split = precision == Precision::kSplit;
-    for (int i = 0; i < kRows * kDepth; ++i) {
+    for (std::int32_t i = 0; i < kRows * kDepth; ++i) {
       seed = seed * 1664525u + 1013904223u;
       const int whole = static_cast<int>(seed >> 24) % 7 - 3;
       const int small = split ? static_cast<int>(seed >> 16 & 0xffu) % 3 - 1 : 0;
       high.push_back(float_to_half(static_cast<float>(whole)));
       low.push_back(float_to_half(static_cast<float>(small) * kLowScale));
-      // The product of two low parts is left out, so a row carries both parts apart.
-      values.push_back(whole);
-      values.push_back(small);
+      high_values.push_back(whole);
+      low_values.push_back(small);
     }
   }
-  int dot(int row, const IntegerRows& other, int column) const {
+  int dot(std::int32_t row, const IntegerRows& other, std::int32_t column) const {
     int sum = 0;
-    for (int k = 0; k < kDepth; ++k) {
-      const auto a = static_cast<std::size_t>(2 * (row * kDepth + k));
-      const auto b = static_cast<std::size_t>(2 * (column * kDepth + k));
-      sum += values[a] * other.values[b] + values[a] * other.values[b + 1] + values[a + 1] * other.values[b];
+    for (std::int32_t k = 0; k < kDepth; ++k) {
+      const std::size_t a = at(row, k, kDepth);
+      const std::size_t b = at(column, k, kDepth);
+      sum += high_values[a] * (other.high_values[b] + other.low_values[b]);
+      sum += low_values[a] * other.high_values[b];
     }
     return sum;
   }
@@ -89,12 +95,12 @@ void multiply_integers(Device& device, Precision precision) {
   const Buffer<std::int32_t> found(device, std::int64_t{kRows} * kRows);
   const Arithmetic how{precision, Kernels::kWgmma};
   launch_similarities(how, rows.operand(), columns.operand(), found.data(), kRows, stream.get());
-  std::vector<std::int32_t> got(static_cast<std::size_t>(kRows) * kRows);
+  std::vector<std::int32_t> got(at(kRows, 0, kRows));
   stream.download(found.data(), std::span(got));
-  for (int i = 0; i < kRows; ++i) {
-    for (int j = 0; j < kRows; ++j) {
+  for (std::int32_t i = 0; i < kRows; ++i) {
+    for (std::int32_t j = 0; j < kRows; ++j) {
       const int wanted = a.dot(i, b, j);
-      const int value = got[static_cast<std::size_t>(i * kRows + j)];
+      const int value = got[at(i, j, kRows)];
       if (value == wanted) continue;
       throw Error("CUDA: the wgmma kernels multiply wrongly on device " + std::to_string(device.index()) +
                   " (" + describe(device.index()) + "): row " + std::to_string(i) + " times row " +
