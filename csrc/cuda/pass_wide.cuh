@@ -2,11 +2,12 @@
 // columns: similarities go into their sums as they come, and sums of columns over lanes take half of the
 // columns a step.
 //
-// Per pair: two roundings, one conversion, 7 integer operations for both sides, some 5 more for loads,
-// counts' places and the columns' sums. 15.6 instructions for each of 36,864 pairs take a multiprocessor
-// 4,500 clocks of issue, beside 13,824 for the product of 768 items at the full rate of its tensor cores. One
-// block fills a multiprocessor, so that time adds up; what can run beside it are the loads of the next tile:
-// a block walks many tiles.
+// Estimated from the machine code, not measured: a pair takes 14.7 instructions here (two multiplications, a
+// conversion, relu, sum, comparison and count for either side, and its share of loads and of the columns'
+// sums), so the 36,864 pairs of a tile keep a multiprocessor's four schedulers busy for some 4,200 clocks,
+// beside 13,824 for the product of 768 items at the full rate of its tensor cores. One block fills a
+// multiprocessor, so that time adds up; what can run beside it are the loads of the next tile: a block walks
+// many tiles.
 #pragma once
 
 #include <algorithm>
@@ -225,7 +226,7 @@ __global__ void __launch_bounds__(Tile<Shape>::kThreads, Shape::kBlocks)
   TileSides<Shape>& sides = tile_sides<Shape>();
   TileSums<Shape>& sums = own_sums<Shape>();
   for (bool more = true; more;) {
-    store(limits, sides);  // nobody reads those of the tile before: all have come to the barrier after it
+    store(limits, sides);  // those of the tile before are read by their own threads alone by now
     const TilePlace here = place;
     WgmmaAccumulators<Shape> acc;
     multiply_loading(shared_address(shared_memory()), slabs_of<Shape>(arguments, here), acc);
