@@ -12,7 +12,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not config.getoption("--skipped"):
+    keeps = config.pluginmanager.has_plugin("cacheprovider") and not config.option.collectonly
+    if keeps and not config.getoption("--skipped"):
         config.pluginmanager.register(Recorder(config))
 
 
