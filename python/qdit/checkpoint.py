@@ -17,7 +17,8 @@ import hashlib
 import os
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,20 @@ _SHOWN = 40  # characters of a value in an error: hashes are longer
 
 class CheckpointMismatchError(ValueError):
     """The directory holds a run of other inputs or options."""
+
+
+@contextmanager
+def resumable(directory: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Tell whoever interrupts what is inside how it goes on; directory: of its checkpoint, None for none."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(
+            "nothing was kept; with a checkpoint directory the run could go on"
+            if directory is None
+            else f"repeat the call to go on from the checkpoint {os.fspath(directory)}"
+        )
+        raise
 
 
 class Checkpoint:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ._core import Engine
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, resumable
 from .job import Job, prepare
 from .progress import Progress, open_sink
 from .selection import Selection
@@ -162,21 +162,15 @@ def run_job(
     """
     sink, bar = open_sink(progress)
     try:
-        if checkpoint is None:
-            return job.run(start, sink=sink, engine=engine)
-        with Checkpoint(checkpoint, job.identity(), job.problem.n) as saved:
-            selection = saved.result(job.plan.k)
-            if selection is None:
-                selection = job.run(start, sink=sink, saved=saved, engine=engine)
-                saved.finish(selection)
-            return selection
-    except KeyboardInterrupt as interrupt:
-        interrupt.add_note(
-            "nothing was kept; with a checkpoint directory the run could go on"
-            if checkpoint is None
-            else f"repeat the call to go on from the checkpoint {os.fspath(checkpoint)}"
-        )
-        raise
+        with resumable(checkpoint):
+            if checkpoint is None:
+                return job.run(start, sink=sink, engine=engine)
+            with Checkpoint(checkpoint, job.identity(), job.problem.n) as saved:
+                selection = saved.result(job.plan.k)
+                if selection is None:
+                    selection = job.run(start, sink=sink, saved=saved, engine=engine)
+                    saved.finish(selection)
+                return selection
     finally:
         if bar is not None:
             bar.close()

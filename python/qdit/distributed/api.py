@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import options
 from ..certificate import certified, upper_bound
-from ..checkpoint import Checkpoint
+from ..checkpoint import Checkpoint, resumable
 from ..outcome import Outcome
 from ..plan import Plan
 from ..progress import Progress, open_sink
@@ -56,9 +56,8 @@ def select(
 
     Args:
         shards: one for each actor: path of a .npy file (mapped on the node of the actor), of a Parquet,
-            Arrow,
-            HDF5 or safetensors file or folder of vectors (read into memory there), or an (m, d) array. Paths
-            must exist on all nodes. All have the same d and dtype.
+            Arrow, HDF5 or safetensors file or folder of vectors (read into memory there), or an (m, d) array.
+            Paths must exist on all nodes. All have the same d and dtype.
         quality: (n,) scores of all rows, larger is better, or a list with one array or .npy file for each
             shard. None needs alpha=0.
         alpha: from 0 (diversity only) to 1 (quality only).
@@ -77,8 +76,8 @@ def select(
         seed: of method "sparse".
         zero_rows: under "cosine", "error" or "ignore".
         memory_budget: bytes, or text such as "2GiB", for the pairs of each actor; None takes half of the
-            available memory of the driver's machine, divided among the actors. Changes no result
-            but that of "sparse" where not all pairs of a graph fit.
+            available memory of the driver's machine, divided among the actors. Changes no result but that of
+            "sparse" where not all pairs of a graph fit.
         address: "local" starts Ray on this machine, "auto" finds its cluster, or the address of a cluster;
             None takes the Ray that is connected, else starts one here. "in-process" needs no Ray: all
             shards in this process, one after the other.
@@ -104,33 +103,29 @@ def select(
     options.check_seed(seed)
     sink, bar = open_sink(progress)
     try:
-        with open_session(
-            shards,
-            quality,
-            alpha,
-            k,
-            backend=backend,
-            metric=metric,
-            floor=floor,
-            zero_rows=zero_rows,
-            gain_scale=gain_scale,
-            quality_scale=quality_scale,
-            given=given,
-            memory_budget=memory_budget,
-            address=address,
-            threads=threads,
-            sink=sink,
-            hashed=True,
-            transport=transport,
-        ) as session:
+        with (
+            resumable(checkpoint),
+            open_session(
+                shards,
+                quality,
+                alpha,
+                k,
+                backend=backend,
+                metric=metric,
+                floor=floor,
+                zero_rows=zero_rows,
+                gain_scale=gain_scale,
+                quality_scale=quality_scale,
+                given=given,
+                memory_budget=memory_budget,
+                address=address,
+                threads=threads,
+                sink=sink,
+                hashed=True,
+                transport=transport,
+            ) as session,
+        ):
             return _run(session, _resolve(method, session), checkpoint, seed)
-    except KeyboardInterrupt as interrupt:
-        interrupt.add_note(
-            "nothing was kept; with a checkpoint directory the run could go on"
-            if checkpoint is None
-            else f"repeat the call to go on from the checkpoint {os.fspath(checkpoint)}"
-        )
-        raise
     finally:
         if bar is not None:
             bar.close()

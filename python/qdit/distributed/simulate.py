@@ -93,8 +93,7 @@ def measure(embeddings: Any = None, quality: Any = None, *, k: int | None = None
 
     Args:
         embeddings: rows like those of the large pool, some thousand (or their .npy file); None makes
-            clustered
-            random rows of d dimensions.
+            clustered random rows of d dimensions.
         quality: their scores; None for diversity alone.
         k: picks; None for a tenth of the rows.
         d: dimensions where there are no embeddings.
