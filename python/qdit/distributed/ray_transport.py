@@ -7,21 +7,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from ..records.optional import require
 from .messages import Settings, WorkerLostError
 from .transport import Transport
 from .worker import Worker
 
-_INSTALL = "Ray is not installed: pip install 'qdit[ray]'"
 _START_SECONDS = 120.0
 
 
 def import_ray() -> Any:
     """Return the module; ImportError says how to get it."""
-    try:
-        import ray
-    except ImportError as error:
-        raise ImportError(_INSTALL) from error
-    return ray
+    return require("ray", "ray", "to select over the actors of a cluster")
 
 
 def connect(address: str | None) -> bool:
