@@ -136,9 +136,9 @@ def test_a_driver_that_was_stopped_goes_on(cluster, files, number):
     if number == signal.SIGINT:
         assert "KeyboardInterrupt" in errors
         assert "repeat the call to go on from the checkpoint" in errors
-    for _ in range(100):  # until Ray has ended the actors of the dead driver
-        if ray.available_resources().get("CPU") == 2:
-            break
+    deadline = time.monotonic() + 120  # Ray ends the actors of a dead driver when it comes to it
+    while ray.available_resources().get("CPU") != 2:
+        assert time.monotonic() < deadline, ray.available_resources()
         time.sleep(0.1)
     got = distributed.select(
         [files / "a.npy", files / "b.npy"],
