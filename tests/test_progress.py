@@ -52,6 +52,13 @@ def test_rate_is_of_the_last_seconds_and_eta_follows():
     assert told[26].eta == pytest.approx(1.0)
 
 
+def test_the_time_of_the_first_pass_does_not_slow_the_picks_after_it():
+    told = states([(1, 1, 0), (3.9, 1, 900), (4, 1, 1000), (4.1, 11, 1000)], first_pass=True)
+    assert told[-1].phase == "picking"
+    assert told[-1].rate == pytest.approx(100.0)
+    assert told[-1].eta == pytest.approx(0.89)
+
+
 def test_eta_of_a_run_that_speeds_up_is_below_the_linear_one():
     told = states([(2, 2, 0), (3, 10, 0)], first_pass=True, accelerating=True)
     assert 0 < told[1].eta < (100 - 10) / told[1].rate

@@ -76,6 +76,7 @@ class Tracker:
         self._picks = 0
         self._evaluations = 0
         self._base = 0  # evaluations when the pick count last changed
+        self._last_phase = ""
 
     def update(self, picks: int, evaluations: int) -> None:
         """Tell the sink that `picks` rows are picked after `evaluations` evaluations."""
@@ -85,12 +86,15 @@ class Tracker:
         self._evaluations = evaluations
         if picks != self._picks:
             self._picks, self._base = picks, evaluations
+        phase, share = self._phase(picks, evaluations)
+        if phase not in (self._last_phase, "done"):  # the pace of one phase says nothing about the next
+            self._recent = deque([self._recent[-1]])
+            self._last_phase = phase
         self._recent.append((now, picks))
         while len(self._recent) > 2 and now - self._recent[1][0] >= _WINDOW_SECONDS:
             self._recent.popleft()
         then, before = self._recent[0]
         rate = (picks - before) / (now - then) if now > then else 0.0
-        phase, share = self._phase(picks, evaluations)
         eta = self._eta(picks, rate) if rate > 0 and phase in ("picking", "done") else None
         self._sink(
             Progress(
