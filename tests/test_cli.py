@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit import Selection, commands
+from qdit import Selection, select_command
 from qdit.cli import main, normalise
 
 RNG = np.random.default_rng(9)
@@ -208,7 +208,7 @@ def test_a_run_time_failure_is_exit_1(folder, capsys, monkeypatch):
     def fail(*args, **options):
         raise MemoryError
 
-    monkeypatch.setattr(commands, "run_job", fail)
+    monkeypatch.setattr(select_command, "run_job", fail)
     refused(capsys, "select x.npy --alpha 0 --k 5", "MemoryError", code=1)
 
 

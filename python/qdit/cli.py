@@ -13,7 +13,6 @@ from typing import Any
 from jsonargparse import auto_cli
 
 from ._version import __version__
-from .commands import info_command, select_command, sweep_command
 from .demo.command import demo_command
 from .distributed.simulate import simulate_command
 from .embedding.command import embed_command
@@ -25,11 +24,14 @@ from .evaluation.command_benchmarks import (
 )
 from .exporting.command import explain_command, export_command, verify_command
 from .generation.command import generate_command
+from .info import info_command
 from .paper import command as paper
 from .pipeline.command import run_command
 from .records.command import import_command
 from .reporting.command import report_command
 from .scoring.command import score_command
+from .select_command import select_command
+from .sweep_command import sweep_command
 from .training.command import train_command
 from .vectors.command import convert_command
 

@@ -39,3 +39,8 @@ def format_table(rows: dict[str, str]) -> str:
     """Return names and values as lines of two columns."""
     width = max(len(name) for name in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
+
+
+def info_command() -> None:
+    """Print version, compiler, instruction sets, threads and CUDA status."""
+    print(format_table(info()))

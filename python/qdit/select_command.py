@@ -1,4 +1,4 @@
-"""What each verb of the command line does."""
+"""`qdit select`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .arguments import parse_alphas, parse_shape
+from .arguments import parse_shape
 from .checkpoint import CheckpointMismatchError
-from .describe import describe_estimate, describe_selection, format_sweep, sweep_csv
+from .describe import describe_estimate, describe_selection
 from .distributed.command import select_by_ray
 from .greedy import run_job
-from .info import format_table, info
 from .job import Job, prepare
-from .manifest import write_atomic
 from .pool_select import PoolInputs, is_pool, pool_inputs
 from .rows import open_embeddings
 from .selection import MANIFEST, Selection
-from .sweep import alpha_folder, sweep
 
-_CHECKPOINT = "checkpoint"  # the folder in --out that keeps an unfinished run
+CHECKPOINT = "checkpoint"  # the folder in --out that keeps an unfinished run
 
 
 def select_command(
@@ -143,7 +140,7 @@ def select_command(
     if actors is not None:
         raise ValueError(f"actors: got {actors} without ray; pass --ray local or an address")
     start = time.perf_counter()
-    inputs = _inputs(
+    inputs = open_inputs(
         embeddings,
         shape,
         dtype,
@@ -185,24 +182,24 @@ def select_command(
         print(describe_estimate(job))
         return
     if out is not None and not overwrite:
-        _check_new([Path(out)])
+        check_new([Path(out)])
     if out is None or checkpoint is not None:
         selection = run_job(job, start, checkpoint=checkpoint, progress=progress)
     else:
-        selection = _run_in(Path(out) / _CHECKPOINT, job, start, progress, overwrite)
+        selection = _run_in(Path(out) / CHECKPOINT, job, start, progress, overwrite)
     if out is not None:
         selection.save(out)
         if checkpoint is None:
-            shutil.rmtree(Path(out) / _CHECKPOINT)
+            shutil.rmtree(Path(out) / CHECKPOINT)
     print(describe_selection(selection, out))
 
 
 def _select_by_ray(
     embeddings: str, out: str | None, checkpoint: str | None, overwrite: bool, **options: Any
 ) -> None:
-    folder = None if out is None else Path(out) / _CHECKPOINT
+    folder = None if out is None else Path(out) / CHECKPOINT
     if out is not None and not overwrite:
-        _check_new([Path(out)])
+        check_new([Path(out)])
     where = folder if checkpoint is None else checkpoint
     try:
         selection = select_by_ray(embeddings, **options, checkpoint=where)
@@ -218,7 +215,9 @@ def _select_by_ray(
     print(describe_selection(selection, out))
 
 
-def _inputs(embeddings: str, shape: str | list[int] | None, dtype: str | None, **options: Any) -> PoolInputs:
+def open_inputs(
+    embeddings: str, shape: str | list[int] | None, dtype: str | None, **options: Any
+) -> PoolInputs:
     """Open a pool directory or an embedding file."""
     if is_pool(embeddings):
         return pool_inputs(embeddings, **options)
@@ -248,134 +247,10 @@ def _run_in(checkpoint: Path, job: Job, start: float, progress: bool, overwrite:
     return run_job(job, start, checkpoint=checkpoint, progress=progress)
 
 
-def sweep_command(
-    embeddings: str,
-    quality: str | None = None,
-    alpha: str | float | list[float] = "0.1,0.3,0.5,0.7,0.9",
-    out: str | None = None,
-    k: int | float | None = None,
-    *,
-    method: str = "auto",
-    backend: str = "auto",
-    metric: str = "cosine",
-    floor: float | None = None,
-    gain_scale: str = "sum",
-    quality_scale: str = "raw",
-    given: str | None = None,
-    epsilon: float = 0.01,
-    seed: int = 0,
-    threads: int | None = None,
-    memory_budget: int | str | None = None,
-    zero_rows: str = "error",
-    costs: str | None = None,
-    budget: float | None = None,
-    groups: str | None = None,
-    quota: int | dict[str, int] | None = None,
-    quota_mode: str = "at_most",
-    device: int = 0,
-    precision: str = "auto",
-    per_source: int | dict[str, int] | None = None,
-    budget_tokens: float | None = None,
-    tokenizer: str | None = None,
-    shape: str | list[int] | None = None,
-    dtype: str | None = None,
-    progress: bool = True,
-    overwrite: bool = False,
-) -> None:
-    """Choose rows for several values of alpha, one folder each, and a table of what they give.
-
-    Args:
-        embeddings: Pool directory, or .npy file of (n, d) float16, bfloat16, float32 or float64; raw with
-            --shape and --dtype.
-        quality: .npy file of n scores, larger is better; null for the pool's own. Needed unless alpha is 0.
-        alpha: Values from 0 (diversity only) to 1 (quality only), such as 0.1,0.5,0.9.
-        out: Directory for a folder such as alpha-0.5 for each value, and sweep.csv.
-        k: Number of rows, or a fraction of them such as 0.05; null as in select.
-        method: As in select.
-        backend: auto (cuda where there is a device, else cpu), cpu, cuda or reference.
-        metric: cosine or dot.
-        floor: Similarity that every row starts with; null for none.
-        gain_scale: sum or per_k (gain times k / n).
-        quality_scale: raw, minmax, zscore or rank.
-        given: .npy file of row numbers, or of rows outside the pool, that are already chosen.
-        epsilon: What method stochastic may lose, between 0 and 1.
-        seed: Seed of method stochastic.
-        threads: Number of threads; null for all processors.
-        memory_budget: Memory beside the embeddings, such as 512MB or 2GiB.
-        zero_rows: error, or ignore to leave rows of zeros out.
-        costs: .npy file of what each row costs, such as tokens.
-        budget: What the costs of the chosen rows may add up to.
-        groups: .npy file of each row's group, integers or strings.
-        quota: The most rows of each group, a number or {"group": number}.
-        quota_mode: at_most, or exact for exactly so many of each group.
-        per_source: The most rows of each source of a pool, a number or {"source": number}.
-        budget_tokens: What the tokens of the chosen rows of a pool may add up to.
-        tokenizer: Name or path of the tokenizer that counts them; null estimates 4 bytes a token.
-        device: Number of the CUDA device.
-        precision: As in select.
-        shape: Shape n,d of a raw file; n may be -1.
-        dtype: Dtype of a raw file; bfloat16 also reads a .npy file of 2-byte items as bfloat16.
-        progress: Show progress bars on stderr (--no-progress: do not).
-        overwrite: Replace selections that are there already.
-
-    """
-    alphas = parse_alphas(alpha)
-    folder = None if out is None else Path(out)
-    if folder is not None and not overwrite:
-        _check_new([folder / alpha_folder(value) for value in alphas])
-    inputs = _inputs(
-        embeddings,
-        shape,
-        dtype,
-        alpha=alphas,
-        quality=quality,
-        costs=costs,
-        budget=budget,
-        groups=groups,
-        quota=quota,
-        per_source=per_source,
-        budget_tokens=budget_tokens,
-        tokenizer=tokenizer,
-        progress=progress,
-    )
-    selections = sweep(
-        alphas=alphas,
-        k=k,
-        **vars(inputs),
-        method=method,
-        backend=backend,
-        metric=metric,
-        floor=floor,
-        gain_scale=gain_scale,
-        quality_scale=quality_scale,
-        given=given,
-        epsilon=epsilon,
-        seed=seed,
-        threads=threads,
-        memory_budget=memory_budget,
-        zero_rows=zero_rows,
-        quota_mode=quota_mode,
-        device=device,
-        precision=precision,
-        checkpoint=None if folder is None else folder / _CHECKPOINT,
-        progress=progress,
-    )
-    if folder is not None:
-        for value, selection in selections.items():
-            selection.save(folder / alpha_folder(value))
-        write_atomic(folder / "sweep.csv", [sweep_csv(selections).encode()])
-        shutil.rmtree(folder / _CHECKPOINT)
-    print(format_sweep(selections))
-
-
-def _check_new(folders: list[Path]) -> None:
+def check_new(folders: list[Path]) -> None:
+    """Raise ValueError if one of the folders holds a selection."""
     for folder in folders:
         if (folder / MANIFEST).exists():
             raise ValueError(
                 f"out: {folder} holds a selection already; pass --overwrite or another directory"
             )
-
-
-def info_command() -> None:
-    """Print version, compiler, instruction sets, threads and CUDA status."""
-    print(format_table(info()))
