@@ -53,10 +53,13 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(NATIVE)
 
+# Paths through one function that the analyzer follows: a fifth of its default, for a third of the time.
+ANALYZER = $(foreach flag,-Xclang -analyzer-config -Xclang max-nodes=50000,--extra-arg=$(flag))
+
 tidy: $(VENV)/.dev
 	PATH="$(abspath $(BIN)):$$PATH" cmake --preset tidy
 	find csrc -name '*.cpp' -not -name '*_neon.cpp' -not -path 'csrc/bindings/*' -print0 | \
-	  xargs -0 -P 2 -n 3 $(BIN)/clang-tidy --quiet -p build/tidy --extra-arg=-Wno-unknown-warning-option
+	  xargs -0 -P 2 -n 3 $(BIN)/clang-tidy --quiet -p build/tidy --extra-arg=-Wno-unknown-warning-option $(ANALYZER)
 
 # Memory and undefined behaviour, then data races, on the C++ tests.
 sanitize: $(VENV)/.dev

@@ -12,10 +12,10 @@
 #include "cpu/nearest.h"
 #include "cpu/pool.h"
 #include "cpu/product.h"
+#include "cpu/running_max.h"
 #include "cpu/scaled_pool.h"
 #include "cpu/similarity_cache.h"
 #include "engine/indices.h"
-#include "engine/wholeness.h"
 
 namespace qdit {
 namespace {
@@ -24,10 +24,9 @@ using cpu::BlockSims;
 using cpu::kPaddingMax;
 using cpu::ScaledRows;
 
-constexpr Index kBatch = 512;         // candidates of a wide product
-constexpr Index kKeepWidth = 64;      // similarities of wider batches are not worth storing
-constexpr Index kCommitWidth = 128;   // rows of one blocked commit
-constexpr Index kStoredRows = 65536;  // pool rows per task over stored similarities
+constexpr Index kBatch = 512;            // candidates of a wide product
+constexpr Index kKeepWidth = 64;         // similarities of wider batches are not worth storing
+constexpr std::size_t kSimsWidth = 128;  // candidates of one product whose similarities are wanted
 
 class CpuBackend final : public Backend {
  public:
@@ -39,11 +38,11 @@ class CpuBackend final : public Backend {
         scaled_(check()),
         product_(kernels_, pool_, options_.rows, options_.block_rows),
         cache_(n_, options_.cache_bytes),
-        max_(static_cast<std::size_t>(n_ + kernels_.tile_rows), kPaddingMax),
+        max_(kernels_, pool_, product_, scaled_, n_),
         shard_(
-            {options_.rows, options_.zero_rows, kernels_, pool_, scaled_, product_, max_, stats_},
+            {options_.rows, options_.zero_rows, kernels_, pool_, scaled_, product_, max_.values(), stats_},
             [this](const ScaledRows& rows, std::span<Fixed> increases) { commit_shard(rows, increases); },
-            [this] { return empty_; }) {
+            [this] { return max_.empty(); }) {
     stats_.rows_read = n_;
     restart();
     note_memory();
@@ -55,7 +54,7 @@ class CpuBackend final : public Backend {
   double range() const override { return scaled_.range(); }
   Shard* shard() override { return &shard_; }
   std::span<const Index> ignored() const override { return scaled_.rows().ignored; }
-  bool empty() const override { return empty_; }
+  bool empty() const override { return max_.empty(); }
   bool cached(Index candidate) const override { return cache_.contains(candidate); }
   BackendStats stats() const override {
     BackendStats stats = stats_;
@@ -83,10 +82,10 @@ class CpuBackend final : public Backend {
   void gains(std::span<const Index> candidates, std::span<Fixed> out) override {
     const Stopwatch watch(stats_.seconds_gains);
     check_indices(candidates, n_, "candidates");
-    whole_.check();
+    max_.check();
     stats_.evaluations += static_cast<std::int64_t>(candidates.size());
     ++stats_.batches;
-    if (empty_) {
+    if (max_.empty()) {
       first_gains(candidates, out);
       return;
     }
@@ -111,7 +110,7 @@ class CpuBackend final : public Backend {
   void commit(std::span<const Index> candidates, std::span<Fixed> increases) override {
     const Stopwatch watch(stats_.seconds_commit);
     check_indices(candidates, n_, "candidates");
-    whole_.check();
+    max_.check();
     stats_.commits += static_cast<std::int64_t>(candidates.size());
     if (exact_) {
       commit_exact(candidates, increases);
@@ -119,7 +118,7 @@ class CpuBackend final : public Backend {
     }
     std::size_t i = 0;
     while (i < candidates.size()) {
-      if (!empty_ && cache_.contains(candidates[i])) {
+      if (!max_.empty() && cache_.contains(candidates[i])) {
         increases[i] = commit_stored(candidates[i]);
         ++i;
         continue;
@@ -134,8 +133,8 @@ class CpuBackend final : public Backend {
 
   bool track(std::span<Fixed> gains, std::size_t memory, const std::function<void(double)>& tick) override {
     const Stopwatch watch(stats_.seconds_gains);
-    whole_.check();
-    if (empty_) throw std::logic_error("track: nothing is chosen yet.");
+    max_.check();
+    if (max_.empty()) throw std::logic_error("track: nothing is chosen yet.");
     if (spent_ && spent_->restart(gains, memory)) {
       exact_ = std::move(spent_);
       return true;
@@ -143,8 +142,8 @@ class CpuBackend final : public Backend {
     spent_.reset();
     const auto evaluations = stats_.evaluations;
     exact_ = std::make_unique<cpu::ExactGains>(
-        cpu::ExactGains::Input{kernels_, pool_, product_, options_.rows, factors(), max_}, gains, memory,
-        [&](double share) {
+        cpu::ExactGains::Input{kernels_, pool_, product_, options_.rows, factors(), max_.values()}, gains,
+        memory, [&](double share) {
           stats_.evaluations = evaluations + static_cast<std::int64_t>(share * static_cast<double>(n_));
           tick(share);
         });
@@ -163,9 +162,8 @@ class CpuBackend final : public Backend {
     for (const Index row : rows) row_factors.push_back(factors()[static_cast<std::size_t>(row)]);
     const AlignedVector<std::int32_t> none(rows.size() + static_cast<std::size_t>(kernels_.tile_rows),
                                            kPaddingMax);
-    for (std::size_t begin = 0; begin < candidates.size() && !rows.empty(); begin += kCommitWidth) {
-      const auto ids =
-          candidates.subspan(begin, std::min<std::size_t>(kCommitWidth, candidates.size() - begin));
+    for (std::size_t begin = 0; begin < candidates.size() && !rows.empty(); begin += kSimsWidth) {
+      const auto ids = candidates.subspan(begin, std::min(kSimsWidth, candidates.size() - begin));
       panels_.pack(kernels_, options_.rows, factors(), ids);
       std::vector<Fixed> unused(ids.size());
       BlockSims sims(ids.size(), product_.block_rows(), pool_.threads());
@@ -194,17 +192,8 @@ class CpuBackend final : public Backend {
     stats_.rows_read += n_;
   }
 
-  Fixed coverage() const override {
-    whole_.check();
-    Fixed sum = 0;
-    for (Index v = 0; v < n_; ++v) sum += max_[static_cast<std::size_t>(v)];
-    return sum;
-  }
-
-  void row_coverage(std::span<double> out) const override {
-    whole_.check();
-    for (std::size_t v = 0; v < out.size(); ++v) out[v] = max_[v] / scaled_.scale();
-  }
+  Fixed coverage() const override { return max_.coverage(); }
+  void row_coverage(std::span<double> out) const override { max_.row_coverage(out); }
 
  private:
   cpu::ScaledPool check() {
@@ -220,9 +209,9 @@ class CpuBackend final : public Backend {
   }
 
   void commit_exact(std::span<const Index> candidates, std::span<Fixed> increases) {
-    whole_.begin();
+    max_.whole().begin();
     for (std::size_t i = 0; i < candidates.size(); ++i) increases[i] = exact_->commit(candidates[i]);
-    whole_.end();
+    max_.whole().end();
     if (stats_.commits % 256 == 0) note_memory();
   }
 
@@ -232,9 +221,7 @@ class CpuBackend final : public Backend {
       spent_ = std::move(exact_);
     }
     shard_.reset();
-    empty_ = !options_.floor.has_value();
-    whole_.end();
-    std::fill_n(max_.begin(), n_, scaled_.floor());
+    max_.restart(!options_.floor.has_value());
   }
 
   void first_gains(std::span<const Index> candidates, std::span<Fixed> out) {
@@ -249,27 +236,8 @@ class CpuBackend final : public Backend {
                     std::span<Fixed> out) {
     stats_.cached_evaluations += static_cast<std::int64_t>(which.size());
     for (const std::size_t i : which) {
-      const std::int32_t* sims = cache_.get(candidates[i]);
-      out[i] = over_rows([&](Index begin, std::size_t count) {
-        return kernels_.gain(sims + begin, max_.data() + begin, count);
-      });
+      out[i] = max_.gain(cache_.get(candidates[i]));
     }
-  }
-
-  // Sums a function of ranges of pool rows, on all threads where there is enough to do.
-  template <class Function>
-  Fixed over_rows(const Function& function) {
-    if (n_ <= 2 * kStoredRows) return function(0, static_cast<std::size_t>(n_));
-    const Index tasks = (n_ + kStoredRows - 1) / kStoredRows;
-    std::vector<Fixed> sums(static_cast<std::size_t>(tasks));
-    pool_.run(tasks, [&](std::int64_t task, int /*thread*/) {
-      const Index begin = task * kStoredRows;
-      const auto count = static_cast<std::size_t>(std::min(kStoredRows, n_ - begin));
-      sums[static_cast<std::size_t>(task)] = function(begin, count);
-    });
-    Fixed sum = 0;
-    for (const Fixed s : sums) sum += s;
-    return sum;
   }
 
   void product_gains(std::span<const Index> candidates, std::span<const std::size_t> which,
@@ -293,32 +261,28 @@ class CpuBackend final : public Backend {
     }
     product_.run({panels_, factors(), max_.data(), gains, target, {}});
     cache_.publish();
-    count_products(ids.size());
+    stats_.rows_read += n_;
+    stats_.products += static_cast<double>(ids.size()) * static_cast<double>(n_);
     for (std::size_t c = 0; c < ids.size(); ++c) out[which[c]] = gains[c];
   }
 
   Fixed commit_stored(Index candidate) {
-    const std::int32_t* sims = cache_.get(candidate);
-    whole_.begin();
-    const Fixed increase = over_rows([&](Index begin, std::size_t count) {
-      return kernels_.raise(sims + begin, max_.data() + begin, count);
-    });
-    whole_.end();
+    const Fixed increase = max_.raise(cache_.get(candidate));
     cache_.erase(candidate);  // a chosen row is not evaluated again
     return increase;
   }
 
   void commit_products(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases) {
-    for (std::size_t begin = 0; begin < ids.size(); begin += kCommitWidth) {
-      const auto count = std::min<std::size_t>(kCommitWidth, ids.size() - begin);
-      commit_product(source, ids.subspan(begin, count), increases.subspan(begin, count));
-    }
+    max_.raise(source, ids, increases);
+    stats_.rows_read +=
+        n_ * static_cast<Index>((ids.size() + cpu::RunningMax::kWidth - 1) / cpu::RunningMax::kWidth);
+    stats_.products += static_cast<double>(ids.size()) * static_cast<double>(n_);
   }
 
   // Rows from other parts of a larger pool, added to the selection of this one.
   void commit_shard(const ScaledRows& rows, std::span<Fixed> increases) {
     const Stopwatch watch(stats_.seconds_commit);
-    whole_.check();
+    max_.check();
     if (exact_) throw std::logic_error("commit: the gains of this pool are tracked; reset() first.");
     std::vector<Index> ids(static_cast<std::size_t>(rows.view.n));
     std::iota(ids.begin(), ids.end(), 0);
@@ -326,50 +290,10 @@ class CpuBackend final : public Backend {
     stats_.commits += rows.view.n;
   }
 
-  // One blocked product; then each thread raises the maxima of its own rows, candidate by candidate.
-  void commit_product(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases) {
-    panels_.pack(kernels_, source.view, source.factors, ids);
-    BlockSims sims(ids.size(), product_.block_rows(), pool_.threads());
-    std::vector<std::vector<Fixed>> sums(static_cast<std::size_t>(pool_.threads()),
-                                         std::vector<Fixed>(ids.size(), 0));
-    const auto done = [&](const cpu::Product::Block& block) {
-      auto& sum = sums[static_cast<std::size_t>(block.thread)];
-      for (std::size_t c = 0; c < ids.size(); ++c) {
-        sum[c] += raise(sims.column(c, block), block, empty_ && c == 0);
-      }
-    };
-    whole_.begin();
-    std::vector<Fixed> unused(ids.size());
-    product_.run({panels_, factors(), max_.data(), unused, sims.target(), done});
-    whole_.end();
-    empty_ = false;
-    count_products(ids.size());
-    for (std::size_t c = 0; c < ids.size(); ++c) {
-      increases[c] = 0;
-      for (const auto& sum : sums) increases[c] += sum[c];
-    }
-  }
-
-  Fixed raise(const std::int32_t* sims, const cpu::Product::Block& block, bool first) {
-    std::int32_t* max = max_.data() + block.begin;
-    if (!first) return kernels_.raise(sims, max, static_cast<std::size_t>(block.count));
-    Fixed sum = 0;
-    for (Index i = 0; i < block.count; ++i) {
-      max[i] = sims[i];
-      sum += sims[i];
-    }
-    return sum;
-  }
-
-  void count_products(std::size_t candidates) {
-    stats_.rows_read += n_;
-    stats_.products += static_cast<double>(candidates) * static_cast<double>(n_);
-  }
-
   void note_memory() {
-    const auto bytes = (factors().size() + scaled_.outside().factors.size()) * sizeof(float) +
-                       max_.size() * sizeof(std::int32_t) + row_sum_.size() * sizeof(double) +
-                       product_.bytes() + panels_.bytes() + cache_.bytes() + (exact_ ? exact_->bytes() : 0);
+    const auto bytes = (factors().size() + scaled_.outside().factors.size()) * sizeof(float) + max_.bytes() +
+                       row_sum_.size() * sizeof(double) + product_.bytes() + panels_.bytes() +
+                       cache_.bytes() + (exact_ ? exact_->bytes() : 0);
     stats_.peak_bytes = std::max(stats_.peak_bytes, static_cast<std::int64_t>(bytes));
   }
 
@@ -382,11 +306,9 @@ class CpuBackend final : public Backend {
   cpu::Product product_;
   cpu::SimilarityCache cache_;
   cpu::Panels panels_;
-  AlignedVector<std::int32_t> max_;  // running maximum, then padding
+  cpu::RunningMax max_;
   cpu::CpuShard shard_;
-  std::vector<double> row_sum_;  // sum over v of factor(v) * row(v), when first needed
-  bool empty_ = true;
-  Wholeness whole_;
+  std::vector<double> row_sum_;             // sum over v of factor(v) * row(v), when first needed
   std::unique_ptr<cpu::ExactGains> exact_;  // while tracking
   std::unique_ptr<cpu::ExactGains> spent_;  // of the run before: the next may start from the same maxima
 };

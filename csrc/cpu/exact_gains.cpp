@@ -8,7 +8,6 @@
 namespace qdit::cpu {
 namespace {
 
-constexpr std::size_t kEntryBytes = sizeof(AlivePair);
 constexpr Index kSample = 256;       // candidates that thresholds are estimated from
 constexpr double kListShare = 0.08;  // of all pairs: more costs memory traffic, fewer cost products later
 constexpr double kSlack = 0.7;       // of a list's capacity: estimates err
@@ -23,7 +22,7 @@ ExactGains::ExactGains(const Input& input, std::span<Fixed> gains, std::size_t m
     : input_(input), gains_(gains), memory_(memory), evaluated_(gains.size(), 0) {
   const Index n = input_.rows.n;
   // A quarter of the memory is for pairs grouped by candidate, later.
-  const auto fit = static_cast<Index>(memory / 4 * 3 / kEntryBytes / at(n));
+  const auto fit = static_cast<Index>(memory / 4 * 3 / sizeof(AlivePair) / at(n));
   const Index capacity = std::clamp<Index>(fit, 1, candidates());
   const double share =
       std::min(kListShare, kSlack * static_cast<double>(capacity) / static_cast<double>(candidates()));
@@ -70,9 +69,7 @@ bool ExactGains::restart(std::span<Fixed> gains, std::size_t memory) {
   commits_ = 0;
   all_dense_ = true;
   dense_.clear();
-  offsets_.clear();
-  listed_.reset();
-  listed_count_ = 0;
+  listed_.clear();
   dense_seconds_ = 0.0;
   products_ = 0.0;
   begin();
@@ -251,8 +248,8 @@ PairTable ExactGains::pairs(const Candidates& candidates) {
   const std::size_t count = candidates.numbers.size();
   const auto threads = at(input_.pool.threads());
   // Of each thread, of each candidate.
-  std::vector<std::vector<AlivePair>> found(threads * count);
-  const auto keep = [&](std::vector<AlivePair>& to, Index v, std::int32_t sim) {
+  std::vector<std::vector<CandidatePair>> found(threads * count);
+  const auto keep = [&](std::vector<CandidatePair>& to, Index v, std::int32_t sim) {
     if (sim > input_.max[at(v)]) to.push_back({static_cast<std::uint32_t>(v), sim});
   };
   if (dense() > 0 && count > 0) {
@@ -271,16 +268,16 @@ PairTable ExactGains::pairs(const Candidates& candidates) {
   table.offsets.push_back(0);
   for (std::size_t c = 0; c < count; ++c) {
     const auto number = at(candidates.numbers[c]);
-    auto& listed = found[c];
-    for (std::int64_t i = all_dense_ ? 0 : offsets_[number]; !all_dense_ && i < offsets_[number + 1]; ++i) {
-      const AlivePair& pair = listed_[static_cast<std::size_t>(i)];
-      keep(listed, static_cast<Index>(pair.candidate), pair.sim);
+    if (!all_dense_) {
+      for (const auto& [row, sim] : listed_.of(candidates.numbers[c])) {
+        keep(found[c], static_cast<Index>(row), sim);
+      }
     }
     Fixed gain = 0;
     for (std::size_t thread = 0; thread < threads; ++thread) {
-      for (const AlivePair& pair : found[thread * count + c]) {
-        table.rows.push_back(pair.candidate);
-        table.rises.push_back(pair.sim - input_.max[pair.candidate]);
+      for (const auto& [row, sim] : found[thread * count + c]) {
+        table.rows.push_back(row);
+        table.rises.push_back(sim - input_.max[row]);
         gain += table.rises.back();
       }
     }
@@ -303,8 +300,7 @@ Fixed ExactGains::commit_listed(Index a) {
   if (all_dense_) return 0;
   Fixed* complete = incomplete_.empty() ? nullptr : complete_.data();
   Fixed rise = 0;
-  for (std::int64_t i = offsets_[at(a)]; i < offsets_[at(a) + 1]; ++i) {
-    const auto [row, sim] = listed_[static_cast<std::size_t>(i)];
+  for (const auto& [row, sim] : listed_.of(a)) {
     const auto v = static_cast<Index>(row);
     const std::int32_t old = input_.max[at(v)];
     if (sim <= old) continue;
@@ -320,53 +316,19 @@ void ExactGains::maybe_regroup() {
   const Index n = input_.rows.n;
   if (2 * static_cast<Index>(incomplete_.size()) > dense()) return;
   if (dense_seconds_ < kRegroupSeconds * static_cast<double>(n)) return;
-  std::int64_t entries = 0;
-  for (Index v = 0; v < n; ++v) {
-    if (lists_->threshold(v) <= input_.max[at(v)]) entries += static_cast<std::int64_t>(lists_->count(v));
-  }
-  if (dense_seconds_ < kRegroupSeconds * static_cast<double>(entries)) return;
-  if (static_cast<std::size_t>(entries) * kEntryBytes > memory_ / 4) return;
-  regroup(entries);
-}
-
-// Threads take ranges of rows. Each counts its pairs by candidate; then all know where theirs go.
-void ExactGains::regroup(std::int64_t entries) {
-  const Index n = input_.rows.n;
-  const auto threads = static_cast<Index>(changes_.size());
-  const auto for_pairs = [&](Index part, const auto& function) {
-    for (Index v = part * n / threads; v < (part + 1) * n / threads; ++v) {
-      if (lists_->threshold(v) > input_.max[at(v)]) continue;
-      for (const AlivePair& pair : lists_->pairs(v)) function(v, pair);
-    }
-  };
-  std::vector<std::vector<std::int64_t>> next(at(threads), std::vector<std::int64_t>(gains_.size(), 0));
-  input_.pool.run(threads, [&](std::int64_t part, int /*thread*/) {
-    auto& counts = next[at(part)];
-    for_pairs(part, [&](Index /*v*/, const AlivePair& pair) { ++counts[pair.candidate]; });
-  });
-  offsets_.assign(gains_.size() + 1, 0);
-  std::int64_t end = 0;
-  for (std::size_t c = 0; c < gains_.size(); ++c) {
-    for (auto& counts : next) end += std::exchange(counts[c], end);
-    offsets_[c + 1] = end;
-  }
-  listed_ = std::make_unique_for_overwrite<AlivePair[]>(static_cast<std::size_t>(entries));
-  listed_count_ = static_cast<std::size_t>(entries);
-  input_.pool.run(threads, [&](std::int64_t part, int /*thread*/) {
-    auto& places = next[at(part)];
-    for_pairs(part, [&](Index v, const AlivePair& pair) {
-      listed_[static_cast<std::size_t>(places[pair.candidate]++)] = {static_cast<std::uint32_t>(v), pair.sim};
-    });
-  });
+  const std::span<const std::int32_t> max(input_.max.data(), at(n));
+  const std::int64_t pairs = PairsByCandidate::count(*lists_, max);
+  if (dense_seconds_ < kRegroupSeconds * static_cast<double>(pairs)) return;
+  if (static_cast<std::size_t>(pairs) * sizeof(CandidatePair) > memory_ / 4) return;
+  listed_.group(*lists_, max, pairs, candidates(), input_.pool);
   all_dense_ = false;
   dense_ = incomplete_;
   dense_seconds_ = 0.0;
 }
 
 std::size_t ExactGains::bytes() const {
-  std::size_t sum = pass_bytes_ + listed_count_ * kEntryBytes + offsets_.size() * sizeof(std::int64_t) +
-                    (complete_.size() + evaluated_.size()) * sizeof(Fixed) + panels_.bytes() +
-                    (incomplete_.size() + dense_.size()) * sizeof(Index) +
+  std::size_t sum = pass_bytes_ + listed_.bytes() + (complete_.size() + evaluated_.size()) * sizeof(Fixed) +
+                    panels_.bytes() + (incomplete_.size() + dense_.size()) * sizeof(Index) +
                     start_gains_.size() * (sizeof(Fixed) + sizeof(std::int32_t) + sizeof(std::uint32_t));
   for (const auto& changes : changes_)
     sum += (changes.gains.size() + changes.complete.size()) * sizeof(Fixed);

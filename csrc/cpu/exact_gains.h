@@ -19,6 +19,7 @@
 #include "cpu/aligned.h"
 #include "cpu/alive_lists.h"
 #include "cpu/kernels.h"
+#include "cpu/pairs_by_candidate.h"
 #include "cpu/pool.h"
 #include "cpu/product.h"
 #include "cpu/symmetric_pass.h"
@@ -92,10 +93,6 @@ class ExactGains {
     std::vector<Fixed> complete;
     Fixed coverage = 0;
   };
-  struct Span {
-    Index begin;
-    Index end;
-  };
 
   Candidates of_pool(std::span<const Index> ids) const { return {ids, input_.rows, input_.factors, ids}; }
   void begin();
@@ -108,7 +105,6 @@ class ExactGains {
   void multiply_dense(const Candidates& candidates, BlockSims& sims, const Product::Done& done);
   void apply(Changes& changes);
   void maybe_regroup();
-  void regroup(std::int64_t entries);
 
   Input input_;
   std::span<Fixed> gains_;
@@ -120,10 +116,8 @@ class ExactGains {
   std::vector<std::int64_t> evaluated_;  // per candidate: number of commits when it was last exact
   std::vector<Index> dense_;             // rows that a commit reaches by a product
   bool all_dense_ = true;                // all rows are
-  std::vector<std::int64_t> offsets_;    // of the other rows, by candidate: where its pairs start ...
-  std::unique_ptr<AlivePair[]> listed_;  // ... its rows, with the row in place of the candidate
-  std::size_t listed_count_ = 0;
-  std::vector<Changes> changes_;  // per thread
+  PairsByCandidate listed_;              // the pairs of the other rows
+  std::vector<Changes> changes_;         // per thread
   Panels panels_;
   AlignedVector<std::int32_t> subset_max_;
   std::vector<float> subset_factor_;

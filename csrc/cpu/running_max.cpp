@@ -1,0 +1,113 @@
+#include "cpu/running_max.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace qdit::cpu {
+namespace {
+
+constexpr Index kStoredRows = 65536;  // rows of a task over similarities that are there already
+
+}  // namespace
+
+RunningMax::RunningMax(const Kernels& kernels, ThreadPool& pool, Product& product, const ScaledPool& scaled,
+                       Index n)
+    : kernels_(kernels),
+      pool_(pool),
+      product_(product),
+      scaled_(scaled),
+      n_(n),
+      max_(static_cast<std::size_t>(n + kernels.tile_rows), kPaddingMax) {}
+
+void RunningMax::restart(bool empty) {
+  empty_ = empty;
+  whole_.end();
+  std::fill_n(max_.begin(), n_, scaled_.floor());
+}
+
+Fixed RunningMax::coverage() const {
+  check();
+  Fixed sum = 0;
+  for (Index v = 0; v < n_; ++v) sum += max_[static_cast<std::size_t>(v)];
+  return sum;
+}
+
+void RunningMax::row_coverage(std::span<double> out) const {
+  check();
+  for (std::size_t v = 0; v < out.size(); ++v) out[v] = max_[v] / scaled_.scale();
+}
+
+// Sums a function of ranges of pool rows, on all threads where there is enough to do.
+template <class Function>
+Fixed RunningMax::over_rows(const Function& function) const {
+  if (n_ <= 2 * kStoredRows) return function(0, static_cast<std::size_t>(n_));
+  const Index tasks = (n_ + kStoredRows - 1) / kStoredRows;
+  std::vector<Fixed> sums(static_cast<std::size_t>(tasks));
+  pool_.run(tasks, [&](std::int64_t task, int /*thread*/) {
+    const Index begin = task * kStoredRows;
+    const auto count = static_cast<std::size_t>(std::min(kStoredRows, n_ - begin));
+    sums[static_cast<std::size_t>(task)] = function(begin, count);
+  });
+  Fixed sum = 0;
+  for (const Fixed s : sums) sum += s;
+  return sum;
+}
+
+Fixed RunningMax::gain(const std::int32_t* sims) const {
+  return over_rows([&](Index begin, std::size_t count) {
+    return kernels_.gain(sims + begin, max_.data() + begin, count);
+  });
+}
+
+Fixed RunningMax::raise(const std::int32_t* sims) {
+  whole_.begin();
+  const Fixed increase = over_rows([&](Index begin, std::size_t count) {
+    return kernels_.raise(sims + begin, max_.data() + begin, count);
+  });
+  whole_.end();
+  return increase;
+}
+
+void RunningMax::raise(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases) {
+  for (std::size_t begin = 0; begin < ids.size(); begin += kWidth) {
+    const auto count = std::min(kWidth, ids.size() - begin);
+    raise_block(source, ids.subspan(begin, count), increases.subspan(begin, count));
+  }
+}
+
+// One blocked product; then each thread raises the maxima of its own rows, candidate by candidate.
+void RunningMax::raise_block(const ScaledRows& source, std::span<const Index> ids,
+                             std::span<Fixed> increases) {
+  panels_.pack(kernels_, source.view, source.factors, ids);
+  BlockSims sims(ids.size(), product_.block_rows(), pool_.threads());
+  std::vector<std::vector<Fixed>> sums(static_cast<std::size_t>(pool_.threads()),
+                                       std::vector<Fixed>(ids.size(), 0));
+  const auto done = [&](const Product::Block& block) {
+    auto& sum = sums[static_cast<std::size_t>(block.thread)];
+    for (std::size_t c = 0; c < ids.size(); ++c) {
+      sum[c] += raise(sims.column(c, block), block, empty_ && c == 0);
+    }
+  };
+  whole_.begin();
+  std::vector<Fixed> unused(ids.size());
+  product_.run({panels_, scaled_.rows().factors, max_.data(), unused, sims.target(), done});
+  whole_.end();
+  empty_ = false;
+  for (std::size_t c = 0; c < ids.size(); ++c) {
+    increases[c] = 0;
+    for (const auto& sum : sums) increases[c] += sum[c];
+  }
+}
+
+Fixed RunningMax::raise(const std::int32_t* sims, const Product::Block& block, bool first) {
+  std::int32_t* max = max_.data() + block.begin;
+  if (!first) return kernels_.raise(sims, max, static_cast<std::size_t>(block.count));
+  Fixed sum = 0;
+  for (Index i = 0; i < block.count; ++i) {
+    max[i] = sims[i];
+    sum += sims[i];
+  }
+  return sum;
+}
+
+}  // namespace qdit::cpu

@@ -1,0 +1,63 @@
+// The running maximum of every pool row, m_v, and the ways to raise it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "cpu/aligned.h"
+#include "cpu/kernels.h"
+#include "cpu/pool.h"
+#include "cpu/product.h"
+#include "cpu/scaled_pool.h"
+#include "cpu/thread_pool.h"
+#include "engine/types.h"
+#include "engine/wholeness.h"
+
+namespace qdit::cpu {
+
+class RunningMax {
+ public:
+  static constexpr std::size_t kWidth = 128;  // rows of one blocked product in raise()
+
+  RunningMax(const Kernels& kernels, ThreadPool& pool, Product& product, const ScaledPool& scaled, Index n);
+
+  // Every row at the floor. empty: there is none, and the first row raised by sets all maxima.
+  void restart(bool empty);
+  bool empty() const { return empty_; }
+
+  const std::int32_t* data() const { return max_.data(); }
+  // For those who raise maxima themselves, between whole().begin() and whole().end().
+  AlignedVector<std::int32_t>& values() { return max_; }
+  Wholeness& whole() { return whole_; }
+  // Throws std::logic_error after a raise that was interrupted.
+  void check() const { whole_.check(); }
+
+  Fixed coverage() const;
+  void row_coverage(std::span<double> out) const;
+
+  // With the n similarities of one candidate: its gain; its gain, and the maxima are raised.
+  Fixed gain(const std::int32_t* sims) const;
+  Fixed raise(const std::int32_t* sims);
+  // With rows `ids` of a source, in this order; increases[i] is what the i-th raised the sum by.
+  void raise(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases);
+
+  std::size_t bytes() const { return max_.size() * sizeof(std::int32_t) + panels_.bytes(); }
+
+ private:
+  template <class Function>
+  Fixed over_rows(const Function& function) const;
+  void raise_block(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases);
+  Fixed raise(const std::int32_t* sims, const Product::Block& block, bool first);
+
+  const Kernels& kernels_;
+  ThreadPool& pool_;
+  Product& product_;
+  const ScaledPool& scaled_;
+  Index n_;
+  AlignedVector<std::int32_t> max_;  // padded to whole tiles
+  Panels panels_;
+  bool empty_ = true;
+  Wholeness whole_;
+};
+
+}  // namespace qdit::cpu
