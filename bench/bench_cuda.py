@@ -1,4 +1,4 @@
-"""Backend cuda on one device: pass rate against cuBLAS, exact selection by n and k, device arrays.
+"""Backend cuda on one device: pass rates against cuBLAS, exact selection by n and k, device arrays.
 
     python bench/bench_cuda.py [--seconds 150] [--out bench/results]
 
@@ -11,12 +11,15 @@ cuda-<card>.{json,md} anew after every row.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
+import os
 import re
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +38,7 @@ ALPHA = 0.7
 SHARE_WANTED = 0.60  # of cuBLAS, by the pass that counts
 ROWS_WANTED, SECONDS_WANTED = 1_300_000, 15.0  # at the smaller k, once rows are there
 GROWTH_WANTED = 1.3  # from the smaller k to the larger
+VARIABLE = "QDIT_CUDA_KERNELS"
 
 
 def pool(n: int, seed: int = 0) -> torch.Tensor:
@@ -85,13 +89,30 @@ def require(holds: bool, otherwise: str) -> None:
         raise SystemExit(f"FAIL: {otherwise}")
 
 
+@contextlib.contextmanager
+def forced(kernels: str | None) -> Iterator[None]:
+    """Let engines made meanwhile multiply by "mma" or "wgmma"; None: as they choose."""
+    before = os.environ.get(VARIABLE)
+    if kernels is not None:
+        os.environ[VARIABLE] = kernels
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE, None)
+        if before is not None:
+            os.environ[VARIABLE] = before
+
+
 def check() -> None:
-    """Integer rows exactly as on the CPU; real rows: lazy and exact alike, and twice the same bytes."""
+    """Integer rows as on the CPU, whatever multiplies; real rows: lazy as exact, and twice the same bytes."""
     rng = np.random.default_rng(0)
     whole = rng.integers(-3, 4, (3000, 96)).astype(np.float32)
     results = []
-    for backend, precision in (("cpu", None), ("cuda", "float16"), ("cuda", "split")):
-        engine = _core.Engine(whole, dtype="float32", backend=backend, metric="dot", precision=precision)
+    asked = [("cpu", None, None)]
+    asked += [("cuda", precision, kernels) for precision in ("float16", "split") for kernels in (None, "mma")]
+    for backend, precision, kernels in asked:
+        with forced(kernels):
+            engine = _core.Engine(whole, dtype="float32", backend=backend, metric="dot", precision=precision)
         bonus = rng.integers(0, 9, 3000) / 4 if not results else results[0][2]
         picks, gains = engine.select("exact", 300, weight=1 / engine.scale, bonus=bonus, memory=2**32)
         results.append((picks, gains / engine.scale, bonus))
@@ -127,13 +148,22 @@ def cublas_rate(rows: torch.Tensor) -> float:
     return 2 * 16_384**2 * D / statistics.median(seconds[3:]) / 1e12
 
 
-def pass_rates(rows: np.ndarray) -> dict[str, Any]:
+def kernels_of(device: str) -> str:
+    """Return "mma" or "wgmma": how an engine multiplies, of which its statistics say so."""
+    found = re.search(r"products by (\w+)", device)
+    require(found is not None, f"no kernels are named in: {device}")
+    return found[1]
+
+
+def pass_rates(rows: np.ndarray, kernels: str | None = None) -> dict[str, Any]:
     """Return TFLOP/s of the passes over all pairs, each product of two rows counted once; median of 3.
 
-    "fill" is None where no pair was listed, so that there was no such pass.
+    "fill" is None where no pair was listed, so that there was no such pass. kernels: as for forced().
     """
     n = len(rows)
-    engine = _core.Engine(rows, dtype="float16", backend="cuda")
+    with forced(kernels):
+        engine = _core.Engine(rows, dtype="float16", backend="cuda")
+    print(f"passes on {engine.stats()['device']}", flush=True)
     flop = 2 * D * n * (n + 1) / 2
     rates: dict[str, list[float]] = {"count": [], "fill": []}
     for _ in range(4):  # the first warms up
@@ -145,7 +175,10 @@ def pass_rates(rows: np.ndarray) -> dict[str, Any]:
             seconds = now[f"seconds_{name}"] - before[f"seconds_{name}"]
             if seconds > 0:
                 found.append(flop / seconds / 1e12)
-    return {f"{name} TFLOP/s": statistics.median(f[1:]) if len(f) > 1 else None for name, f in rates.items()}
+    return {
+        "kernels": kernels_of(engine.stats()["device"]),
+        **{f"{name} TFLOP/s": statistics.median(f[1:]) if len(f) > 1 else None for name, f in rates.items()},
+    }
 
 
 def selection(rows: torch.Tensor, n: int, k: int) -> dict[str, Any]:
@@ -290,8 +323,13 @@ def main() -> None:
     rows = pool(largest)
     torch.cuda.empty_cache()  # what torch keeps for later is not free for others
     report.rates = {"n": min(200_000, largest), "cuBLAS TFLOP/s": cublas_rate(rows)}
-    report.rates |= pass_rates(rows[: report.rates["n"]].cpu().numpy())
+    matrix = rows[: report.rates["n"]].cpu().numpy()
+    report.rates |= pass_rates(matrix)
     report.rates["share"] = report.rates["count TFLOP/s"] / report.rates["cuBLAS TFLOP/s"]
+    if report.rates["kernels"] != "mma":  # what every other device has, for comparison
+        other = pass_rates(matrix, "mma")
+        report.rates |= {f"mma {name}": rate for name, rate in other.items() if name != "kernels"}
+        report.rates["mma share"] = report.rates["mma count TFLOP/s"] / report.rates["cuBLAS TFLOP/s"]
     print(*table([report.rates]), sep="\n", flush=True)
     first = report.select(rows, largest, min(PICKS))["seconds"]  # whatever time is left
     others = [(largest, min(PICKS)), (largest, max(PICKS))]

@@ -53,9 +53,15 @@ timeout "$(at_most 200 "$(left $for_bench)")" \
   --config-settings="build.targets=_core;qdit_cuda;test_device_cuda;test_device_cuda_graph" \
   --config-settings=build-dir="$work/build" --target "$work/site" .
 export PYTHONPATH="$work/site${PYTHONPATH:+:$PYTHONPATH}"
+# The kinds of kernels that the device has, each asked for: an error, not the other kind, where one is wrong.
+kinds="$("$python" -c 'from qdit import _core
+print("wgmma mma" if "capability 9.0" in _core.cuda_status()["name"] else "mma")')"
 # These need no package of Python.
-for subject in cuda cuda_graph; do
-  limited 60 $for_bench "C++ tests: $subject" "$work/build/tests/cpp/test_device_$subject"
+for kind in $kinds; do
+  for subject in cuda cuda_graph; do
+    limited 60 $for_bench "C++ tests, $kind: $subject" env QDIT_CUDA_KERNELS="$kind" \
+      "$work/build/tests/cpp/test_device_$subject"
+  done
 done
 
 for name in pytest hypothesis ml_dtypes; do
@@ -80,6 +86,10 @@ run_tests() {
 export -f run_tests
 if "$python" -c 'import pytest, hypothesis, ml_dtypes' 2>/dev/null; then
   limited 150 $for_bench "tests" bash -c "set -euo pipefail; work='$work'; pytest=(${pytest[*]@Q}); $(declare -f run_tests); run_tests"
+  if [ "$kinds" != mma ]; then
+    limited 45 $for_bench "tests, mma" env QDIT_CUDA_KERNELS=mma "${pytest[@]}" tests/test_cuda.py tests/test_graph.py \
+      tests/test_greedy_exact.py -k cuda
+  fi
 else
   not_run+=("tests in Python: pytest, hypothesis or ml_dtypes is missing, and bench/wheels has none")
 fi

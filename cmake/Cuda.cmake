@@ -32,7 +32,19 @@ if(qdit_cuda_found)
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
     set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
   endif()
+  # wgmma is an instruction of sm_90a alone, which runs on compute capability 9.0 alone: its kernels are compiled
+  # for nothing else, so that the driver has nothing to choose. Named to nvcc itself: CMake before 3.25 does not
+  # know the architecture.
+  add_library(qdit_cuda_wgmma OBJECT
+    csrc/cuda/graph_wgmma.cu
+    csrc/cuda/pass_wgmma.cu
+    csrc/cuda/products_wgmma.cu)
+  set_target_properties(qdit_cuda_wgmma PROPERTIES CUDA_ARCHITECTURES OFF CUDA_VISIBILITY_PRESET hidden)
+  target_include_directories(qdit_cuda_wgmma PRIVATE csrc)
+  target_compile_options(qdit_cuda_wgmma PRIVATE
+    --generate-code=arch=compute_90a,code=sm_90a -Xcompiler=-Wall,-Wextra)
   add_library(qdit_cuda MODULE
+    $<TARGET_OBJECTS:qdit_cuda_wgmma>
     csrc/cuda/alive_index.cpp
     csrc/cuda/candidate_pass.cpp
     csrc/cuda/cover.cu
@@ -40,6 +52,7 @@ if(qdit_cuda_found)
     csrc/cuda/device.cpp
     csrc/cuda/graph.cu
     csrc/cuda/graph_builder.cpp
+    csrc/cuda/kernel_choice.cpp
     csrc/cuda/library.cpp
     csrc/cuda/lists.cu
     csrc/cuda/pass.cu
@@ -49,7 +62,8 @@ if(qdit_cuda_found)
     csrc/cuda/row_store.cpp
     csrc/cuda/rows.cu
     csrc/cuda/tracker.cpp
-    csrc/cuda/uploader.cpp)
+    csrc/cuda/uploader.cpp
+    csrc/cuda/wgmma_check.cpp)
   set_target_properties(qdit_cuda PROPERTIES PREFIX "" CUDA_VISIBILITY_PRESET hidden)
   target_compile_definitions(qdit_cuda PRIVATE QDIT_VERSION="${PROJECT_VERSION}")
   target_link_libraries(qdit_cuda PRIVATE qdit_engine CUDA::cudart_static)
@@ -58,6 +72,7 @@ if(qdit_cuda_found)
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -ffp-contract=off>
     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>)
   if(QDIT_WERROR)
+    target_compile_options(qdit_cuda_wgmma PRIVATE -Werror=all-warnings)
     target_compile_options(qdit_cuda PRIVATE
       $<$<COMPILE_LANGUAGE:CXX>:-Werror> $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>)
   endif()

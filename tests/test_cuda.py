@@ -74,6 +74,15 @@ def test_the_precision_follows_the_storage_type():
         assert f"{precision} products" in engine.stats()["device"]
 
 
+def test_the_environment_forces_kernels(cuda, monkeypatch):
+    rows = clustered_rows(30, 8, seed=1)
+    monkeypatch.setenv("QDIT_CUDA_KERNELS", "mma")
+    assert cuda.engine(rows).stats()["device"].endswith(" products by mma")
+    monkeypatch.setenv("QDIT_CUDA_KERNELS", "tensor")
+    with pytest.raises(RuntimeError, match='QDIT_CUDA_KERNELS: got "tensor", wanted "mma" or "wgmma"'):
+        cuda.engine(rows)
+
+
 def test_select_records_backend_and_precision(cuda):
     rows = clustered_rows(300, 40, seed=7, dtype="float32")
     chosen = qdit.select(rows, QUALITY[:300], 0.6, 30, precision=cuda.precision)  # "auto" is cuda here

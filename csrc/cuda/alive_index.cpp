@@ -60,12 +60,12 @@ void AliveIndex::pass(const std::int32_t* max, Sum* gains, bool fill,
     side.counts = count_.data() + begin;
     side.list_begin = begin_.data() + begin;
   };
-  const Precision precision = context_.rows.precision();
+  const Arithmetic& how = context_.rows.arithmetic();
   const auto launch = [&](const PassArguments& arguments, std::int64_t first, std::int64_t count) {
     if (fill) {
-      launch_fill(precision, arguments, pairs_.data(), first, count, context_.stream.get());
+      launch_fill(how, arguments, pairs_.data(), first, count, context_.stream.get());
     } else {
-      launch_pass(precision, arguments, first, count, context_.stream.get());
+      launch_pass(how, arguments, first, count, context_.stream.get());
     }
   };
   for_all_pairs(context_, fill_in, launch, tick);

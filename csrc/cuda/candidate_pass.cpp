@@ -79,7 +79,7 @@ void CandidatePass::run_group(std::span<const Piece> pieces, const CandidateList
   }
   if (comparisons.empty()) return;
   const std::int64_t tiles =
-      number_tiles(comparisons, static_cast<std::int32_t>(tile_rows(store.precision())));
+      number_tiles(comparisons, static_cast<std::int32_t>(tile_rows(store.arithmetic())));
   comparisons_.grow(context_.device, static_cast<std::int64_t>(comparisons.size()));
   stream.upload(std::span<const Comparison>(comparisons), comparisons_.data());
   if (gathered) gather(needed);
@@ -98,7 +98,7 @@ void CandidatePass::run_group(std::span<const Piece> pieces, const CandidateList
   arguments.keys = lists.keys;
   for (std::int64_t first = 0; first < tiles; first += kTilesPerLaunch) {
     const std::int64_t count = std::min(kTilesPerLaunch, tiles - first);
-    launch_candidates(store.precision(), arguments, first, count, stream.get());
+    launch_candidates(store.arithmetic(), arguments, first, count, stream.get());
     pace_.launched(stream.get());
     tick(static_cast<double>(first + count) / static_cast<double>(tiles));
   }

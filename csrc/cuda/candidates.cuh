@@ -40,7 +40,7 @@ __device__ __forceinline__ void load_sides(const CandidateArguments& arguments, 
 }
 
 template <class Shape, bool kFill>
-__global__ void __launch_bounds__(Tile<Shape>::kThreads, 2)
+__global__ void __launch_bounds__(Tile<Shape>::kThreads, Shape::kBlocks)
     candidates_kernel(const CandidateArguments arguments, std::int64_t first) {
   using T = Tile<Shape>;
   const std::int64_t index = first + blockIdx.x;
@@ -111,8 +111,7 @@ __global__ void __launch_bounds__(Tile<Shape>::kThreads, 2)
 template <class Shape>
 void launch_candidates_of(const CandidateArguments& arguments, std::int64_t first, std::int64_t count,
                           cudaStream_t stream) {
-  const LaunchShape shape{count, Tile<Shape>::kThreads,
-                          Tile<Shape>::kPipelineBytes + sizeof(TileSides<Shape>)};
+  const LaunchShape shape{count, Tile<Shape>::kThreads, kTileBytes<Shape>};
   if (arguments.keys == nullptr) {
     launch(candidates_kernel<Shape, false>, shape, stream, arguments, first);
   } else {

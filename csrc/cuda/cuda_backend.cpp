@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cuda/device.h"
+#include "cuda/kernel_choice.h"
 #include "cuda/products.h"
 #include "cuda/row_store.h"
 #include "cuda/tracker.h"
@@ -50,7 +51,7 @@ class CudaBackend final : public Backend {
   }
 
   std::string name() const override { return "cuda"; }
-  std::string device() const override { return device_text(device_.index(), rows_->precision()); }
+  std::string device() const override { return choice_.text; }
   Index size() const override { return n_; }
   double scale() const override { return rows_->scale(); }
   double range() const override { return rows_->range(); }
@@ -171,7 +172,7 @@ class CudaBackend final : public Backend {
       rows_->load(centroids, first, std::min(kCentroids, centroids.n - first), batch_);
       for (Index chunk = 0; chunk < rows_->chunks(); ++chunk) {
         options_.interrupt.poll();
-        launch_nearest(rows_->precision(), rows_->chunk(chunk), batch_.operand,
+        launch_nearest(rows_->arithmetic(), rows_->chunk(chunk), batch_.operand,
                        static_cast<std::uint32_t>(first), best.data() + rows_->begin(chunk), stream_.get());
         rows_->started();
         rows_->prefetch(chunk + 1);
@@ -208,8 +209,8 @@ class CudaBackend final : public Backend {
  private:
   std::unique_ptr<RowStore> check() {
     const Stopwatch watch(stats_.seconds_check);
-    return std::make_unique<RowStore>(device_, stream_, options_, choose_precision(options_),
-                                      options_.interrupt);
+    choice_ = choose_arithmetic(device_, options_);
+    return std::make_unique<RowStore>(device_, stream_, options_, choice_.how, options_.interrupt);
   }
 
   void restart() {
@@ -290,7 +291,7 @@ class CudaBackend final : public Backend {
     rows_->gather(candidates, batch_);
     const std::size_t items = candidates.size() * rows.size();
     sims_.grow(device_, static_cast<Index>(items));
-    launch_similarities(rows_->precision(), batch_.operand, others.operand, sims_.data(),
+    launch_similarities(rows_->arithmetic(), batch_.operand, others.operand, sims_.data(),
                         static_cast<Index>(rows.size()), stream_.get());
     std::vector<std::int32_t> sims(items);
     stream_.download(sims_.data(), std::span(sims));
@@ -315,6 +316,7 @@ class CudaBackend final : public Backend {
   Device device_;
   Stream stream_;
   Index n_;
+  Choice choice_;
   std::unique_ptr<RowStore> rows_;
   Context context_;
   Products products_;

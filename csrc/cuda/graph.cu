@@ -3,6 +3,7 @@
 #include "cuda/graph_kernels.h"
 #include "cuda/launch.h"
 #include "cuda/sums.cuh"
+#include "cuda/wgmma.h"
 
 namespace qdit::cuda {
 namespace {
@@ -66,9 +67,11 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-void launch_candidates(Precision precision, const CandidateArguments& arguments, std::int64_t first,
+void launch_candidates(const Arithmetic& how, const CandidateArguments& arguments, std::int64_t first,
                        std::int64_t count, cudaStream_t stream) {
-  if (precision == Precision::kHalf) {
+  if (how.kernels == Kernels::kWgmma) {
+    wgmma::launch_candidates(how.precision, arguments, first, count, stream);
+  } else if (how.precision == Precision::kHalf) {
     launch_candidates_of<HalfTile>(arguments, first, count, stream);
   } else {
     launch_candidates_of<SplitTile>(arguments, first, count, stream);

@@ -37,8 +37,8 @@ GraphBuilder::GraphBuilder(PoolOptions options)
     : options_(std::move(options)),
       device_(options_.device),
       stream_(device_),
-      rows_(std::make_unique<RowStore>(device_, stream_, options_, choose_precision(options_),
-                                       options_.interrupt)),
+      choice_(choose_arithmetic(device_, options_)),
+      rows_(std::make_unique<RowStore>(device_, stream_, options_, choice_.how, options_.interrupt)),
       context_{device_, stream_, *rows_, options_.interrupt, options_.rows.n},
       products_(context_) {}
 
@@ -47,8 +47,6 @@ GraphBuilder::~GraphBuilder() {
   leaving_.emplace();
   (void)cudaSetDevice(device_.index());  // for what the members free
 }
-
-std::string GraphBuilder::device() const { return device_text(device_.index(), rows_->precision()); }
 
 void GraphBuilder::nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids,
                            const Tick& tick) {

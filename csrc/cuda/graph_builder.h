@@ -10,6 +10,7 @@
 
 #include "cuda/candidate_pass.h"
 #include "cuda/device.h"
+#include "cuda/kernel_choice.h"
 #include "cuda/products.h"
 #include "cuda/row_store.h"
 #include "engine/graph_backend.h"
@@ -29,7 +30,7 @@ class GraphBuilder final : public GraphBackend {
   Index size() const override { return options_.rows.n; }
   Index depth() const override { return options_.rows.d; }
   double scale() const override { return rows_->scale(); }
-  std::string device() const override;
+  std::string device() const override { return choice_.text; }
   std::int64_t peak_bytes() const override { return static_cast<std::int64_t>(device_.peak()); }
   void nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids, const Tick& tick) override;
   Result pairs(const Pairs& request, const Tick& tick) override;
@@ -45,6 +46,7 @@ class GraphBuilder final : public GraphBackend {
   PoolOptions options_;
   Device device_;
   Stream stream_;
+  Choice choice_;
   std::unique_ptr<RowStore> rows_;
   Context context_;
   Products products_;

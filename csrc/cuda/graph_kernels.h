@@ -27,7 +27,7 @@ struct CandidateArguments {
   Sum* keys = nullptr;  // by list: nearest_key() of each candidate, in any order; null: they are only counted
 };
 // Tiles first .. first + count of the comparisons: pairs whose similarity is above the floor of either row.
-void launch_candidates(Precision precision, const CandidateArguments& arguments, std::int64_t first,
+void launch_candidates(const Arithmetic& how, const CandidateArguments& arguments, std::int64_t first,
                        std::int64_t count, cudaStream_t stream);
 // Sorts the lists of `rows` rows, the largest key first.
 void launch_sort(const std::int64_t* begin, const std::uint32_t* counts, std::int64_t rows, Sum* keys,

@@ -34,23 +34,23 @@ struct PassArguments {
 };
 
 // Tiles first .. first + count of the map.
-void launch_pass(Precision precision, const PassArguments& arguments, std::int64_t first, std::int64_t count,
-                 cudaStream_t stream);
+void launch_pass(const Arithmetic& how, const PassArguments& arguments, std::int64_t first,
+                 std::int64_t count, cudaStream_t stream);
 // Stores every pair above a threshold in the list of its row; counts must be zero at the start.
-void launch_fill(Precision precision, const PassArguments& arguments, Pair* pairs, std::int64_t first,
+void launch_fill(const Arithmetic& how, const PassArguments& arguments, Pair* pairs, std::int64_t first,
                  std::int64_t count, cudaStream_t stream);
 
 // ---- products.cu: a batch of candidates with rows of the pool
 
 // gains[c] += sum over the rows of max(0, s - max[row])
-void launch_gains(Precision precision, const Operand& candidates, const Operand& rows,
+void launch_gains(const Arithmetic& how, const Operand& candidates, const Operand& rows,
                   const std::int32_t* max, Sum* gains, cudaStream_t stream);
 // sims[c * stride + position of the row in its operand] = s
-void launch_similarities(Precision precision, const Operand& candidates, const Operand& rows,
+void launch_similarities(const Arithmetic& how, const Operand& candidates, const Operand& rows,
                          std::int32_t* sims, std::int64_t stride, cudaStream_t stream);
 // best[row] = the largest of it and the nearest_key of each candidate, the first of which has number `begin`
-void launch_nearest(Precision precision, const Operand& rows, const Operand& candidates, std::uint32_t begin,
-                    Sum* best, cudaStream_t stream);
+void launch_nearest(const Arithmetic& how, const Operand& rows, const Operand& candidates,
+                    std::uint32_t begin, Sum* best, cudaStream_t stream);
 
 // ---- rows.cu: rows on their way in, and the first gains
 

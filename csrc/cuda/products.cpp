@@ -36,7 +36,7 @@ void Products::gains(const Batch& batch, const std::int32_t* max, const Subset* 
       rows.ids = subset->ids.data() + store.begin(chunk);
       rows.count = subset->counts[static_cast<std::size_t>(chunk)];
     }
-    launch_gains(store.precision(), batch.operand, rows, max + store.begin(chunk), out, stream.get());
+    launch_gains(store.arithmetic(), batch.operand, rows, max + store.begin(chunk), out, stream.get());
     store.started();
     store.prefetch(chunk + 1);
   }
@@ -46,7 +46,7 @@ void Products::similarities(const Batch& batch, std::int32_t* sims, std::int64_t
   RowStore& store = context_.rows;
   for (Index chunk = 0; chunk < store.chunks(); ++chunk) {
     context_.interrupt.poll();
-    launch_similarities(store.precision(), batch.operand, store.chunk(chunk), sims + store.begin(chunk),
+    launch_similarities(store.arithmetic(), batch.operand, store.chunk(chunk), sims + store.begin(chunk),
                         stride, context_.stream.get());
     store.started();
     store.prefetch(chunk + 1);
@@ -64,7 +64,7 @@ void Products::strips(const Batch& batch, const Strip& use, const float* factors
     for (Index first = 0; first < rows.count; first += most) {
       context_.interrupt.poll();
       const Index part = std::min<Index>(most, rows.count - first);
-      launch_similarities(store.precision(), batch.operand, part_of(rows, first, part), strip_.data(), most,
+      launch_similarities(store.arithmetic(), batch.operand, part_of(rows, first, part), strip_.data(), most,
                           context_.stream.get());
       use(store.begin(chunk) + first, part, strip_.data(), most);
     }
@@ -86,7 +86,7 @@ void for_all_pairs(const Context& context, const std::function<void(PassSide& si
   };
   const auto tiles = [&](Index chunk) {
     const Index rows = store.end(chunk) - store.begin(chunk);
-    return static_cast<std::int32_t>(divide_up(rows, tile_rows(store.precision())));
+    return static_cast<std::int32_t>(divide_up(rows, tile_rows(store.arithmetic())));
   };
   const auto n = static_cast<double>(context.n);
   double done = 0.0;

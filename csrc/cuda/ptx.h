@@ -13,9 +13,9 @@ namespace qdit::cuda {
 
 inline constexpr unsigned kFullWarp = 0xffffffffu;
 
-// Dynamic shared memory of the running kernel.
+// Dynamic shared memory of the running kernel. wgmma's swizzle repeats every 1024 bytes of its addresses.
 __device__ __forceinline__ unsigned char* shared_memory() {
-  extern __shared__ __align__(128) unsigned char qdit_shared[];
+  extern __shared__ __align__(1024) unsigned char qdit_shared[];
   return qdit_shared;
 }
 
@@ -50,6 +50,21 @@ __device__ __forceinline__ void multiply_add(float (&sum)[4], const std::uint32_
       "{%0, %1, %2, %3};\n"
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// threadIdx.x, read anew: what follows from it is not kept in registers from one turn of a loop to the next.
+__device__ __forceinline__ int thread_anew() {
+  int thread;
+  asm volatile("mov.u32 %0, %%tid.x;\n" : "=r"(thread));
+  return thread;
+}
+
+// If a > b, to += step; in two instructions, of which the compiler makes three.
+__device__ __forceinline__ void add_if_above(std::uint32_t& to, std::int32_t a, std::int32_t b,
+                                             std::uint32_t step) {
+  asm("{\n.reg .pred above;\nsetp.gt.s32 above, %1, %2;\n@above add.u32 %0, %0, %3;\n}\n"
+      : "+r"(to)
+      : "r"(a), "r"(b), "r"(step));
 }
 
 template <class T>

@@ -29,18 +29,7 @@ std::size_t upload_bytes(const PoolOptions& options) {
 
 }  // namespace
 
-Precision choose_precision(const PoolOptions& options) {
-  if (options.precision == "float16") return Precision::kHalf;
-  if (options.precision == "split") return Precision::kSplit;
-  const bool half = options.rows.dtype == DType::kFloat16 || options.rows.dtype == DType::kBFloat16;
-  return half ? Precision::kHalf : Precision::kSplit;
-}
-
-std::string device_text(int device, Precision precision) {
-  return describe(device) + ", " + (precision == Precision::kSplit ? "split" : "float16") + " products";
-}
-
-RowStore::RowStore(Device& device, const Stream& stream, const PoolOptions& options, Precision precision,
+RowStore::RowStore(Device& device, const Stream& stream, const PoolOptions& options, const Arithmetic& how,
                    Interrupt& interrupt)
     : device_(device),
       stream_(stream),
@@ -50,11 +39,12 @@ RowStore::RowStore(Device& device, const Stream& stream, const PoolOptions& opti
       on_device_(options.on_device),
       metric_(options.metric),
       zero_rows_(options.zero_rows),
-      precision_(precision),
+      arithmetic_(how),
+      precision_(how.precision),
       n_(rows_.n),
       stride_(static_cast<std::int32_t>(divide_up(rows_.d, kRowItems) * kRowItems)),
       chunk_rows_(n_),
-      borrowed_(on_device_ && precision == Precision::kHalf && rows_.dtype == DType::kFloat16 &&
+      borrowed_(on_device_ && precision_ == Precision::kHalf && rows_.dtype == DType::kFloat16 &&
                 rows_.d % kRowItems == 0 && reinterpret_cast<std::uintptr_t>(rows_.data) % 16 == 0),
       uploader_(device, interrupt, upload_bytes(options)) {
   if (n_ > INT32_MAX / 2) throw std::invalid_argument("embeddings: too many rows for backend \"cuda\".");

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "cuda/device.h"
@@ -22,18 +21,13 @@ struct Batch {
   Operand operand;
 };
 
-// What options ask for: float16 products for rows that are no wider, unless told otherwise.
-Precision choose_precision(const PoolOptions& options);
-// What a result is recorded with: the device, and how it multiplies.
-std::string device_text(int device, Precision precision);
-
 class RowStore {
  public:
   // Reads all rows once and checks them: std::invalid_argument names the first bad one.
-  RowStore(Device& device, const Stream& stream, const PoolOptions& options, Precision precision,
+  RowStore(Device& device, const Stream& stream, const PoolOptions& options, const Arithmetic& how,
            Interrupt& interrupt);
 
-  Precision precision() const { return precision_; }
+  const Arithmetic& arithmetic() const { return arithmetic_; }
   double scale() const { return scale_; }
   double range() const { return range_; }
   std::int32_t floor() const { return floor_; }
@@ -95,6 +89,7 @@ class RowStore {
   bool on_device_;
   Metric metric_;
   ZeroRows zero_rows_;
+  Arithmetic arithmetic_;
   Precision precision_;
   Index n_;
   std::int32_t stride_;

@@ -5,6 +5,8 @@
 // walked; in those on it the tiles below it are skipped.
 #pragma once
 
+#include <math.h>
+
 #include <cstdint>
 
 #include "engine/host_device.h"
@@ -44,27 +46,51 @@ struct TileMap {
       across = square / height;
       down = square % height;
     }
-    TilePlace place;
-    place.row = static_cast<std::int32_t>(down) * kSquare + inside % kSquare;
-    place.column = static_cast<std::int32_t>(across) * kSquare + inside / kSquare;
-    place.used = place.row < rows && place.column < columns && (!symmetric || place.row <= place.column);
-    return place;
+    return in_square(static_cast<std::int32_t>(down), static_cast<std::int32_t>(across), inside);
   }
 
  private:
+  friend struct TileWalk;
+
+  QDIT_HD TilePlace in_square(std::int32_t down, std::int32_t across, std::int32_t inside) const {
+    TilePlace place;
+    place.row = down * kSquare + inside % kSquare;
+    place.column = across * kSquare + inside / kSquare;
+    place.used = place.row < rows && place.column < columns && (!symmetric || place.row <= place.column);
+    return place;
+  }
   // The largest c with c (c + 1) / 2 <= square.
   QDIT_HD static std::int64_t column_of(std::int64_t square) {
-    std::int64_t low = 0;
-    std::int64_t high = 1 << 26;  // squares of 2^35 rows
-    while (low < high) {
-      const std::int64_t middle = (low + high + 1) / 2;
-      if (middle * (middle + 1) / 2 <= square) {
-        low = middle;
-      } else {
-        high = middle - 1;
+    auto c = static_cast<std::int64_t>((sqrt(8.0 * static_cast<double>(square) + 1.0) - 1.0) / 2.0);
+    while (c * (c + 1) / 2 > square) --c;  // what rounding may have moved
+    while ((c + 1) * (c + 2) / 2 <= square) ++c;
+    return c;
+  }
+};
+
+// at(index) for numbers that grow by steps, without its divisions.
+struct TileWalk {
+  TileMap map;
+  std::int32_t down = 0;  // of the square
+  std::int32_t across = 0;
+  std::int32_t inside = 0;  // number of the tile in it
+
+  QDIT_HD TileWalk(const TileMap& of, std::int64_t index) : map(of) {
+    const std::int64_t first = index - index % (kSquare * kSquare);
+    const TilePlace corner = map.at(first);
+    down = corner.row / kSquare;
+    across = corner.column / kSquare;
+    inside = static_cast<std::int32_t>(index - first);
+  }
+  QDIT_HD TilePlace place() const { return map.in_square(down, across, inside); }
+  QDIT_HD void advance(std::int32_t step) {
+    const std::int32_t height = (map.rows + kSquare - 1) / kSquare;
+    for (inside += step; inside >= kSquare * kSquare; inside -= kSquare * kSquare) {
+      if (++down == (map.symmetric ? across + 1 : height)) {
+        down = 0;
+        ++across;
       }
     }
-    return low;
   }
 };
 

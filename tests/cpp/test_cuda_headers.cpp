@@ -5,6 +5,7 @@
 #include <numeric>
 #include <random>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "check.h"
@@ -132,6 +133,36 @@ TEST(every_tile_on_and_above_the_diagonal_is_walked_once) {
     CHECK(tiles_walked({tiles, tiles, true}, seen) == tiles * (tiles + 1) / 2);
     CHECK(static_cast<int>(seen.size()) == tiles * (tiles + 1) / 2);
     for (const auto& [row, column] : seen) CHECK(row <= column && column < tiles);
+  }
+}
+
+TEST(a_walk_by_steps_comes_to_the_same_tiles) {
+  for (const auto& [rows, columns, symmetric] :
+       {std::tuple{65, 65, true}, {17, 17, true}, {33, 40, false}, {3, 70, false}}) {
+    const TileMap map{rows, columns, symmetric};
+    const std::int64_t all = map.squares() * kSquare * kSquare;
+    for (const int step : {1, 7, 132, 264, 1000}) {
+      for (const std::int64_t first : {std::int64_t{0}, std::int64_t{5}, all / 3, all - 1}) {
+        TileWalk walk(map, first);
+        for (std::int64_t i = first; i < all; i += step, walk.advance(step)) {
+          const TilePlace place = walk.place();
+          const TilePlace wanted = map.at(i);
+          CHECK(place.used == wanted.used && place.row == wanted.row && place.column == wanted.column);
+        }
+      }
+    }
+  }
+}
+
+TEST(squares_of_a_triangle_are_found_from_their_numbers) {
+  for (const std::int64_t c : {1L, 2L, 3L, 1000L, 47453132L, 1L << 25}) {
+    const std::int64_t first = c * (c + 1) / 2;  // of column c
+    const TileMap map{1 << 30, 1 << 30, true};
+    for (const std::int64_t square : {first - 1, first}) {
+      const TilePlace place = map.at(square * kSquare * kSquare);
+      CHECK(place.column / kSquare == (square < first ? c - 1 : c));
+      CHECK(place.row / kSquare == (square < first ? c - 1 : 0));
+    }
   }
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <numeric>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "block.h"
@@ -32,15 +33,16 @@ using qdit::cuda::emulation::Lane;
 constexpr std::size_t kStack = 128 * 1024;
 constexpr std::size_t kCanary = 64;
 
-[[noreturn]] void fail(const char* what) {
-  std::fprintf(stderr, "CUDA emulation: block %u, thread %u: %s\n", blockIdx.x, threadIdx.x, what);
-  std::abort();
-}
+using qdit::cuda::emulation::fail;
 
 struct Copy {
   unsigned char* to;
   const void* from;
   int bytes;
+};
+struct Copies {
+  std::vector<Copy> all;
+  bool done = false;
 };
 
 struct Fiber {
@@ -55,7 +57,7 @@ struct Fiber {
   const std::uint64_t* phase = nullptr;  // waits until this is no longer ...
   std::uint64_t seen = 0;                // ... that
   std::vector<Copy> copies;              // not committed yet
-  std::deque<std::vector<Copy>> groups;
+  std::deque<Copies> groups;
 };
 
 // Threads that wait for each other: each phase ends when all have come.
@@ -73,6 +75,7 @@ struct Warp {
 struct Block {
   std::vector<Fiber> fibers;
   std::vector<Warp> warps;
+  std::vector<Meeting> warpgroups;
   Meeting barrier;
   unsigned threads = 0;
   unsigned left = 0;
@@ -139,18 +142,23 @@ void resume(Fiber& fiber) {
 #endif
 }
 
-void run_copies(const std::vector<Copy>& copies) {
-  for (const Copy& copy : copies) {
+std::size_t unit_of(const Copy& copy) { return static_cast<std::size_t>(copy.to - block.shared) / 16; }
+
+void run_copies(Copies& copies) {
+  if (std::exchange(copies.done, true)) return;
+  for (const Copy& copy : copies.all) {
     std::memset(copy.to, 0, 16);
     if (copy.bytes > 0) std::memcpy(copy.to, copy.from, static_cast<std::size_t>(copy.bytes));
+    qdit::cuda::emulation::copy_landed(unit_of(copy));
   }
 }
 
 void thread_main() {
   (*block.body)();
   Fiber& fiber = *block.running;
-  for (const auto& group : fiber.groups) run_copies(group);
+  for (Copies& group : fiber.groups) run_copies(group);
   fiber.groups.clear();
+  qdit::cuda::emulation::thread_ends();
   fiber.done = true;
   --block.left;
   if (block.barrier.arrived > 0 && block.barrier.arrived == block.left)
@@ -193,20 +201,8 @@ bool last_of(Meeting& meeting, unsigned wanted) {
 }
 
 double half(std::uint32_t pair, int i) {
-  static const std::vector<double> values = [] {
-    std::vector<double> all(65536);
-    for (unsigned bits = 0; bits < all.size(); ++bits) {
-      all[bits] = static_cast<double>(qdit::cuda::half_to_float(static_cast<std::uint16_t>(bits)));
-    }
-    return all;
-  }();
+  static const double* const values = qdit::cuda::emulation::half_values();
   return values[(pair >> (16 * i)) & 0xffff];
-}
-
-// Tensor cores cut off what a float32 cannot hold.
-float cut_off(double value) {
-  const auto near = static_cast<float>(value);
-  return std::fabs(static_cast<double>(near)) > std::fabs(value) ? std::nextafterf(near, 0.0f) : near;
 }
 
 void multiply(Lane* const (&lanes)[32]) {
@@ -233,7 +229,8 @@ void multiply(Lane* const (&lanes)[32]) {
   for (int l = 0; l < 32; ++l) {
     for (int e = 0; e < 4; ++e) {
       float& sum = lanes[l]->sum[e];
-      sum = cut_off(static_cast<double>(sum) + sums[l / 4 + e / 2 * 8][l % 4 * 2 + e % 2]);
+      sum = qdit::cuda::emulation::cut_off(static_cast<double>(sum) +
+                                           sums[l / 4 + e / 2 * 8][l % 4 * 2 + e % 2]);
     }
   }
 }
@@ -276,6 +273,34 @@ void execute(Instruction instruction, Lane* const (&lanes)[32]) {
 
 namespace qdit::cuda::emulation {
 
+void fail(const char* what) {
+  std::fprintf(stderr, "CUDA emulation: block %u, thread %u: %s\n", blockIdx.x, threadIdx.x, what);
+  std::abort();
+}
+
+const double* half_values() {
+  static const std::vector<double> values = [] {
+    std::vector<double> all(65536);
+    for (unsigned i = 0; i < all.size(); ++i) {
+      all[i] = static_cast<double>(half_to_float(static_cast<std::uint16_t>(i)));
+    }
+    return all;
+  }();
+  return values.data();
+}
+
+// Tensor cores cut off what a float32 cannot hold.
+float cut_off(double value) {
+  const auto near = static_cast<float>(value);
+  return std::fabs(static_cast<double>(near)) > std::fabs(value) ? std::nextafterf(near, 0.0f) : near;
+}
+
+bool coin() { return block.random() % 2 == 0; }
+std::size_t shared_size() { return block.shared_bytes; }
+unsigned threads_of_block() { return block.threads; }
+bool meet_warpgroup() { return last_of(block.warpgroups[threadIdx.x / 128], 128); }
+void end_meeting() { ++block.warpgroups[threadIdx.x / 128].phase; }
+
 int lane_of_thread() { return static_cast<int>(threadIdx.x % 32); }
 unsigned char* shared_base() { return block.shared; }
 
@@ -304,18 +329,16 @@ void copy_async(std::uint32_t to, const void* from, int bytes) {
 // A copy may be done at once or at the last moment.
 void commit() {
   Fiber& fiber = *block.running;
-  if (block.random() % 2 == 0) {
-    run_copies(fiber.copies);
-    fiber.copies.clear();
-  }
-  fiber.groups.push_back(std::move(fiber.copies));
+  fiber.groups.push_back({std::move(fiber.copies), false});
   fiber.copies.clear();
+  if (coin()) run_copies(fiber.groups.back());
 }
 
 void wait(int pending) {
   auto& groups = block.running->groups;
   while (groups.size() > static_cast<std::size_t>(pending)) {
     run_copies(groups.front());
+    for (const Copy& copy : groups.front().all) copy_waited(unit_of(copy));
     groups.pop_front();
   }
 }
@@ -344,6 +367,7 @@ void run_block(unsigned number, unsigned threads, std::size_t shared_bytes,
   if (threads % 32 != 0) fail("a block that is not of whole warps");
   if (block.fibers.size() < threads) block.fibers.resize(threads);
   block.warps.assign(threads / 32, {});
+  block.warpgroups.assign(threads / 128, {});
   block.barrier = {};
   block.threads = block.left = threads;
   block.body = &body;
@@ -351,6 +375,7 @@ void run_block(unsigned number, unsigned threads, std::size_t shared_bytes,
   const auto start = (reinterpret_cast<std::uintptr_t>(block.memory.data()) + 127) & ~std::uintptr_t{127};
   block.shared = reinterpret_cast<unsigned char*>(start);
   block.shared_bytes = shared_bytes;
+  warpgroups_start(threads, shared_bytes);
   for (unsigned thread = 0; thread < threads; ++thread) prepare(block.fibers[thread], thread);
   std::vector<unsigned> lanes(32);
   std::iota(lanes.begin(), lanes.end(), 0u);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 
 namespace qdit::cuda::emulation {
@@ -8,5 +9,22 @@ namespace qdit::cuda::emulation {
 // Runs the threads of block `number` to their ends.
 void run_block(unsigned number, unsigned threads, std::size_t shared_bytes,
                const std::function<void()>& body);
+
+// For the instructions of warpgroups (warpgroup.cpp), of the block that runs.
+[[noreturn]] void fail(const char* what);
+const double* half_values();  // by their bits
+float cut_off(double value);  // to float32 towards zero, as tensor cores do
+bool coin();
+std::size_t shared_size();
+unsigned threads_of_block();
+// Waits for the other threads of the warpgroup; true for the one that came last, which calls end_meeting().
+bool meet_warpgroup();
+void end_meeting();
+
+// What block.cpp tells warpgroup.cpp.
+void warpgroups_start(unsigned threads, std::size_t shared_bytes);
+void copy_landed(std::size_t unit);  // 16 bytes of an asynchronous copy by this thread are there ...
+void copy_waited(std::size_t unit);  // ... and the thread knows
+void thread_ends();
 
 }  // namespace qdit::cuda::emulation

@@ -2,6 +2,7 @@
 // sections on ldmatrix and on mma.m16n8k16.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -26,10 +27,19 @@ void copy_async(std::uint32_t to, const void* from, int bytes);
 void commit();
 void wait(int pending);
 void block_barrier();
+void fence_async_proxy();
+void wgmma_fence();
+void wgmma(float* sums, int count, std::uint64_t a, std::uint64_t b, bool add);
+void wgmma_commit();
+void wgmma_wait(int pending);
 int lane_of_thread();
 
 }  // namespace emulation
 
+inline int thread_anew() { return static_cast<int>(threadIdx.x); }
+inline void add_if_above(std::uint32_t& to, std::int32_t a, std::int32_t b, std::uint32_t step) {
+  if (a > b) to += step;
+}
 inline unsigned char* shared_memory() { return emulation::shared_base(); }
 inline std::uint32_t shared_address(const void* pointer) {
   return static_cast<std::uint32_t>(static_cast<const unsigned char*>(pointer) - emulation::shared_base());
@@ -85,5 +95,19 @@ inline void sync_warp() {
   emulation::run_together(emulation::Instruction::kSyncWarp, lane);
 }
 inline void sync_block() { emulation::block_barrier(); }
+
+inline void fence_async_proxy() { emulation::fence_async_proxy(); }
+inline void wgmma_fence() { emulation::wgmma_fence(); }
+inline void wgmma_commit() { emulation::wgmma_commit(); }
+template <int kPending>
+void wgmma_wait() {
+  emulation::wgmma_wait(kPending);
+}
+template <std::size_t kCount>
+void wgmma_settle(float (& /*sums*/)[kCount]) {}
+template <std::size_t kCount>
+void multiply_add_async(float (&sums)[kCount], std::uint64_t a, std::uint64_t b, bool add) {
+  emulation::wgmma(sums, static_cast<int>(kCount), a, b, add);
+}
 
 }  // namespace qdit::cuda

@@ -35,7 +35,9 @@ std::map<void*, std::pair<void*, std::size_t>> allocations;  // by pointer: its 
 std::map<const void*, int> shared_limits;
 std::size_t used = 0;
 thread_local cudaError_t last = cudaSuccess;
-constexpr int kDevices = 2;  // of one memory: the second is there to be current or not
+constexpr int kSharedBytes = 227 * 1024;  // that a block may take
+constexpr int kMultiprocessors = 2;       // few, so that blocks that walk tiles walk some
+constexpr int kDevices = 2;               // of one memory: the second is there to be current or not
 thread_local int current = 0;
 
 std::size_t device_bytes() {
@@ -90,10 +92,14 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   if (device < 0 || device >= kDevices) return result(cudaErrorInvalidDevice);
   *properties = {};
   std::snprintf(properties->name, sizeof properties->name, "emulation on the host");
-  properties->major = 9;
-  properties->multiProcessorCount = 4;
+  properties->major = device == 0 ? 9 : 8;  // the second has no wgmma
+  properties->multiProcessorCount = kMultiprocessors;
   properties->totalGlobalMem = device_bytes();
-  properties->sharedMemPerBlockOptin = 227 * 1024;
+  properties->sharedMemPerBlockOptin = kSharedBytes;
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr /*attribute*/, int /*device*/) {
+  *value = kMultiprocessors;
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
@@ -141,7 +147,9 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
 cudaError_t cudaFree(void* pointer) {
   const std::lock_guard lock(mutex);
   drain_all();
-  if (pointer == nullptr) return cudaSuccess;
+  if (pointer == nullptr) {  // as a device answers, or one that a kernel has left unusable
+    return std::getenv("QDIT_EMULATED_LOST") == nullptr ? cudaSuccess : result(cudaErrorInvalidValue);
+  }
   const auto found = allocations.find(pointer);
   if (found == allocations.end()) return result(cudaErrorInvalidValue);
   const auto [mapping, size] = found->second;
@@ -224,7 +232,8 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute /*attribute*/, int value) {
-  if (value > 227 * 1024) return result(cudaErrorInvalidValue);
+  const char* text = std::getenv("QDIT_EMULATED_SHARED");
+  if (value > (text == nullptr ? kSharedBytes : std::atoi(text))) return result(cudaErrorInvalidValue);
   shared_limits[kernel] = value;
   return cudaSuccess;
 }
