@@ -1,5 +1,6 @@
 """Every compiled variant of the engine as one fixture, so that each behaviour has one test body."""
 
+import os
 import signal
 from dataclasses import dataclass
 from typing import Any
@@ -131,9 +132,17 @@ def _variants() -> list[Variant]:
     return [Variant("reference"), *cpu, *CUDA]
 
 
+def skip_without_cuda() -> None:
+    """Skip where CUDA cannot be used; a library that was named and cannot be used is a failure."""
+    status = _core.cuda_status()
+    if not status["usable"]:
+        give_up = pytest.fail if "QDIT_CUDA_LIBRARY" in os.environ else pytest.skip
+        give_up(f"cuda: {status['reason']}")
+
+
 def _runs_here(variant: Variant) -> Variant:
-    if variant.backend == "cuda" and not _core.cuda_status()["usable"]:
-        pytest.skip(f"cuda: {_core.cuda_status()['reason']}")
+    if variant.backend == "cuda":
+        skip_without_cuda()
     if variant.simd is not None and variant.simd not in _core.build_info()["simd_supported"]:
         pytest.skip(f"this processor does not run {variant.simd}")
     return variant

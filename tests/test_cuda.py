@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import qdit
-from conftest import Variant
+from conftest import Variant, skip_without_cuda
 from oracle import clustered_rows, integer_rows, naive_greedy, replay
 from qdit import _core
 
@@ -67,8 +67,7 @@ def test_similarities_are_symmetric_to_the_last_bit(cuda):
 
 
 def test_the_precision_follows_the_storage_type():
-    if not _core.cuda_status()["usable"]:
-        pytest.skip(f"cuda: {_core.cuda_status()['reason']}")
+    skip_without_cuda()
     for dtype, precision in (("float16", "float16"), ("bfloat16", "float16"), ("float32", "split")):
         engine = Variant("cuda").engine(clustered_rows(30, 8, seed=1, dtype=dtype))
         assert f"{precision} products" in engine.stats()["device"]

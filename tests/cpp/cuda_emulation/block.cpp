@@ -21,9 +21,9 @@
 #include <ucontext.h>
 #endif
 
-thread_local uint3 threadIdx;
-thread_local uint3 blockIdx;
-thread_local uint3 gridDim;
+thread_local constinit uint3 threadIdx{};
+thread_local constinit uint3 blockIdx{};
+thread_local constinit uint3 gridDim{};
 
 namespace {
 
@@ -93,7 +93,8 @@ struct Block {
 #endif
 };
 
-thread_local Block block;
+// A pointer: what has a constructor is reached through a call, and kernels get here at every instruction.
+thread_local constinit Block* block = nullptr;
 
 #if defined(__x86_64__)
 extern "C" void qdit_switch_stack(void** save, void* load);
@@ -123,26 +124,26 @@ qdit_switch_stack:
 #endif
 
 void give_way() {
-  Fiber& fiber = *block.running;
+  Fiber& fiber = *block->running;
 #if defined(__x86_64__)
-  qdit_switch_stack(&fiber.pointer, block.scheduler);
+  qdit_switch_stack(&fiber.pointer, block->scheduler);
 #else
-  swapcontext(&fiber.context, &block.scheduler);
+  swapcontext(&fiber.context, &block->scheduler);
 #endif
   threadIdx.x = fiber.thread;
 }
 
 void resume(Fiber& fiber) {
-  block.running = &fiber;
+  block->running = &fiber;
   threadIdx.x = fiber.thread;
 #if defined(__x86_64__)
-  qdit_switch_stack(&block.scheduler, fiber.pointer);
+  qdit_switch_stack(&block->scheduler, fiber.pointer);
 #else
-  swapcontext(&block.scheduler, &fiber.context);
+  swapcontext(&block->scheduler, &fiber.context);
 #endif
 }
 
-std::size_t unit_of(const Copy& copy) { return static_cast<std::size_t>(copy.to - block.shared) / 16; }
+std::size_t unit_of(const Copy& copy) { return static_cast<std::size_t>(copy.to - block->shared) / 16; }
 
 void run_copies(Copies& copies) {
   if (std::exchange(copies.done, true)) return;
@@ -154,14 +155,14 @@ void run_copies(Copies& copies) {
 }
 
 void thread_main() {
-  (*block.body)();
-  Fiber& fiber = *block.running;
+  (*block->body)();
+  Fiber& fiber = *block->running;
   for (Copies& group : fiber.groups) run_copies(group);
   fiber.groups.clear();
   qdit::cuda::emulation::thread_ends();
   fiber.done = true;
-  --block.left;
-  if (block.barrier.arrived > 0 && block.barrier.arrived == block.left)
+  --block->left;
+  if (block->barrier.arrived > 0 && block->barrier.arrived == block->left)
     fail("a thread left before a barrier");
   give_way();
   fail("resumed after its end");
@@ -172,7 +173,9 @@ void prepare(Fiber& fiber, unsigned thread) {
   fiber.done = false;
   fiber.phase = nullptr;
 #if defined(__x86_64__)
-  auto top = reinterpret_cast<std::uintptr_t>(fiber.stack.get() + kStack) & ~std::uintptr_t{15};
+  // Not all at the same place of a page: they would share few lines of the cache.
+  auto top = (reinterpret_cast<std::uintptr_t>(fiber.stack.get() + kStack) & ~std::uintptr_t{15}) -
+             thread % 32 * std::uintptr_t{192};
   auto* slots =
       reinterpret_cast<void**>(top) - 8;  // six registers, the entry, and a return address never used
   std::fill_n(slots, 8, nullptr);
@@ -193,7 +196,7 @@ bool last_of(Meeting& meeting, unsigned wanted) {
     meeting.arrived = 0;
     return true;
   }
-  Fiber& fiber = *block.running;
+  Fiber& fiber = *block->running;
   fiber.phase = &meeting.phase;
   fiber.seen = meeting.phase;
   give_way();
@@ -205,32 +208,34 @@ double half(std::uint32_t pair, int i) {
   return values[(pair >> (16 * i)) & 0xffff];
 }
 
+using Columns = double __attribute__((vector_size(64)));  // the eight of a row of the result
+
+// The same bits in every clone: nothing is fused.
+#if defined(__x86_64__)
+__attribute__((target_clones("avx2", "default")))
+#endif
 void multiply(Lane* const (&lanes)[32]) {
   double a[16][16];
-  double b[16][8];  // by column of the rows, so that the loop below runs along the result
+  Columns b[16];
   for (int l = 0; l < 32; ++l) {
+    const Lane& lane = *lanes[l];
     for (int i = 0; i < 2; ++i) {
       const int group = l / 4;
       const int column = l % 4 * 2 + i;
-      a[group][column] = half(lanes[l]->in[0], i);
-      a[group + 8][column] = half(lanes[l]->in[1], i);
-      a[group][column + 8] = half(lanes[l]->in[2], i);
-      a[group + 8][column + 8] = half(lanes[l]->in[3], i);
-      b[column][group] = half(lanes[l]->in[4], i);
-      b[column + 8][group] = half(lanes[l]->in[5], i);
+      a[group][column] = half(lane.in[0], i);
+      a[group + 8][column] = half(lane.in[1], i);
+      a[group][column + 8] = half(lane.in[2], i);
+      a[group + 8][column + 8] = half(lane.in[3], i);
+      b[column][group] = half(lane.in[4], i);
+      b[column + 8][group] = half(lane.in[5], i);
     }
   }
-  double sums[16][8] = {};
   for (int row = 0; row < 16; ++row) {
-    for (int k = 0; k < 16; ++k) {
-      for (int column = 0; column < 8; ++column) sums[row][column] += a[row][k] * b[k][column];
-    }
-  }
-  for (int l = 0; l < 32; ++l) {
-    for (int e = 0; e < 4; ++e) {
-      float& sum = lanes[l]->sum[e];
-      sum = qdit::cuda::emulation::cut_off(static_cast<double>(sum) +
-                                           sums[l / 4 + e / 2 * 8][l % 4 * 2 + e % 2]);
+    Columns sums{};
+    for (int k = 0; k < 16; ++k) sums += a[row][k] * b[k];
+    for (int column = 0; column < 8; ++column) {
+      float& sum = lanes[row % 8 * 4 + column / 2]->sum[row / 8 * 2 + column % 2];
+      sum = qdit::cuda::emulation::cut_off(static_cast<double>(sum) + sums[column]);
     }
   }
 }
@@ -240,8 +245,8 @@ void load_matrices(Lane* const (&lanes)[32]) {
     for (int matrix = 0; matrix < 4; ++matrix) {
       const std::uint32_t from = lanes[matrix * 8 + l / 4]->address;
       if (from % 16 != 0) fail("ldmatrix from an address that is no multiple of 16");
-      if (from + 16 > block.shared_bytes) fail("ldmatrix beyond shared memory");
-      std::memcpy(&lanes[l]->out[matrix], block.shared + from + l % 4 * 4, 4);
+      if (from + 16 > block->shared_bytes) fail("ldmatrix beyond shared memory");
+      std::memcpy(&lanes[l]->out[matrix], block->shared + from + l % 4 * 4, 4);
     }
   }
 }
@@ -289,23 +294,17 @@ const double* half_values() {
   return values.data();
 }
 
-// Tensor cores cut off what a float32 cannot hold.
-float cut_off(double value) {
-  const auto near = static_cast<float>(value);
-  return std::fabs(static_cast<double>(near)) > std::fabs(value) ? std::nextafterf(near, 0.0f) : near;
-}
-
-bool coin() { return block.random() % 2 == 0; }
-std::size_t shared_size() { return block.shared_bytes; }
-unsigned threads_of_block() { return block.threads; }
-bool meet_warpgroup() { return last_of(block.warpgroups[threadIdx.x / 128], 128); }
-void end_meeting() { ++block.warpgroups[threadIdx.x / 128].phase; }
+bool coin() { return block->random() % 2 == 0; }
+std::size_t shared_size() { return block->shared_bytes; }
+unsigned threads_of_block() { return block->threads; }
+bool meet_warpgroup() { return last_of(block->warpgroups[threadIdx.x / 128], 128); }
+void end_meeting() { ++block->warpgroups[threadIdx.x / 128].phase; }
 
 int lane_of_thread() { return static_cast<int>(threadIdx.x % 32); }
-unsigned char* shared_base() { return block.shared; }
+unsigned char* shared_base() { return block->shared; }
 
 void run_together(Instruction instruction, Lane& lane) {
-  Warp& warp = block.warps[threadIdx.x / 32];
+  Warp& warp = block->warps[threadIdx.x / 32];
   if (warp.meeting.arrived == 0) warp.instruction = instruction;
   if (warp.instruction != instruction) fail("the lanes of a warp are at different instructions");
   warp.lanes[threadIdx.x % 32] = &lane;
@@ -315,27 +314,27 @@ void run_together(Instruction instruction, Lane& lane) {
 }
 
 void block_barrier() {
-  if (block.left != block.threads) fail("a barrier after some threads have left");
-  if (last_of(block.barrier, block.threads)) ++block.barrier.phase;
+  if (block->left != block->threads) fail("a barrier after some threads have left");
+  if (last_of(block->barrier, block->threads)) ++block->barrier.phase;
 }
 
 void copy_async(std::uint32_t to, const void* from, int bytes) {
   if (to % 16 != 0 || reinterpret_cast<std::uintptr_t>(from) % 16 != 0) fail("cp.async of unaligned data");
   if (bytes != 0 && bytes != 16) fail("cp.async of a part");
-  if (to + 16 > block.shared_bytes) fail("cp.async beyond shared memory");
-  block.running->copies.push_back({block.shared + to, from, bytes});
+  if (to + 16 > block->shared_bytes) fail("cp.async beyond shared memory");
+  block->running->copies.push_back({block->shared + to, from, bytes});
 }
 
 // A copy may be done at once or at the last moment.
 void commit() {
-  Fiber& fiber = *block.running;
+  Fiber& fiber = *block->running;
   fiber.groups.push_back({std::move(fiber.copies), false});
   fiber.copies.clear();
   if (coin()) run_copies(fiber.groups.back());
 }
 
 void wait(int pending) {
-  auto& groups = block.running->groups;
+  auto& groups = block->running->groups;
   while (groups.size() > static_cast<std::size_t>(pending)) {
     run_copies(groups.front());
     for (const Copy& copy : groups.front().all) copy_waited(unit_of(copy));
@@ -349,7 +348,7 @@ bool run_warp(unsigned warp, const std::vector<unsigned>& lanes, unsigned rounds
   for (unsigned round = 0; round < rounds; ++round) {
     bool again = false;
     for (const unsigned lane : lanes) {
-      Fiber& fiber = block.fibers[warp * 32 + lane];
+      Fiber& fiber = block->fibers[warp * 32 + lane];
       if (fiber.done || (fiber.phase != nullptr && *fiber.phase == fiber.seen)) continue;
       fiber.phase = nullptr;
       resume(fiber);
@@ -363,33 +362,35 @@ bool run_warp(unsigned warp, const std::vector<unsigned>& lanes, unsigned rounds
 
 void run_block(unsigned number, unsigned threads, std::size_t shared_bytes,
                const std::function<void()>& body) {
+  static thread_local const auto own = std::make_unique<Block>();
+  block = own.get();
   blockIdx.x = number;
   if (threads % 32 != 0) fail("a block that is not of whole warps");
-  if (block.fibers.size() < threads) block.fibers.resize(threads);
-  block.warps.assign(threads / 32, {});
-  block.warpgroups.assign(threads / 128, {});
-  block.barrier = {};
-  block.threads = block.left = threads;
-  block.body = &body;
-  block.memory.assign(shared_bytes + 128 + kCanary, 0xff);  // NaN, whatever it is read as
-  const auto start = (reinterpret_cast<std::uintptr_t>(block.memory.data()) + 127) & ~std::uintptr_t{127};
-  block.shared = reinterpret_cast<unsigned char*>(start);
-  block.shared_bytes = shared_bytes;
+  if (block->fibers.size() < threads) block->fibers.resize(threads);
+  block->warps.assign(threads / 32, {});
+  block->warpgroups.assign(threads / 128, {});
+  block->barrier = {};
+  block->threads = block->left = threads;
+  block->body = &body;
+  block->memory.assign(shared_bytes + 128 + kCanary, 0xff);  // NaN, whatever it is read as
+  const auto start = (reinterpret_cast<std::uintptr_t>(block->memory.data()) + 127) & ~std::uintptr_t{127};
+  block->shared = reinterpret_cast<unsigned char*>(start);
+  block->shared_bytes = shared_bytes;
   warpgroups_start(threads, shared_bytes);
-  for (unsigned thread = 0; thread < threads; ++thread) prepare(block.fibers[thread], thread);
+  for (unsigned thread = 0; thread < threads; ++thread) prepare(block->fibers[thread], thread);
   std::vector<unsigned> lanes(32);
   std::iota(lanes.begin(), lanes.end(), 0u);
   unsigned stuck = 0;
-  while (block.left > 0) {
+  while (block->left > 0) {
     // Some warp, for some time, its lanes in some order.
     const unsigned warp =
-        stuck > 0 ? (block.last_warp + 1) % (threads / 32) : block.random() % (threads / 32);
-    block.last_warp = warp;
-    std::shuffle(lanes.begin(), lanes.end(), block.random);
-    stuck = run_warp(warp, lanes, 1 + block.random() % 64) ? 0 : stuck + 1;
+        stuck > 0 ? (block->last_warp + 1) % (threads / 32) : block->random() % (threads / 32);
+    block->last_warp = warp;
+    std::shuffle(lanes.begin(), lanes.end(), block->random);
+    stuck = run_warp(warp, lanes, 1 + block->random() % 64) ? 0 : stuck + 1;
     if (stuck > threads / 32) fail("all threads wait for each other");
   }
-  const unsigned char* canary = block.shared + shared_bytes;
+  const unsigned char* canary = block->shared + shared_bytes;
   if (std::any_of(canary, canary + kCanary, [](unsigned char byte) { return byte != 0xff; })) {
     fail("wrote beyond shared memory");
   }

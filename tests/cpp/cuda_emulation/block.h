@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,7 +14,11 @@ void run_block(unsigned number, unsigned threads, std::size_t shared_bytes,
 // For the instructions of warpgroups (warpgroup.cpp), of the block that runs.
 [[noreturn]] void fail(const char* what);
 const double* half_values();  // by their bits
-float cut_off(double value);  // to float32 towards zero, as tensor cores do
+// Tensor cores cut off what a float32 cannot hold.
+inline float cut_off(double value) {
+  const auto near = static_cast<float>(value);
+  return std::fabs(static_cast<double>(near)) > std::fabs(value) ? std::nextafterf(near, 0.0f) : near;
+}
 bool coin();
 std::size_t shared_size();
 unsigned threads_of_block();

@@ -29,9 +29,9 @@ struct alignas(16) uint4 {
   unsigned x, y, z, w;
 };
 
-extern thread_local uint3 threadIdx;
-extern thread_local uint3 blockIdx;
-extern thread_local uint3 gridDim;
+extern thread_local constinit uint3 threadIdx;
+extern thread_local constinit uint3 blockIdx;
+extern thread_local constinit uint3 gridDim;
 
 // Blocks run one after the other, and a fiber gives way only where it says so.
 template <class T>

@@ -70,9 +70,9 @@ struct State {
   std::vector<Warpgroup> warpgroups;
   long products = 0;  // that were executed
 };
-thread_local State state;
+thread_local constinit State* state = nullptr;  // a pointer, as in block.cpp
 
-Thread& self() { return state.threads[threadIdx.x]; }
+Thread& self() { return state->threads[threadIdx.x]; }
 
 std::uint32_t bits_of(float value) {
   std::uint32_t bits;
@@ -92,7 +92,7 @@ int read_operand(std::uint64_t descriptor, int rows, double* to, int stride) {
       const std::uint32_t at = operand_byte(operand, row, 16 * half);
       if (at + 16 > shared_size()) fail("wgmma reads beyond shared memory");
       const unsigned char* bytes = shared_base() + at;
-      const Unit& unit = state.units[at / 16];
+      const Unit& unit = state->units[at / 16];
       if (unit.state == Unit::kLanded) fail("wgmma reads a copy without fence.proxy.async after its wait");
       if (unit.state != Unit::kFenced || std::memcmp(bytes, unit.bytes.data(), 16) != 0) {
         fail("wgmma reads shared memory that no fenced copy wrote");
@@ -112,13 +112,13 @@ int read_operand(std::uint64_t descriptor, int rows, double* to, int stride) {
 // they go wrong.
 bool goes_wrong() {
   const char* first = std::getenv("QDIT_EMULATED_WRONG_WGMMA");
-  return first != nullptr && state.products >= std::strtol(first, nullptr, 10);
+  return first != nullptr && state->products >= std::strtol(first, nullptr, 10);
 }
 
 // The accumulators of a thread: rows lane / 4 and + 8 of its warp's 16, columns 8 j + 2 (lane % 4) and + 1.
 void execute(Product& product) {
-  static thread_local double a[16][64];
-  static thread_local double b[16][kMostColumns];
+  double a[16][64];
+  double b[16][kMostColumns];
   double sums[kMostColumns];
   const int columns = 2 * product.count;
   const int rows_used = read_operand(product.a, 64, a[0], 64);
@@ -140,7 +140,7 @@ void execute(Product& product) {
   }
   if (goes_wrong()) product.hidden[5]->values[3] += 1.0f;
   product.done = true;
-  ++state.products;
+  ++state->products;
 }
 
 // All products of the warpgroup up to this one, in order.
@@ -166,16 +166,18 @@ void give_back(Thread& thread, const Issued& issued) {
 }  // namespace
 
 void warpgroups_start(unsigned threads, std::size_t shared_bytes) {
-  state.units.assign(shared_bytes / 16, {});
-  state.threads.assign(threads, {});
-  state.warpgroups.assign(threads / kThreads, {});
-  state.products = 0;
+  static thread_local const auto own = std::make_unique<State>();
+  state = own.get();
+  state->units.assign(shared_bytes / 16, {});
+  state->threads.assign(threads, {});
+  state->warpgroups.assign(threads / kThreads, {});
+  state->products = 0;
 }
 
 void copy_landed(std::size_t unit) {
-  state.units[unit].state = Unit::kLanded;
-  state.units[unit].writer = threadIdx.x;
-  std::memcpy(state.units[unit].bytes.data(), shared_base() + 16 * unit, 16);
+  state->units[unit].state = Unit::kLanded;
+  state->units[unit].writer = threadIdx.x;
+  std::memcpy(state->units[unit].bytes.data(), shared_base() + 16 * unit, 16);
 }
 
 void copy_waited(std::size_t unit) { self().waited.push_back(unit); }
@@ -186,7 +188,7 @@ void thread_ends() {
 
 void fence_async_proxy() {
   for (const std::size_t unit : self().waited) {
-    Unit& written = state.units[unit];
+    Unit& written = state->units[unit];
     if (written.state == Unit::kLanded && written.writer == threadIdx.x) written.state = Unit::kFenced;
   }
   self().waited.clear();
@@ -195,11 +197,11 @@ void fence_async_proxy() {
 void wgmma_fence() { self().fenced = true; }
 
 void wgmma(float* sums, int count, std::uint64_t a, std::uint64_t b, bool add) {
-  if (threadIdx.x / kThreads >= state.warpgroups.size()) fail("wgmma needs four warps");
+  if (threadIdx.x / kThreads >= state->warpgroups.size()) fail("wgmma needs four warps");
   if (count % 4 != 0 || count < 4 || 2 * count > kMostColumns) fail("wgmma with a wrong number of columns");
   Thread& thread = self();
   if (!thread.fenced) fail("wgmma without wgmma.fence after its accumulators came back");
-  Warpgroup& warpgroup = state.warpgroups[threadIdx.x / kThreads];
+  Warpgroup& warpgroup = state->warpgroups[threadIdx.x / kThreads];
   if (warpgroup.arriving == nullptr) {
     warpgroup.arriving = std::make_shared<Product>();
     *warpgroup.arriving = {a, b, count, add, false, {}};
@@ -232,7 +234,7 @@ void wgmma_wait(int pending) {
   Thread& thread = self();
   while (thread.groups.size() > static_cast<std::size_t>(pending)) {
     for (const Issued& issued : thread.groups.front()) {
-      execute_up_to(state.warpgroups[threadIdx.x / kThreads], *issued.product);
+      execute_up_to(state->warpgroups[threadIdx.x / kThreads], *issued.product);
       give_back(thread, issued);
     }
     thread.groups.pop_front();
