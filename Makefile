@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIPFLAGS ?= --quiet
 SOURCES := $(shell find csrc cmake python CMakeLists.txt pyproject.toml -type f -not -name '*.pyc')
 NATIVE = $(shell find csrc tests/cpp examples -name '*.h' -o -name '*.c' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
 
@@ -87,7 +88,7 @@ $(VENV)/.demo: $(VENV)/bin/python $(SOURCES)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python $(SOURCES)
-	$(BIN)/python -m pip install --quiet '.[dev]'
+	$(BIN)/python -m pip install $(PIPFLAGS) '.[dev]'
 	touch $@ $(VENV)/.demo
 
 # What more extras need, beside the qdit that is installed: it is not built again.
