@@ -120,7 +120,7 @@ class Builder {
       stats["device_bytes"] = builder_->peak_bytes();
     }
     auto* pairs = result.table.pairs.release();
-    const py::capsule owner(pairs, [](void* memory) { std::free(memory); });
+    const py::capsule owner(pairs, [](void* held) { std::free(held); });
     const py::ssize_t count = result.table.offsets.back();
     return py::make_tuple(to_array(result.table.offsets), py::array_t<Neighbor>(count, pairs, owner), stats);
   }
