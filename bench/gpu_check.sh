@@ -78,7 +78,7 @@ run_tests() {
   "${pytest[@]}" tests/test_cuda.py tests/test_engine_gains.py tests/test_engine_options.py \
     tests/test_engine_progress.py tests/test_engine_rows.py tests/test_greedy_exact.py tests/test_greedy_replay.py \
     tests/test_greedy_stochastic.py tests/test_invariance.py tests/test_constraints_engine.py \
-    tests/test_graph.py tests/test_graph_select.py tests/test_method_sparse.py \
+    tests/test_graph.py tests/test_graph_select.py tests/test_method_sparse.py tests/test_distributed_engine.py \
     -k "cuda or cupy or torch" | tee "$work/tests.txt"
   # none may skip: but those that only the emulation can run
   ! grep -E '^SKIPPED' "$work/tests.txt" | grep -v 'emulated device'

@@ -49,6 +49,7 @@ if(qdit_cuda_found)
     csrc/cuda/candidate_pass.cpp
     csrc/cuda/cover.cu
     csrc/cuda/cuda_backend.cpp
+    csrc/cuda/cuda_shard.cpp
     csrc/cuda/device.cpp
     csrc/cuda/graph.cu
     csrc/cuda/graph_builder.cpp
@@ -60,6 +61,7 @@ if(qdit_cuda_found)
     csrc/cuda/products.cpp
     csrc/cuda/products.cu
     csrc/cuda/row_store.cpp
+    csrc/cuda/row_sums.cpp
     csrc/cuda/rows.cu
     csrc/cuda/tracker.cpp
     csrc/cuda/uploader.cpp

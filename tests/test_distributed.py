@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qdit
+from conftest import skip_without_cuda
 from oracle import replay
 from qdit import distributed
 from qdit.cli import main
@@ -77,6 +78,37 @@ def test_reference_backend_agrees_with_itself_and_the_oracle():
     assert_same(got, wanted)
     assert got.params["method"] == "lazy"
     replay(rows, got.indices, quality, 0.5, k=12, gains=got.gains)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("alpha", [0.0, 0.7])
+def test_cuda_picks_what_one_device_picks(dtype, alpha):
+    skip_without_cuda()
+    rows, quality = pool(260, dtype=dtype)
+    wanted = qdit.select(rows, quality, alpha, 12, backend="cuda", method="lazy")
+    for places in ([], [100], [1, 200]):
+        got = select(cut(rows, *places), quality, alpha, 12, backend="cuda")
+        assert_same(got, wanted)
+        assert got.params["method"] == "lazy"
+        assert got.params["backend"] == got.stats["backend"] == "cuda"
+        assert got.params["precision"] == wanted.params["precision"]
+
+
+def test_two_rounds_on_cuda():
+    skip_without_cuda()
+    rows, quality = pool(260)
+    options = {"parts": 1, "address": "in-process", "floor": 0.0}
+    got = distributed.two_round(cut(rows, 100), quality, 0.5, 8, backend="cuda", **options)
+    wanted = qdit.select(rows, quality, 0.5, 8, backend="cuda", method="exact", floor=0.0)
+    assert np.array_equal(got.indices, wanted.indices)
+
+
+def test_cuda_keeps_no_lists_for_others():
+    skip_without_cuda()
+    rows, quality = pool(60)
+    for method in ("exact", "sparse"):
+        with pytest.raises(ValueError, match="lists of pairs"):
+            select([rows], quality, 0.5, 3, backend="cuda", method=method)
 
 
 def test_the_oracle_finds_every_pick_the_best_of_its_step():
@@ -238,7 +270,6 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(tmp_path):
         ({"k": 1000}, "wanted at most 100"),
         ({"quality": [np.ones(50)]}, "one for each of the 2 shards"),
         ({"quality": np.ones(99)}, "quality"),
-        ({"backend": "cuda"}, "cannot be a part of a larger pool"),
         ({"method": "naive"}, "method"),
         ({"method": "exact", "backend": "reference"}, "use 'lazy'"),
     ],

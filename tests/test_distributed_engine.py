@@ -3,19 +3,27 @@
 import numpy as np
 import pytest
 
+from conftest import skip_without_cuda
 from qdit._core import Engine, Shard, pick_among
 from shards import cut, pool
 
 
-@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.fixture(params=["cpu", "reference", "cuda"])
+def backend(request):
+    if request.param == "cuda":
+        skip_without_cuda()
+    return request.param
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
 @pytest.mark.parametrize("metric", ["cosine", "dot"])
-def test_partial_gains_and_increases_add_up(backend, metric):
-    rows, _ = pool(150, 9, dtype=np.float32)
-    options = {"dtype": "float32", "backend": backend, "metric": metric}
+def test_partial_gains_and_increases_add_up(backend, metric, dtype):
+    rows, _ = pool(150, 9, dtype=dtype)
+    options = {"dtype": dtype, "backend": backend, "metric": metric}
     whole = Engine(rows, **options)
     whole.reset(np.array([4]))
     engines = [Engine(part, range=whole.range, **options) for part in cut(rows, 60, 61)]
-    parts = [Shard(engine, dtype="float32") for engine in engines]
+    parts = [Shard(engine, dtype=dtype) for engine in engines]
     assert all(engine.scale == whole.scale for engine in engines)
     assert sum(part.commit_rows(rows[4:5])[0] for part in parts) == whole.coverage()
     candidates = np.arange(150)
@@ -26,15 +34,18 @@ def test_partial_gains_and_increases_add_up(backend, metric):
 
 
 @pytest.mark.parametrize("n", [5, 1023, 1024, 1025, 2600])
-def test_the_sum_of_all_rows_has_the_same_bits_however_they_are_cut(n):
+@pytest.mark.parametrize("backend", ["cpu", "cuda"], indirect=True)
+def test_the_sum_of_all_rows_has_the_same_bits_however_they_are_cut(backend, n):
     rows, _ = pool(n, 7, dtype=np.float32)
-    whole = Engine(rows, dtype="float32")
+    options = {"dtype": "float32", "backend": backend}
+    whole = Engine(rows, **options)
     whole.reset()
     for places in ([], [1], [n // 3, n // 2], [min(1024, n - 1)]):
         total, rest, first = np.zeros(7), np.zeros(7), 0
         parts = []
         for part in cut(rows, *places):
-            engine = Engine(part, dtype="float32")
+            # a device that is asked to takes the rows in parts
+            engine = Engine(part, block_rows=1024 * (backend == "cuda"), **options)
             engine.reset()
             parts.append(Shard(engine, dtype="float32"))
             total, rest = parts[-1].sum_rows(first, total, rest)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit import distributed
+from conftest import skip_without_cuda
+from qdit import _core, distributed
 from qdit.distributed import ray_transport
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'qdit[ray]'")
@@ -25,7 +26,8 @@ def cluster():
     patch = pytest.MonkeyPatch()
     patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     patch.setenv("RAY_AUTH_MODE", "disabled")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    gpus = int(_core.cuda_status()["usable"])  # Ray counts no emulated one
+    ray.init(num_cpus=2, num_gpus=gpus, include_dashboard=False, log_to_driver=False, logging_level="error")
     yield
     ray.shutdown()
     patch.undo()
@@ -99,6 +101,17 @@ def test_errors_of_actors_are_those_of_one_process(cluster, files):
     rows[7, 3] = np.inf
     with pytest.raises(ValueError, match=r"shard 1 .*row 7 has inf"):
         distributed.select([files / "a.npy", rows], np.ones(3400), 0.5, 5)
+
+
+def test_an_actor_with_a_gpu_picks_what_one_process_picks(cluster):
+    skip_without_cuda()
+    rows, quality = pool(300)
+    got = distributed.select([rows], quality, 0.7, 10, backend="cuda")
+    wanted = qdit.select(rows, quality, 0.7, 10, backend="cuda", method="lazy")
+    assert got.stats["backend"] == "cuda"
+    assert got.gains.tobytes() == wanted.gains.tobytes()
+    assert np.array_equal(got.indices, wanted.indices)
+    assert got.stats["actors"] == 1
 
 
 def test_a_cluster_without_room_is_an_error(cluster, files, monkeypatch):

@@ -28,7 +28,7 @@ class ShardView {
       : engine_(std::move(engine)), dtype_(std::move(dtype)) {
     if (engine_->shard() == nullptr) {
       throw std::invalid_argument("backend: \"" + engine_->backend().name() +
-                                  "\" cannot be a part of a larger pool yet; use \"cpu\" or \"reference\".");
+                                  "\" cannot be a part of a larger pool.");
     }
   }
 

@@ -6,10 +6,12 @@
 #include <stdexcept>
 #include <utility>
 
+#include "cuda/cuda_shard.h"
 #include "cuda/device.h"
 #include "cuda/kernel_choice.h"
 #include "cuda/products.h"
 #include "cuda/row_store.h"
+#include "cuda/row_sums.h"
 #include "cuda/tracker.h"
 #include "engine/indices.h"
 #include "engine/wholeness.h"
@@ -19,7 +21,8 @@ namespace {
 
 constexpr Index kNarrow = 256;  // batches narrower than this read the rows for too little
 constexpr Index kWide = 8192;
-constexpr std::int64_t kSimItems = 16 << 20;  // similarities of one commit: 64 MB
+constexpr Index kCommits = 128;               // rows added at a time, or fewer: ...
+constexpr std::int64_t kSimItems = 16 << 20;  // ... 64 MB of similarities
 constexpr Index kCentroids = 4096;            // loaded at a time
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
@@ -35,7 +38,10 @@ class CudaBackend final : public Backend {
         context_{device_, stream_, *rows_, options_.interrupt, n_},
         products_(context_),
         max_(device_, n_),
-        sum_(device_, 1) {
+        sum_(device_, 1),
+        shard_({context_, products_, max_, stats_},
+               {[this](const Batch& batch, std::span<Fixed> increases) { commit_shard(batch, increases); },
+                [this] { whole_.check(); }, [this] { return empty_; }}) {
     stats_.rows_read = n_;
     restart();
     note_memory();
@@ -57,6 +63,7 @@ class CudaBackend final : public Backend {
   double range() const override { return rows_->range(); }
   std::span<const Index> ignored() const override { return rows_->ignored(); }
   bool empty() const override { return empty_; }
+  Shard* shard() override { return &shard_; }
   BackendStats stats() const override { return stats_; }
 
   BatchWidth preferred_batch() const override {
@@ -240,49 +247,52 @@ class CudaBackend final : public Backend {
     stream_.download(reinterpret_cast<const Fixed*>(out_.data()), out);
   }
 
-  // The sum of all rows, each times its factor: what the first gains are products with.
   void sum_rows() {
     if (row_sum_.size() > 0) return;
-    const Index blocks = divide_up(n_, kSumRows);
-    Index depth = 0;
-    Buffer<double> partial;
-    for (Index chunk = 0; chunk < rows_->chunks(); ++chunk) {
-      options_.interrupt.poll();
-      const Operand rows = rows_->chunk(chunk);
-      depth = rows.depth;
-      partial.grow(device_, blocks * depth);
-      launch_row_sums(rows, partial.data() + rows_->begin(chunk) / kSumRows * depth, stream_.get());
-      rows_->started();
-    }
-    Buffer<double> total(device_, depth);
-    launch_total(partial.data(), blocks, static_cast<std::int32_t>(depth), total.data(), stream_.get());
-    stream_.wait();
-    row_sum_ = std::move(total);
+    std::vector<double> total(at(options_.rows.d), 0.0);
+    std::vector<double> open(total.size(), 0.0);
+    add_row_sum(context_, 0, total, open);
+    for (std::size_t k = 0; k < total.size(); ++k) total[k] += open[k];
+    row_sum_ = row_sum_on_device(context_, total);
     stats_.rows_read += n_;
   }
 
-  // Similarities of a few candidates with all rows at a time, then the maxima.
   void commit_products(std::span<const Index> ids, std::span<Fixed> increases, bool of_pool) {
-    const auto width = at(std::clamp<Index>(kSimItems / n_, 1, kNarrow / 2));
+    const auto width = at(std::clamp<Index>(kSimItems / n_, 1, kCommits));
     whole_.begin();
     for (std::size_t begin = 0; begin < ids.size(); begin += width) {
       const auto part = ids.subspan(begin, std::min(width, ids.size() - begin));
-      const auto count = static_cast<std::int32_t>(part.size());
       if (of_pool) {
         rows_->gather(part, batch_);
       } else {
         rows_->gather_outside(part, batch_);
       }
-      sims_.grow(device_, n_ * count);
-      out_.grow(device_, count);
-      stream_.zero(out_.data(), count);
-      products_.similarities(batch_, sims_.data(), n_);
-      launch_cover(sims_.data(), n_, count, n_, max_.data(), empty_, out_.data(), stream_.get());
-      stream_.download(reinterpret_cast<const Fixed*>(out_.data()), increases.subspan(begin, part.size()));
-      empty_ = false;
-      count_products(part.size());
+      commit_batch(batch_, increases.subspan(begin, part.size()));
     }
     whole_.end();
+  }
+
+  // Rows from other parts of a larger pool, added to the selection of this one.
+  void commit_shard(const Batch& batch, std::span<Fixed> increases) {
+    if (tracker_ != nullptr) {
+      throw std::logic_error("commit: the gains of this pool are tracked; reset() first.");
+    }
+    whole_.begin();
+    commit_batch(batch, increases);
+    whole_.end();
+  }
+
+  // Similarities of a few candidates with all rows, then the maxima.
+  void commit_batch(const Batch& batch, std::span<Fixed> increases) {
+    const std::int32_t count = batch.operand.count;
+    sims_.grow(device_, n_ * count);
+    out_.grow(device_, count);
+    stream_.zero(out_.data(), count);
+    products_.similarities(batch, sims_.data(), n_);
+    launch_cover(sims_.data(), n_, count, n_, max_.data(), empty_, out_.data(), stream_.get());
+    stream_.download(reinterpret_cast<const Fixed*>(out_.data()), increases);
+    empty_ = false;
+    count_products(increases.size());
   }
 
   void similarities_of(std::span<const Index> candidates, std::span<const Index> rows, const Batch& others,
@@ -329,6 +339,7 @@ class CudaBackend final : public Backend {
   bool empty_ = true;
   Wholeness whole_;
   std::unique_ptr<Tracker> tracker_;  // while tracking
+  CudaShard shard_;
 };
 
 }  // namespace

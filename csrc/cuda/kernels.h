@@ -70,12 +70,10 @@ void launch_convert(const void* raw, DType dtype, std::int64_t count, std::int64
 // Copies rows `ids` of `from` and their factors; ids is on the device.
 void launch_gather(const Operand& from, const std::int32_t* ids, std::int32_t count, const RowTarget& to,
                    float* factors, cudaStream_t stream);
-// partial[block * depth + k] = sum of factor * item over the kSumRows rows of each block
+// partial[block * depth + k] = sum of factor * item over the rows of each block of kSumRows, of which the
+// first has `before` rows more that are not here: what partial holds for it is their sum.
 inline constexpr std::int64_t kSumRows = 1024;
-void launch_row_sums(const Operand& rows, double* partial, cudaStream_t stream);
-// total[k] = the sum of `blocks` partial sums, in order
-void launch_total(const double* partial, std::int64_t blocks, std::int32_t depth, double* total,
-                  cudaStream_t stream);
+void launch_row_sums(const Operand& rows, std::int64_t before, double* partial, cudaStream_t stream);
 // out[i] = rint(factor * (candidate i . total))
 void launch_first_gains(const Operand& candidates, const double* total, Sum* out, cudaStream_t stream);
 

@@ -261,7 +261,8 @@ void RowStore::gather_outside(std::span<const Index> ids, Batch& batch) {
   finish(batch, factors, ids.size());
 }
 
-void RowStore::load(const RowView& rows, Index first, Index count, Metric metric, Batch& batch) {
+void RowStore::load(const RowView& rows, Index first, Index count, Metric metric, ZeroRows zero_rows,
+                    Batch& batch) {
   const RowTarget to = room(batch, at(count));
   const Buffer<RowFacts> found(device_, count);
   uploader_.rows(rows, first, count, to, found.data(), stream_.get());
@@ -279,7 +280,7 @@ void RowStore::load(const RowView& rows, Index first, Index count, Metric metric
   part.data = rows.row(first);
   part.n = count;
   part.first = first;
-  check_rows(part, squared, metric, ZeroRows::kError, [&](Index /*row*/) { return part; });
+  check_rows(part, squared, metric, zero_rows, [&](Index /*row*/) { return part; });
   finish(batch, factors(facts, metric), at(count));
 }
 

@@ -47,14 +47,17 @@ class RowStore {
 
   void gather(std::span<const Index> ids, Batch& batch);
   void gather_outside(std::span<const Index> ids, Batch& batch);
-  // Other rows on the same scale, checked as the pool's were. Under "dot" none may be longer than its
-  // longest.
+  // Other rows on the same scale. Under "dot" none may be longer than the pool's longest; rows of zeros are
+  // refused under "cosine", but not as candidates where the pool may have them.
   void load(const RowView& rows, Index first, Index count, Batch& batch) {
-    load(rows, first, count, metric_, batch);
+    load(rows, first, count, metric_, ZeroRows::kError, batch);
+  }
+  void load_candidates(const RowView& rows, Index first, Index count, Batch& batch) {
+    load(rows, first, count, metric_, zero_rows_, batch);
   }
   // Other rows for cosines with the pool's, whatever the metric is; cosine_factors() are the pool's for that.
   void load_directions(const RowView& rows, Index first, Index count, Batch& batch) {
-    load(rows, first, count, Metric::kCosine, batch);
+    load(rows, first, count, Metric::kCosine, ZeroRows::kError, batch);
   }
   std::span<const float> cosine_factors() const {
     return metric_ == Metric::kCosine ? host_factors_ : cosine_factors_;
@@ -74,7 +77,7 @@ class RowStore {
   std::vector<RowFacts> check(const RowView& rows, bool on_device, std::vector<Index>& ignored,
                               const RowTarget& keep);
   std::vector<float> factors(std::span<const RowFacts> facts, Metric metric) const;
-  void load(const RowView& rows, Index first, Index count, Metric metric, Batch& batch);
+  void load(const RowView& rows, Index first, Index count, Metric metric, ZeroRows zero_rows, Batch& batch);
   void choose_chunks(Index wanted);
   RowTarget target(const Slot& slot) const;
   RowTarget room(Batch& batch, std::size_t count);

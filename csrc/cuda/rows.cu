@@ -86,26 +86,21 @@ __device__ __forceinline__ double stored_value(const Operand& rows, std::int64_t
   return x;
 }
 
-// A block sums kSumRows rows, a thread takes every kThreads-th column.
-__global__ void __launch_bounds__(kThreads) row_sums_kernel(const Operand rows, double* partial) {
-  const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x) * kSumRows;
-  const std::int64_t end = begin + kSumRows < rows.count ? begin + kSumRows : rows.count;
+// A block sums kSumRows rows, a thread takes every kThreads-th column. Row 0 is row `before` of its block.
+__global__ void __launch_bounds__(kThreads)
+    row_sums_kernel(const Operand rows, std::int64_t before, double* partial) {
+  const std::int64_t block = blockIdx.x;
+  const std::int64_t begin = block == 0 ? 0 : block * kSumRows - before;
+  const std::int64_t next = (block + 1) * kSumRows - before;
+  const std::int64_t end = next < rows.count ? next : rows.count;
   for (int k = static_cast<int>(threadIdx.x); k < rows.depth; k += kThreads) {
-    double sum = 0.0;
+    double& to = partial[block * rows.depth + k];
+    double sum = block == 0 ? to : 0.0;
     for (std::int64_t row = begin; row < end; ++row) {
       sum += static_cast<double>(rows.factors[row]) * stored_value(rows, row * rows.stride + k);
     }
-    partial[static_cast<std::int64_t>(blockIdx.x) * rows.depth + k] = sum;
+    to = sum;
   }
-}
-
-__global__ void __launch_bounds__(kThreads)
-    total_kernel(const double* partial, std::int64_t blocks, std::int32_t depth, double* total) {
-  const auto k = static_cast<std::int32_t>(blockIdx.x * kThreads + threadIdx.x);
-  if (k >= depth) return;
-  double sum = 0.0;
-  for (std::int64_t block = 0; block < blocks; ++block) sum += partial[block * depth + k];
-  total[k] = sum;
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -141,13 +136,9 @@ void launch_gather(const Operand& from, const std::int32_t* ids, std::int32_t co
   launch(gather_kernel, warps(count), stream, from, ids, count, to, factors);
 }
 
-void launch_row_sums(const Operand& rows, double* partial, cudaStream_t stream) {
-  launch(row_sums_kernel, {divide_up(rows.count, kSumRows), kThreads}, stream, rows, partial);
-}
-
-void launch_total(const double* partial, std::int64_t blocks, std::int32_t depth, double* total,
-                  cudaStream_t stream) {
-  launch(total_kernel, {divide_up(depth, kThreads), kThreads}, stream, partial, blocks, depth, total);
+void launch_row_sums(const Operand& rows, std::int64_t before, double* partial, cudaStream_t stream) {
+  launch(row_sums_kernel, {divide_up(before + rows.count, kSumRows), kThreads}, stream, rows, before,
+         partial);
 }
 
 void launch_first_gains(const Operand& candidates, const double* total, Sum* out, cudaStream_t stream) {

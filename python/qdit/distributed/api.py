@@ -65,9 +65,9 @@ def select(
         method: "exact" (every actor lists the pairs that can still add something, so that later picks move
             few bytes), "lazy" (the same picks without lists: gains are evaluated when their bound comes to
             the top, at least two round trips a pick), "sparse" (see `qdit.distributed.sparse`: approximate,
-            candidates by a graph for each shard), or "auto" = "exact", "lazy" on backend "reference". At
-            alpha = 1 all are "quality".
-        backend: "cpu", "reference", or "auto" = "cpu".
+            candidates by a graph for each shard), or "auto" = "exact", "lazy" where a backend keeps no lists
+            for others ("cuda", "reference"). At alpha = 1 all are "quality".
+        backend: "cpu", "cuda" (each actor asks Ray for a GPU), "reference", or "auto" = "cpu".
         metric: "cosine" or "dot".
         floor: similarity that every row starts with, or None.
         gain_scale: "sum" or "per_k".
@@ -141,7 +141,8 @@ def _resolve(method: str, session: Session) -> str:
         return "exact" if lists else "lazy"
     if method in ("exact", "sparse") and not lists:
         raise ValueError(
-            f"method: backend {session.problem.backend!r} does not offer {method!r} here; use 'lazy'"
+            f"method: got {method!r}, which needs lists of pairs, and the backend of these actors keeps none "
+            "for others; use 'lazy' or backend 'cpu'"
         )
     return method
 

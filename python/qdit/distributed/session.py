@@ -6,14 +6,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import npyfile, options, scaling
+from .. import cuda, npyfile, options, scaling
 from ..budget import available_memory, parse_bytes
 from ..graph_files import describe_extras
 from ..plan import check_k
@@ -178,10 +178,6 @@ def open_session(
     """Start workers and check everything; arguments and errors as in `qdit.distributed.select`."""
     begin = time.perf_counter()
     options.check_choice("backend", backend, BACKENDS)
-    if backend == "cuda":
-        raise ValueError(
-            "backend: got 'cuda', which cannot be a part of a larger pool yet; use 'cpu' or 'reference'"
-        )
     sources = _sources(shards)
     limit = parse_bytes("memory_budget", memory_budget)
     threads = options.check_threads(1 if threads is None else threads)
@@ -202,18 +198,20 @@ def open_session(
     try:
         with _transport(sources, settings, address, transport) as workers:
             pool = ShardedPool.open(workers, hashed=hashed)
-            problem = make_problem(
+            checked = make_problem(
                 _shape_only(pool),
                 _quality(quality, len(sources)),
                 alpha,
                 metric=metric,
                 floor=floor,
                 zero_rows=zero_rows,
-                backend=settings.backend,
+                backend="cpu",  # the driver multiplies nothing, and may have no device
                 gain_scale=gain_scale,
                 quality_scale=quality_scale,
                 given=given,
             )
+            precision = cuda.resolve_precision("auto", pool.dtype) if settings.backend == "cuda" else None
+            problem = replace(checked, backend=settings.backend, precision=precision)
             count = options.resolve_k(k, problem.n)
             ignored = np.setdiff1d(pool.ignored, problem.given)
             check_k(count, problem.n, len(problem.given), len(ignored))
@@ -249,7 +247,7 @@ def _transport(
         return make(sources, settings)
     if address == IN_PROCESS:
         return LocalTransport(sources, settings)
-    return RayTransport(sources, settings, cpus=settings.threads)
+    return RayTransport(sources, settings, cpus=settings.threads, gpus=float(settings.backend == "cuda"))
 
 
 def _shape_only(pool: ShardedPool) -> Rows:

@@ -65,7 +65,7 @@ def two_round(
         k: number of rows, or a fraction of n between 0 and 1.
         parts: random parts, on one actor after the other; None for one for each shard. Each has k rows or
             more.
-        backend: "cpu", "reference", or "auto" = "cpu".
+        backend: "cpu", "cuda" (each actor asks Ray for a GPU), "reference", or "auto" = "cpu".
         metric: "cosine" or "dot".
         floor: similarity that every row starts with, or None.
         gain_scale: "sum" or "per_k".

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import graph_steps, manifest
+from .. import cuda, graph_steps, manifest
 from .._core import Engine, Shard, build_info, graph_select
 from ..problem import make_problem
 from .messages import Answer, Facts, Ints, Request, Settings
@@ -153,7 +153,7 @@ class Worker:
             range=self._ready[0].range if settings.metric == "dot" else 0.0,
         )
         engine.reset()
-        method = "exact" if settings.backend == "cpu" else "lazy"
+        method = "lazy" if settings.backend == "reference" else "exact"
         picks, _ = engine.select(method, k, weight=weight / engine.scale, bonus=bonus, memory=memory)
         return picks
 
@@ -244,6 +244,8 @@ class Worker:
         """Return how products are rounded, as in the identity of a checkpoint."""
         if self._settings.backend == "reference":
             return "float64"
+        if self._settings.backend == "cuda":
+            return cuda.arithmetic(0, cuda.resolve_precision("auto", self._rows.dtype))
         if self._rows.dtype in ("float16", "bfloat16"):
             return "float32"
         simd = self._settings.simd or build_info()["simd_active"]
