@@ -54,7 +54,7 @@ def main() -> int:
         print(line, file=sys.stderr)
         failures += 1
     counts = Counter(arch for _, arch, _, _ in found)
-    for arch in counts.keys() | EXPECTED_OF.keys() | {"sm_80"}:
+    for arch in counts.keys() | EXPECTED_OF.keys() | {"sm_80", "sm_90"}:
         wanted = EXPECTED_OF.get(arch, EXPECTED)
         if counts[arch] < wanted:
             print(f"{arch}: only {counts[arch]} kernels in the log, wanted {wanted}", file=sys.stderr)

@@ -107,8 +107,10 @@ if command -v compute-sanitizer >/dev/null; then
     fi
     for test in "$backend every_method" "$backend tracked_gains" "${backend}_graph integer_rows"; do
       read -r program only <<<"$test"
-      limited 40 $for_bench "compute-sanitizer $tool: $only" env QDIT_ONLY="$only" compute-sanitizer --tool "$tool" \
-        --error-exitcode 9 --print-limit 20 "$program"
+      for kind in $kinds; do
+        limited 40 $for_bench "compute-sanitizer $tool, $kind: $only" env QDIT_CUDA_KERNELS="$kind" QDIT_ONLY="$only" \
+          compute-sanitizer --tool "$tool" --error-exitcode 9 --print-limit 20 "$program"
+      done
     done
   done
 else

@@ -9,6 +9,7 @@ import qdit
 from conftest import Variant, skip_without_cuda
 from oracle import clustered_rows, integer_rows, naive_greedy, replay
 from qdit import _core
+from qdit.cuda import arithmetic
 
 QUALITY = np.random.default_rng(3).normal(size=1500)
 OPTIONS = {"weight": 0.5, "bonus": 0.5 * QUALITY[:1100]}
@@ -123,6 +124,14 @@ def test_rows_are_copied_where_no_memory_can_be_pinned(cuda, monkeypatch):
     want = cuda.select(rows, 5)
     monkeypatch.setenv("QDIT_EMULATED_UNPINNED", "1")
     assert cuda.select(rows, 5, block_rows=1024).bits() == want.bits()
+
+
+def test_what_rounds_products_names_the_kernels(cuda, monkeypatch):
+    if "emulation" not in _core.cuda_status()["name"]:
+        pytest.skip("only the emulated device is known to have both kinds")
+    for kind in ("mma", "wgmma"):
+        monkeypatch.setenv("QDIT_CUDA_KERNELS", kind)
+        assert arithmetic(0, cuda.precision) == f"cuda {cuda.precision} by {kind}, tensor cores 9.0"
 
 
 class EmulatedArray:

@@ -92,6 +92,7 @@ def test_cuda_picks_what_one_device_picks(dtype, alpha):
         assert got.params["method"] == "lazy"
         assert got.params["backend"] == got.stats["backend"] == "cuda"
         assert got.params["precision"] == wanted.params["precision"]
+        assert got.stats["device"] == wanted.stats["device"]
 
 
 def test_two_rounds_on_cuda():
@@ -170,6 +171,8 @@ def test_command_line(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "chosen" / "checkpoint").exists()
     assert main([*line.split(), "--costs", "q.npy"]) == 2
     assert "costs: got 'q.npy' with --ray" in capsys.readouterr().err
+    assert main([*line.split(), "--precision", "split"]) == 2
+    assert "precision: got 'split' with --ray" in capsys.readouterr().err
     assert main(["select", "x.npy", "--actors", "2"]) == 2
     assert "without ray" in capsys.readouterr().err
     (tmp_path / "shards").mkdir()

@@ -21,7 +21,6 @@ struct CandidatePair {
 
 class PairsByCandidate {
  public:
-  bool empty() const { return offsets_.empty(); }
   std::span<const CandidatePair> of(Index candidate) const {
     const auto c = static_cast<std::size_t>(candidate);
     return {pairs_.get() + offsets_[c], static_cast<std::size_t>(offsets_[c + 1] - offsets_[c])};

@@ -40,11 +40,12 @@ class CudaBackend final : public Backend {
         max_(device_, n_),
         sum_(device_, 1),
         shard_({context_, products_, max_, stats_},
-               {[this](const Batch& batch, std::span<Fixed> increases) { commit_shard(batch, increases); },
+               {[this](const CudaShard::Load& load, std::span<Fixed> increases) {
+                  commit_shard(load, increases);
+                },
                 [this] { whole_.check(); }, [this] { return empty_; }}) {
     stats_.rows_read = n_;
     restart();
-    note_memory();
   }
   CudaBackend(const CudaBackend&) = delete;
   CudaBackend& operator=(const CudaBackend&) = delete;
@@ -64,7 +65,11 @@ class CudaBackend final : public Backend {
   std::span<const Index> ignored() const override { return rows_->ignored(); }
   bool empty() const override { return empty_; }
   Shard* shard() override { return &shard_; }
-  BackendStats stats() const override { return stats_; }
+  BackendStats stats() const override {
+    BackendStats stats = stats_;
+    stats.peak_bytes = static_cast<std::int64_t>(device_.peak());
+    return stats;
+  }
 
   BatchWidth preferred_batch() const override {
     const Index max = options_.batch > 0 ? options_.batch : kWide;
@@ -98,7 +103,6 @@ class CudaBackend final : public Backend {
       const auto count = std::min(width, candidates.size() - begin);
       gains_of_batch(candidates.subspan(begin, count), out.subspan(begin, count));
     }
-    note_memory();
   }
 
   void commit(std::span<const Index> candidates, std::span<Fixed> increases) override {
@@ -117,7 +121,6 @@ class CudaBackend final : public Backend {
       }
       whole_.end();
     }
-    note_memory();
   }
 
   bool track(std::span<Fixed> gains, std::size_t memory, const std::function<void(double)>& tick) override {
@@ -133,7 +136,6 @@ class CudaBackend final : public Backend {
     });
     stats_.evaluations = evaluations + n_;
     stats_.rows_read += n_;
-    note_memory();
     return true;
   }
   bool tight(Index candidate) const override { return tracker_ != nullptr && tracker_->tight(candidate); }
@@ -146,7 +148,6 @@ class CudaBackend final : public Backend {
     const Index count = tracker_->run(picking, picks, increases);
     whole_.end();
     stats_.commits += count;
-    note_memory();
     return count;
   }
 
@@ -258,27 +259,35 @@ class CudaBackend final : public Backend {
   }
 
   void commit_products(std::span<const Index> ids, std::span<Fixed> increases, bool of_pool) {
-    const auto width = at(std::clamp<Index>(kSimItems / n_, 1, kCommits));
-    whole_.begin();
-    for (std::size_t begin = 0; begin < ids.size(); begin += width) {
-      const auto part = ids.subspan(begin, std::min(width, ids.size() - begin));
-      if (of_pool) {
-        rows_->gather(part, batch_);
-      } else {
-        rows_->gather_outside(part, batch_);
-      }
-      commit_batch(batch_, increases.subspan(begin, part.size()));
-    }
-    whole_.end();
+    commit_all(
+        [&](Index first, Index count) -> const Batch& {
+          const auto part = ids.subspan(at(first), at(count));
+          if (of_pool) {
+            rows_->gather(part, batch_);
+          } else {
+            rows_->gather_outside(part, batch_);
+          }
+          return batch_;
+        },
+        increases);
   }
 
   // Rows from other parts of a larger pool, added to the selection of this one.
-  void commit_shard(const Batch& batch, std::span<Fixed> increases) {
+  void commit_shard(const CudaShard::Load& load, std::span<Fixed> increases) {
     if (tracker_ != nullptr) {
       throw std::logic_error("commit: the gains of this pool are tracked; reset() first.");
     }
+    commit_all(load, increases);
+  }
+
+  void commit_all(const CudaShard::Load& load, std::span<Fixed> increases) {
+    const auto width = at(std::clamp<Index>(kSimItems / n_, 1, kCommits));
     whole_.begin();
-    commit_batch(batch, increases);
+    for (std::size_t begin = 0; begin < increases.size(); begin += width) {
+      const auto count = std::min(width, increases.size() - begin);
+      commit_batch(load(static_cast<Index>(begin), static_cast<Index>(count)),
+                   increases.subspan(begin, count));
+    }
     whole_.end();
   }
 
@@ -314,10 +323,6 @@ class CudaBackend final : public Backend {
   void count_products(std::size_t candidates) {
     stats_.rows_read += n_;
     stats_.products += static_cast<double>(candidates) * static_cast<double>(n_);
-  }
-
-  void note_memory() {
-    stats_.peak_bytes = std::max(stats_.peak_bytes, static_cast<std::int64_t>(device_.peak()));
   }
 
   std::optional<KeepDevice> leaving_;  // first, so that it is the last to end

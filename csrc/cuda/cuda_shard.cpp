@@ -8,9 +8,7 @@
 namespace qdit::cuda {
 namespace {
 
-constexpr Index kGains = 8192;         // candidates of a batch
-constexpr Index kCommits = 128;        // or fewer: ...
-constexpr Index kSimItems = 16 << 20;  // ... 64 MB of similarities with all rows
+constexpr Index kGains = 8192;  // candidates of a batch
 
 }  // namespace
 
@@ -39,13 +37,12 @@ void CudaShard::commit(const RowView& candidates, std::span<Fixed> increases) {
   calls_.check();
   const KeepDevice before = parts_.context.device.enter();
   const Stopwatch watch(parts_.stats.seconds_commit);
-  const Index width = std::clamp<Index>(kSimItems / parts_.context.n, 1, kCommits);
-  for (Index first = 0; first < candidates.n; first += width) {
-    const Index count = std::min(width, candidates.n - first);
-    parts_.context.rows.load_candidates(candidates, first, count, batch_);
-    calls_.commit(batch_,
-                  increases.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)));
-  }
+  calls_.commit(
+      [&](Index first, Index count) -> const Batch& {
+        parts_.context.rows.load_candidates(candidates, first, count, batch_);
+        return batch_;
+      },
+      increases);
   parts_.stats.commits += candidates.n;
 }
 

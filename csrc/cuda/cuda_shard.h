@@ -19,10 +19,12 @@ class CudaShard final : public Shard {
     const Buffer<std::int32_t>& max;
     BackendStats& stats;
   };
-  // commit: adds a batch of rows to the selection, as the backend does with its own. check: throws after a
-  // commit that was interrupted. empty: whether nothing is chosen.
+  // Brings rows first .. first + count of those to commit.
+  using Load = std::function<const Batch&(Index first, Index count)>;
+  // commit: adds rows to the selection, some at a time, one increase for each. check: throws after a commit
+  // that was interrupted. empty: whether nothing is chosen.
   struct Calls {
-    std::function<void(const Batch& batch, std::span<Fixed> increases)> commit;
+    std::function<void(const Load& load, std::span<Fixed> increases)> commit;
     std::function<void()> check;
     std::function<bool()> empty;
   };

@@ -8,7 +8,6 @@
 
 namespace qdit::cuda {
 
-template <class Shape>
 struct Place {
   std::int32_t row;
   std::int32_t column;
@@ -16,7 +15,7 @@ struct Place {
 
 // Blocks next to each other take the same columns (the long side) with all tiles of the rows (the batch).
 template <class Shape>
-__device__ __forceinline__ Place<Shape> place_of_block(const Operand& rows) {
+__device__ __forceinline__ Place place_of_block(const Operand& rows) {
   const std::uint32_t down = (static_cast<std::uint32_t>(rows.count) + Shape::kTile - 1) / Shape::kTile;
   return {static_cast<std::int32_t>(blockIdx.x % down) * Shape::kTile,
           static_cast<std::int32_t>(blockIdx.x / down) * Shape::kTile};
@@ -26,7 +25,7 @@ template <class Shape>
 __global__ void __launch_bounds__(Tile<Shape>::kThreads, Shape::kBlocks)
     gains_kernel(const Operand candidates, const Operand rows, const std::int32_t* max, Sum* gains) {
   using T = Tile<Shape>;
-  const Place<Shape> place = place_of_block<Shape>(candidates);
+  const Place place = place_of_block<Shape>(candidates);
   TileSides<Shape>& sides = tile_sides<Shape>();
   const int thread = static_cast<int>(threadIdx.x);
   if (thread >= T::kRows) {
@@ -73,7 +72,7 @@ __global__ void __launch_bounds__(Tile<Shape>::kThreads, Shape::kBlocks)
     similarities_kernel(const Operand candidates, const Operand rows, std::int32_t* out,
                         std::int64_t stride) {
   using T = Tile<Shape>;
-  const Place<Shape> place = place_of_block<Shape>(candidates);
+  const Place place = place_of_block<Shape>(candidates);
   TileSims<Shape> sims;
   compute_similarities<Shape>(shared_memory(), tile_sides<Shape>(), candidates, place.row, rows, place.column,
                               sims);
@@ -97,7 +96,7 @@ template <class Shape>
 __global__ void __launch_bounds__(Tile<Shape>::kThreads, Shape::kBlocks)
     nearest_kernel(const Operand rows, const Operand candidates, std::uint32_t begin, Sum* best) {
   using T = Tile<Shape>;
-  const Place<Shape> place = place_of_block<Shape>(rows);
+  const Place place = place_of_block<Shape>(rows);
   TileSims<Shape> sims;
   compute_similarities<Shape>(shared_memory(), tile_sides<Shape>(), rows, place.row, candidates, place.column,
                               sims);

@@ -40,11 +40,10 @@ RowStore::RowStore(Device& device, const Stream& stream, const PoolOptions& opti
       metric_(options.metric),
       zero_rows_(options.zero_rows),
       arithmetic_(how),
-      precision_(how.precision),
       n_(rows_.n),
       stride_(static_cast<std::int32_t>(divide_up(rows_.d, kRowItems) * kRowItems)),
       chunk_rows_(n_),
-      borrowed_(on_device_ && precision_ == Precision::kHalf && rows_.dtype == DType::kFloat16 &&
+      borrowed_(on_device_ && arithmetic_.precision == Precision::kHalf && rows_.dtype == DType::kFloat16 &&
                 rows_.d % kRowItems == 0 && reinterpret_cast<std::uintptr_t>(rows_.data) % 16 == 0),
       uploader_(device, interrupt, upload_bytes(options)) {
   if (n_ > INT32_MAX / 2) throw std::invalid_argument("embeddings: too many rows for backend \"cuda\".");
@@ -76,7 +75,7 @@ RowStore::RowStore(Device& device, const Stream& stream, const PoolOptions& opti
 
 // One chunk if all rows fit beside what the work on them needs; else as many rows a chunk as kSlots allow.
 void RowStore::choose_chunks(Index wanted) {
-  const std::size_t row = at(stride_) * sizeof(std::uint16_t) * at(planes(precision_));
+  const std::size_t row = at(stride_) * sizeof(std::uint16_t) * at(planes(arithmetic_.precision));
   const std::size_t free = device_.free_bytes();
   const std::size_t work = std::min(kWorkBytes, free / 4) + kRowWork * at(n_);
   const std::size_t room = free > work ? free - work : 0;
@@ -94,7 +93,8 @@ void RowStore::choose_chunks(Index wanted) {
   slots_ = std::vector<Slot>(slots);
   for (Slot& slot : slots_) {
     slot.high = Buffer<std::uint16_t>(device_, chunk_rows_ * stride_);
-    if (precision_ == Precision::kSplit) slot.low = Buffer<std::uint16_t>(device_, chunk_rows_ * stride_);
+    if (arithmetic_.precision == Precision::kSplit)
+      slot.low = Buffer<std::uint16_t>(device_, chunk_rows_ * stride_);
     slot.ready = std::make_unique<Event>(device_);
     slot.free = std::make_unique<Event>(device_);
   }
@@ -108,7 +108,7 @@ std::vector<RowFacts> RowStore::check(const RowView& rows, bool on_device, std::
   if (rows.n == 0) return facts;
   const Buffer<RowFacts> found(device_, rows.n);
   // In split precision the stored norm depends on both planes: the rows are stored somewhere, part by part.
-  const bool passing = keep.high == nullptr && precision_ == Precision::kSplit;
+  const bool passing = keep.high == nullptr && arithmetic_.precision == Precision::kSplit;
   Batch batch;
   const Index part = passing ? kPassingRows : rows.n;
   for (Index first = 0; first < rows.n; first += part) {
@@ -156,7 +156,7 @@ std::vector<float> RowStore::factors(std::span<const RowFacts> facts, Metric met
 }
 
 RowTarget RowStore::target(const Slot& slot) const {
-  return {slot.high.data(), precision_ == Precision::kSplit ? slot.low.data() : nullptr, stride_};
+  return {slot.high.data(), arithmetic_.precision == Precision::kSplit ? slot.low.data() : nullptr, stride_};
 }
 
 Operand RowStore::chunk(Index chunk) {
@@ -171,7 +171,7 @@ Operand RowStore::chunk(Index chunk) {
       slot.used = ++clock_;
     }
     rows.high = slot.high.data();
-    rows.low = precision_ == Precision::kSplit ? slot.low.data() : nullptr;
+    rows.low = arithmetic_.precision == Precision::kSplit ? slot.low.data() : nullptr;
   }
   rows.factors = factors_.data() + begin(chunk);
   rows.count = static_cast<std::int32_t>(end(chunk) - begin(chunk));
@@ -218,15 +218,16 @@ RowTarget RowStore::room(Batch& batch, std::size_t count) {
   const auto items = static_cast<std::int64_t>(count) * stride_;
   batch.high.grow(device_, items);
   batch.factors.grow(device_, static_cast<std::int64_t>(count));
-  if (precision_ == Precision::kSplit) batch.low.grow(device_, items);
+  if (arithmetic_.precision == Precision::kSplit) batch.low.grow(device_, items);
   batch.operand = {batch.high.data(),
-                   precision_ == Precision::kSplit ? batch.low.data() : nullptr,
+                   arithmetic_.precision == Precision::kSplit ? batch.low.data() : nullptr,
                    batch.factors.data(),
                    nullptr,
                    static_cast<std::int32_t>(count),
                    stride_,
                    stride_};
-  return {batch.high.data(), precision_ == Precision::kSplit ? batch.low.data() : nullptr, stride_};
+  return {batch.high.data(), arithmetic_.precision == Precision::kSplit ? batch.low.data() : nullptr,
+          stride_};
 }
 
 void RowStore::finish(Batch& batch, std::span<const float> factors, std::size_t count) {

@@ -93,7 +93,6 @@ class RowStore {
   Metric metric_;
   ZeroRows zero_rows_;
   Arithmetic arithmetic_;
-  Precision precision_;
   Index n_;
   std::int32_t stride_;
   Index chunk_rows_;

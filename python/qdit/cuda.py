@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._core import cuda_device_of, cuda_download, cuda_status, describe_dlpack
+from ._core import Engine, cuda_device_of, cuda_download, cuda_status, describe_dlpack
 
 _WANTED = "float16, bfloat16, float32 or float64"
 _ITEM_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
@@ -54,9 +54,12 @@ def resolve_precision(precision: str, dtype: str) -> str:
 
 
 def arithmetic(device: int, precision: str) -> str:
-    """Return how products are rounded: by the tensor cores of which generation, from which operands."""
+    """Return how products are rounded: by what instruction of which generation, from which operands."""
     capability = cuda_status(device)["name"].rpartition(" ")[2]
-    return f"cuda {precision}, tensor cores {capability}"
+    row = np.ones((1, 8), np.float32)  # an engine knows; the smallest will do
+    engine = Engine(row, dtype="float32", backend="cuda", device=device, precision=precision)
+    kernels = engine.stats()["device"].partition(" products by ")[2].partition(" ")[0]
+    return f"cuda {precision} by {kernels}, tensor cores {capability}"
 
 
 @dataclass(frozen=True, eq=False)

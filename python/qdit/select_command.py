@@ -112,6 +112,7 @@ def select_command(
     if ray is not None:
         only_here = {"costs": costs, "budget": budget, "groups": groups, "quota": quota, "dry_run": dry_run}
         only_here |= {"per_source": per_source, "budget_tokens": budget_tokens, "tokenizer": tokenizer}
+        only_here |= {"device": device or None, "precision": None if precision == "auto" else precision}
         _select_by_ray(
             embeddings,
             out,

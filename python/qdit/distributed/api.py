@@ -230,7 +230,9 @@ def engine_stats(session: Session) -> dict[str, Any]:
     """Return what the engines of all workers took: products in units of n x n, and the most memory of one."""
     stats = session.pool.transport.all("stats")
     products = sum(one["products"] * fact.n**2 for one, fact in zip(stats, session.pool.facts, strict=True))
+    device = {"device": "; ".join(sorted({one["device"] for one in stats}))} if "device" in stats[0] else {}
     return {
+        **device,
         "backend": stats[0]["backend"],
         "simd": stats[0]["simd"],
         "threads": stats[0]["threads"],

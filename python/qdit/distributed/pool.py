@@ -17,6 +17,10 @@ from .transport import Ref, Transport
 _TRIES = 8  # workers may be lost less often than that
 Result = TypeVar("Result")
 _BLOCK_BYTES = 32 << 20  # of rows that travel together
+_SAME = {
+    "float32": "set QDIT_SIMD to the same instruction set on all nodes",
+    "cuda": "use devices of one generation, and set QDIT_CUDA_KERNELS to the same on all nodes",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +49,7 @@ class ShardedPool:
                         f"shards: {transport.name(number)} has {what} {got!r}, wanted {wanted!r} as in "
                         f"{transport.name(0)}; "
                         + (
-                            "set QDIT_SIMD to the same instruction set on all nodes"
+                            _SAME.get(first.arithmetic.split()[0], "use nodes of one kind")
                             if what == "arithmetic"
                             else "convert the shards to one shape and dtype"
                         )

@@ -58,6 +58,7 @@ class Worker:
         engine = self._engine
         floor_missing = self._settings.metric == "dot" and self._settings.floor is not None
         if engine is None or engine.range != range or (floor_missing and not self._floored):
+            engine = self._engine = self._shard = None  # its memory is free before another needs it
             engine = self._open(range)
         engine.reset()
         self._gains = _NONE
