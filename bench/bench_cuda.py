@@ -29,7 +29,7 @@ import torch
 
 import qdit
 from qdit import _core
-from qdit.manifest import write_atomic
+from qdit.common.files import write_atomic
 
 D = 768
 SIZES = (100_000, 300_000, 1_300_000)

@@ -21,7 +21,7 @@ import torch
 import qdit
 from bench_cuda import ALPHA, Clock, D, pool, quality_of, require, table
 from qdit import _core
-from qdit.manifest import write_atomic
+from qdit.common.files import write_atomic
 
 SIZES = (100_000, 300_000, 1_300_000)
 K = 10_000

@@ -25,7 +25,7 @@ import numpy as np
 
 import qdit
 from harness import Report, pool
-from qdit import budget
+from qdit.common.text import parse_bytes
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
@@ -124,7 +124,7 @@ def main() -> None:
     options = parser.parse_args()
     title = "Facility location, k = n / 10, one thread and at most {} each, from embeddings to picks."
     report = Report(options.name, title.format(options.memory))
-    bounds = options.limit, budget.parse_bytes("--memory", options.memory)
+    bounds = options.limit, parse_bytes("--memory", options.memory)
     with tempfile.TemporaryDirectory() as folder:
         for n in options.sizes:
             if options.data is None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit.budget import available_memory, cache_bytes, divide, format_bytes, memory_needed, parse_bytes
+from qdit.common.text import format_bytes, parse_bytes
+from qdit.selection.memory import available_memory, cache_bytes, divide, memory_needed
 
 
 @pytest.mark.parametrize(
@@ -39,11 +40,11 @@ def test_available_memory(tmp_path):
 
 
 def test_the_default_cache_is_a_quarter_of_the_memory_at_most(monkeypatch):
-    monkeypatch.setattr("qdit.budget.available_memory", lambda: 400 * 10**6)
+    monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: 400 * 10**6)
     assert cache_bytes(None, 10**6) == 10**8
-    monkeypatch.setattr("qdit.budget.available_memory", lambda: 10**12)
+    monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: 10**12)
     assert cache_bytes(None, 10**6) == 512 * 10**6
-    monkeypatch.setattr("qdit.budget.available_memory", lambda: None)
+    monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: None)
     assert cache_bytes(None, 10**6) == 512 * 10**6
 
 
@@ -67,14 +68,14 @@ def test_a_budget_changes_no_pick_and_is_kept():
 
 def test_alive_pairs_get_half_of_the_memory_or_what_the_budget_leaves(monkeypatch):
     need = memory_needed(3000, 32, method="exact")
-    monkeypatch.setattr("qdit.budget.available_memory", lambda: 10**9)
+    monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: 10**9)
     assert divide(None, need, 3000, "exact").pair_bytes == 5 * 10**8
     least = divide(need, need, 3000, "exact").pair_bytes
     assert 0 < least < need
     assert divide(need + 10**6, need, 3000, "exact").pair_bytes == least + 10**6
-    monkeypatch.setattr("qdit.budget.available_memory", lambda: 1)
+    monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: 1)
     assert divide(None, need, 3000, "exact").pair_bytes == least
-    monkeypatch.setattr("qdit.budget.available_memory", lambda: None)
+    monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: None)
     assert divide(None, need, 3000, "exact").pair_bytes == 2 * 10**9
 
 

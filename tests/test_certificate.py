@@ -11,8 +11,8 @@ import qdit
 from oracle import integer_rows
 from oracle_constrained import Task
 from qdit import Selection
-from qdit.certificate import fractional_knapsack, largest_sum, ratio
-from qdit.constraints import Constraints
+from qdit.selection.bounds import fractional_knapsack, largest_sum, ratio
+from qdit.selection.limits import Constraints
 
 METHODS = ["naive", "lazy", "exact"]
 RNG = np.random.default_rng(2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from openai_server import OpenAIServer
-from qdit.cli import main
+from qdit.cli.main import main
 from qdit.demo.instructions import write_instructions
 from training_data import write_jsonl
 

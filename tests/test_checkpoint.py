@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from qdit.checkpoint import Checkpoint, decode_picks, encode_picks
+from qdit.selection.checkpoint import Checkpoint, decode_picks, encode_picks
 
 IDENTITY = {"alpha": 0.5, "seed": 0, "given": None}
 INDICES = np.array([5, 0, 7, 3], np.int64)

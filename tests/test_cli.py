@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit import Selection, select_command
-from qdit.cli import main, normalise
+from qdit import Selection
+from qdit.cli.main import main, normalise
+from qdit.cli.main import select as select_command
 
 RNG = np.random.default_rng(9)
 X = RNG.standard_normal((200, 16)).astype(np.float16)

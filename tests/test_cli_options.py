@@ -5,7 +5,7 @@ import pytest
 
 import qdit
 from qdit import Selection
-from qdit.cli import main
+from qdit.cli.main import main
 from test_cli import Q, X, refused, run
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import qdit
 from oracle_constrained import Task, check_constrained, constrained_greedy
-from qdit import runner
+from qdit.selection import picking
 
 N = 90
 RNG = np.random.default_rng(50)
@@ -132,7 +132,7 @@ class StopRun(Exception):  # noqa: N818
     ids=["budget", "quota"],
 )
 def test_a_stopped_run_goes_on_to_the_same_picks(tmp_path, method, limits, monkeypatch):
-    monkeypatch.setattr(runner, "_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(picking, "_INTERVAL_SECONDS", 0.0)
     options = {"method": method, "threads": 1, **limits}
     want = qdit.select(X, Q, 0.5, **options)
     for stop in (3, 14, 30, 60, 90, 120):

@@ -9,7 +9,7 @@ import qdit
 from conftest import Variant, skip_without_cuda
 from oracle import clustered_rows, integer_rows, naive_greedy, replay
 from qdit import _core
-from qdit.cuda import arithmetic
+from qdit.engine.backend import arithmetic
 
 QUALITY = np.random.default_rng(3).normal(size=1500)
 OPTIONS = {"weight": 0.5, "bonus": 0.5 * QUALITY[:1100]}
@@ -153,7 +153,7 @@ def test_a_graph_of_rows_on_the_device_is_that_of_the_same_rows_on_the_host(cuda
     else:
         torch = pytest.importorskip("torch")
         there = torch.from_numpy(rows).cuda()
-    monkeypatch.setattr("qdit.cuda._BLOCK_BYTES", 3000)  # rows are fetched from several parts
+    monkeypatch.setattr("qdit.engine.device._BLOCK_BYTES", 3000)  # rows are fetched from several parts
     graph, want = (
         qdit.build_graph(source, probes=4, sample=60, seed=2, backend="cuda", precision=cuda.precision)
         for source in (there, rows)

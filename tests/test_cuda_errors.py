@@ -13,8 +13,8 @@ import pytest
 import qdit
 from oracle import clustered_rows
 from qdit import _core
-from qdit.info import info
-from qdit.rows import open_embeddings
+from qdit.cli.info import info
+from qdit.engine.rows import open_embeddings
 
 X = clustered_rows(40, 8, seed=1)
 STATUS = _core.cuda_status()
@@ -73,7 +73,7 @@ def test_auto_without_a_device_is_cpu_and_says_so():
 
 @without_device
 def test_the_command_line_fails_with_the_reason(tmp_path, capsys):
-    cli = pytest.importorskip("qdit.cli", exc_type=ImportError)
+    cli = pytest.importorskip("qdit.cli.main", exc_type=ImportError)
     np.save(tmp_path / "x.npy", X)
     assert cli.main(["select", str(tmp_path / "x.npy"), "--alpha=0", "--k=3", "--backend=cuda"]) == 1
     assert STATUS["reason"] in capsys.readouterr().err
@@ -150,6 +150,8 @@ def test_dlpack_capsules_are_described():
 
 
 def test_methods_that_read_rows_on_the_cpu_say_so(monkeypatch):
-    monkeypatch.setattr("qdit.cuda.cuda_status", lambda device=0: {"usable": True, "reason": "", "name": "x"})
+    monkeypatch.setattr(
+        "qdit.engine.device.cuda_status", lambda device=0: {"usable": True, "reason": "", "name": "x"}
+    )
     with pytest.raises(ValueError, match="method: 'cluster' reads embeddings in CPU memory"):
         qdit.select(OnDevice(), np.arange(40), method="cluster", k=3)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from qdit import Selection
-from qdit.cli import main
+from qdit.cli.main import main
 from qdit.demo.instructions import write_instructions
 from qdit.demo.texts import DOMAINS
 

@@ -11,7 +11,7 @@ import qdit
 from conftest import skip_without_cuda
 from oracle import replay
 from qdit import distributed
-from qdit.cli import main
+from qdit.cli.main import main
 from qdit.distributed.transport import LocalTransport
 from shards import cut, pool
 

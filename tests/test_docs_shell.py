@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from qdit.cli import main
+from qdit.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

@@ -8,14 +8,14 @@ import pytest
 
 import qdit
 from embedding_pools import sample_rows, write_pool
+from qdit.cli.embed import embed_command
+from qdit.common.files import sha256_file
 from qdit.embedding import OtherSettingsError, embed, prepare
-from qdit.embedding.command import embed_command
 from qdit.embedding.hashed import HashEncoder
 from qdit.embedding.job import faults, finished
 from qdit.embedding.settings import Settings
-from qdit.manifest import sha256_file
-from qdit.pool import Pool
 from qdit.records import Row
+from qdit.records.pool import Pool
 from qdit.records.templates import make_template
 
 ROW = Row(3, "r-3", "mine", "Add {these}", "1 2", "3", (("user", "Add"), ("assistant", "3")))

@@ -15,8 +15,8 @@ import pytest
 from embedding_pools import sample_rows, write_pool
 from qdit.embedding import OtherSettingsError, embed
 from qdit.embedding.sentence import SentenceEncoder, is_out_of_memory
-from qdit.pool import Pool
 from qdit.records import import_records
+from qdit.records.pool import Pool
 
 torch = pytest.importorskip("torch", reason="needs qdit[embed]")
 library = pytest.importorskip("sentence_transformers", reason="needs qdit[embed]")

@@ -12,9 +12,9 @@ import time
 import pytest
 
 from embedding_pools import sample_rows, write_pool
+from qdit.cli.embed import embed_command
+from qdit.common.partial import Writer
 from qdit.embedding import OtherSettingsError, embed
-from qdit.embedding.command import embed_command
-from qdit.embedding.writer import Writer
 
 RUN = """
 import sys, time

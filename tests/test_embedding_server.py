@@ -13,10 +13,10 @@ import pytest
 
 from embedding_pools import sample_rows, write_pool
 from openai_server import OpenAIServer, embedding
+from qdit.cli.embed import embed_command
 from qdit.embedding import embed
-from qdit.embedding.command import embed_command
 from qdit.embedding.server import parse_answer
-from qdit.pool import Pool
+from qdit.records.pool import Pool
 from scoring_pools import KEY, KEY_ENV, assert_nowhere
 
 pytest.importorskip("openai", reason="needs qdit[embed]")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit.estimate import estimate, expected_evaluations
-from qdit.job import prepare
+from qdit.selection.forecast import estimate, expected_evaluations
+from qdit.selection.run import prepare
 
 X = np.random.default_rng(3).standard_normal((2000, 64)).astype(np.float32)
 OPTIONS = {

@@ -6,8 +6,9 @@ import math
 import pytest
 
 from evaluation_files import real_file
-from qdit.cli import main
-from qdit.evaluation.alpacaeval import (
+from qdit.cli.evaluate import alpacaeval_command
+from qdit.cli.main import main
+from qdit.evaluation.judge.alpacaeval import (
     MismatchError,
     compare,
     find_row,
@@ -15,8 +16,7 @@ from qdit.evaluation.alpacaeval import (
     read_leaderboard,
     win_rate,
 )
-from qdit.evaluation.command import alpacaeval_command
-from qdit.evaluation.pairwise import Tally
+from qdit.evaluation.judge.pairwise import Tally
 from qdit.evaluation.printed import passes, reread
 
 # standard errors: as the files of alpaca_eval 0.1 to 0.6 print them, which have that column

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from qdit.evaluation.benchmarks.api.model import open_model
 
 from benchmark_rows import scripted, write_benchmarks
-from qdit.evaluation.bench_model import open_model
-from qdit.evaluation.benchmarks import run_benchmarks
-from qdit.evaluation.command_benchmarks import evaluate_benchmarks_command
+from qdit.cli.evaluate_models import evaluate_benchmarks_command
+from qdit.evaluation.benchmarks.api import run_benchmarks
 from qdit.evaluation.results import read_values
 from training_data import write_jsonl
 
@@ -153,7 +153,7 @@ import os, signal, sys, time
 sys.path.insert(0, {tests!r})
 from benchmark_rows import scripted
 from test_evaluation_benchmarks import answers
-from qdit.evaluation.benchmarks import run_benchmarks
+from qdit.evaluation.benchmarks.api import run_benchmarks
 
 asked = []
 

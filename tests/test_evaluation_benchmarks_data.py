@@ -5,7 +5,8 @@ import json
 import pytest
 
 from benchmark_rows import BBH, DROP, MMLU_TEST, write_benchmarks
-from qdit.evaluation import bench_data, bench_protocol
+from qdit.evaluation.benchmarks.api import data as bench_data
+from qdit.evaluation.benchmarks.api import protocol
 
 
 @pytest.fixture
@@ -75,5 +76,5 @@ def test_rows_of_a_data_set_for_the_datasets_library(tmp_path, monkeypatch):
     datasets.Dataset.from_list(rows).to_parquet(tmp_path / "drop" / "validation.parquet")
     monkeypatch.setattr(bench_data, "_HUB", {name: str(tmp_path / name) for name in ("bbh", "drop")})
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert list(bench_data.bbh()["test"]) == bench_protocol.bbh_docs(BBH)
-    assert list(bench_data.drop()["test"]) == bench_protocol.drop_docs(DROP)
+    assert list(bench_data.bbh()["test"]) == protocol.bbh_docs(BBH)
+    assert list(bench_data.drop()["test"]) == protocol.drop_docs(DROP)

@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 import yaml
+from qdit.evaluation.benchmarks.api.scores import macro_interval, macro_mean, prefix_match
+from qdit.evaluation.benchmarks.api.tasks import (
+    FOLDER,
+    KNOWN,
+    check_known,
+    find_benchmarks,
+    load,
+    task_manager,
+)
 
 from benchmark_rows import BBH, DROP, MMLU_DEV, MMLU_TEST, scripted, write_benchmarks
-from qdit.evaluation import bench_protocol
-from qdit.evaluation.bench_scores import macro_interval, macro_mean, prefix_match
-from qdit.evaluation.bench_tasks import FOLDER, KNOWN, check_known, find_benchmarks, load, task_manager
+from qdit.evaluation.benchmarks.api import protocol
 
 DATA = Path(os.environ.get("QDIT_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data") / "eval"
 
@@ -176,7 +183,7 @@ def test_drop_draws_as_random_seed_does():
     assert len(agreed) == 12
     random.seed(0)
     drawn = random.sample(agreed, k=3)
-    docs = bench_protocol.drop_docs(DROP)
+    docs = protocol.drop_docs(DROP)
     wanted = [f"{row['passage']} {row['question']}\nAnswer: {row['answers'][0]}\n\n" for row in drawn]
     assert docs[0]["shots"] == wanted
     asked = {doc["question"] for doc in docs}
@@ -187,13 +194,13 @@ def test_drop_draws_as_random_seed_does():
 
 
 def test_documents_of_both_subjects_have_their_own_examples():
-    docs = bench_protocol.mmlu_docs(MMLU_DEV, [MMLU_TEST[0], {**MMLU_TEST[1], "answer": "C"}])
+    docs = protocol.mmlu_docs(MMLU_DEV, [MMLU_TEST[0], {**MMLU_TEST[1], "answer": "C"}])
     assert all("virology example" in shot for shot in docs[1]["shots"])
     assert docs[1]["target"] == "C"
     with pytest.raises(ValueError, match="virology: 0 rows to take examples from, wanted 5"):
-        bench_protocol.mmlu_docs(MMLU_DEV[:5], MMLU_TEST[1:2])
+        protocol.mmlu_docs(MMLU_DEV[:5], MMLU_TEST[1:2])
     with pytest.raises(ValueError, match="navigate: 2 rows to take examples from, wanted 3"):
-        bench_protocol.bbh_docs(BBH[:3])
+        protocol.bbh_docs(BBH[:3])
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 
 import qdit
 from embedding_pools import sample_rows, write_pool
-from qdit.evaluation import coverage as module
-from qdit.evaluation import coverage_questions
-from qdit.evaluation.command_benchmarks import evaluate_coverage_command
-from qdit.evaluation.coverage import evaluate_coverage, nearest
+from qdit.cli.evaluate_models import evaluate_coverage_command
+from qdit.evaluation.coverage.api import api as module
+from qdit.evaluation.coverage.api import evaluate_coverage, nearest
+from qdit.evaluation.coverage.api import questions as coverage_questions
 from qdit.evaluation.results import read_values
 from qdit.evaluation.sets import Question
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from evaluation_files import read_jsonl, write_answers, write_jsonl
-from qdit.evaluation.command import hh_command
+from qdit.cli.evaluate import hh_command
 from qdit.evaluation.results import read_values
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'qdit[score]'")
@@ -148,7 +148,7 @@ def slowly(self, rows, tick):
     time.sleep(0.05)
     return score(self, rows, tick)
 RewardModel.score_chunk = slowly
-from qdit.evaluation.command import hh_command
+from qdit.cli.evaluate import hh_command
 hh_command(sys.argv[2:4], sys.argv[1], reward_model=sys.argv[4], reward_template="{output}", batch_size=1,
            progress=False)
 """

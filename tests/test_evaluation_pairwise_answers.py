@@ -3,8 +3,8 @@
 import pytest
 
 from evaluation_files import answer_row, question, write_answers, write_jsonl
-from qdit.evaluation.answersfile import open_all, open_answers, pair, read_answers, references
-from qdit.evaluation.judging import FIRST, SECOND, TIE, get_prompt, parse_better, parse_scores
+from qdit.evaluation.answers import open_all, open_answers, pair, read_answers, references
+from qdit.evaluation.judge.prompts import FIRST, SECOND, TIE, get_prompt, parse_better, parse_scores
 
 
 @pytest.mark.parametrize(

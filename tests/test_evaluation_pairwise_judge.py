@@ -10,8 +10,8 @@ import time
 import pytest
 
 from evaluation_files import answer_row, question, read_jsonl, write_answers, write_jsonl
-from qdit.evaluation.alpacaeval import win_rate
-from qdit.evaluation.command import judge_command
+from qdit.cli.evaluate import judge_command
+from qdit.evaluation.judge.alpacaeval import win_rate
 from qdit.evaluation.results import read_values
 from scoring_pools import KEY, KEY_ENV, assert_nowhere
 
@@ -225,7 +225,7 @@ def test_the_key_is_nowhere(tmp_path, answers, fault, capfd):
 CHILD = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from qdit.evaluation.command import judge_command
+from qdit.cli.evaluate import judge_command
 new, old, out, url, env = sys.argv[1:]
 judge_command(new, old, out, judge_model="j", base_url=url, key_env=env, concurrency=2, progress=False)
 """

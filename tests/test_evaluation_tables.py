@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from qdit.evaluation.command import table_command
+from qdit.cli.evaluate import table_command
 from qdit.evaluation.results import Value, read_values, tails, value_table, write_result, write_rows
 from qdit.evaluation.stats import NOTHING, Interval, tail_mean
 from qdit.evaluation.tables import Table

@@ -7,8 +7,8 @@ import pytest
 from jsonargparse import auto_cli
 
 from export_pools import K, make, unit, vectors
+from qdit.cli.export import explain_command
 from qdit.exporting import explain, export
-from qdit.exporting.command import explain_command
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from jsonargparse import auto_cli
 import qdit
 from export_pools import K, make, vectors, write_pool
 from qdit import Selection
+from qdit.cli.export import export_command
+from qdit.common.files import sha256_file
 from qdit.exporting import export
-from qdit.exporting.command import export_command
-from qdit.manifest import sha256_file
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 import qdit
 from export_pools import K, N, make, unit, vectors
 from qdit.exporting import decisions, export, similar
-from qdit.problem import make_problem
+from qdit.selection.problem import make_problem
 
 
 @pytest.fixture(scope="module")

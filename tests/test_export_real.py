@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from qdit.exporting import export, verify
-from qdit.pool import attach
-from qdit.pool_select import select_pool
 from qdit.records import import_records
+from qdit.records.pool import attach
+from qdit.selection.pool import select_pool
 
 _BLANKS = re.compile(r'("(?:[^"\\]|\\.)*")|\s+')  # a string, which stays, or blanks
 FILES = ("alpaca_data.json.gz", "alpaca_mpnet_f16.npy", "alpaca_quality.npy")

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qdit
-from qdit.first_bounds import first_bounds
-from qdit.outcome import UNKNOWN
-from qdit.problem import make_problem
+from qdit.selection.first_bounds import first_bounds
+from qdit.selection.picks import UNKNOWN
+from qdit.selection.problem import make_problem
 
 
 def problem(rows, **changes):

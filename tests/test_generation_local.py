@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from qdit.cli.generate import generate_command
 from qdit.evaluation.sets import Question
 from qdit.generation import generate, prepare
-from qdit.generation.command import generate_command
 from qdit.records import Row
 from qdit.records.templates import alpaca_prompt
 from training_data import WORDS, write_jsonl

@@ -22,7 +22,7 @@ def no_long_pauses(monkeypatch):
     """Let retries follow at once: pauses are the library's business."""
     from openai import _base_client
 
-    from qdit.scoring import client
+    from qdit.models import client
 
     monkeypatch.setattr(_base_client, "INITIAL_RETRY_DELAY", 0.01)
     monkeypatch.setattr(_base_client, "MAX_RETRY_DELAY", 0.02)

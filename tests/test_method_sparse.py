@@ -5,10 +5,11 @@ import pytest
 
 import qdit
 from graph_pools import clustered, near_copies
-from qdit import graph_build, graph_steps
-from qdit.cli import main
-from qdit.estimate import estimate
-from qdit.job import prepare
+from qdit.cli.main import main
+from qdit.selection.forecast import estimate
+from qdit.selection.graph import build as graph_build
+from qdit.selection.graph import steps
+from qdit.selection.run import prepare
 
 ROWS = clustered(900)
 QUALITY = np.random.default_rng(3).normal(size=900)
@@ -30,7 +31,7 @@ def stop_in(phase):
 def builds(monkeypatch):
     """Count the graphs that are built."""
     calls = []
-    build = graph_steps.build
+    build = steps.build
 
     def counted(*args):
         calls.append(args)
@@ -107,7 +108,7 @@ def test_sweep_builds_one_graph(builds):
 
 
 def test_auto_takes_it_for_a_large_pool_without_constraints(monkeypatch):
-    monkeypatch.setattr("qdit.plan._MOST_ROWS", 500)
+    monkeypatch.setattr("qdit.selection.plan._MOST_ROWS", 500)
 
     def method(rows, **options):
         options = {"backend": "cpu", **options}

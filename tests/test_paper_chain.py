@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from openai_server import OpenAIServer
-from qdit.paper.command import paper_fig4_command, paper_loss_command, paper_table1_command
+from qdit.cli.paper import paper_fig4_command, paper_loss_command, paper_table1_command
 from smollm import tiny_llama
 from test_paper_study import write_study
 from tiny_models import make_reward_model

@@ -9,8 +9,9 @@ from jsonargparse import auto_cli
 
 from export_pools import K, vectors
 from paper_pools import FirstWords, make_pool, scores
-from qdit.paper import command_figures, fig1
-from qdit.paper.command import COMMANDS
+from qdit.cli.main import paper_figures
+from qdit.cli.paper import COMMANDS
+from qdit.paper import fig1
 from test_paper_study import write_study
 
 pytest.importorskip("matplotlib", reason="figures need matplotlib: pip install 'qdit[plots]'")
@@ -97,7 +98,7 @@ def test_coverage(tmp_path, monkeypatch):
     questions = [{"question_id": i, "text": f"Question {i}?", "category": "c"} for i in range(12)]
     (tmp_path / "vicuna.jsonl").write_text("".join(json.dumps(row) + "\n" for row in questions))
     embedded = np.random.default_rng(0).standard_normal((12, vectors().shape[1])).astype(np.float32)
-    monkeypatch.setattr(command_figures, "question_vectors", lambda asked, *_: embedded[: len(asked)])
+    monkeypatch.setattr(paper_figures, "question_vectors", lambda asked, *_: embedded[: len(asked)])
     run(
         *("coverage", pool, tmp_path / "out", f"vicuna={tmp_path / 'vicuna.jsonl'}", f"--k=10,{K}"),
         *("--alpha=0.5", "--seeds=2", "--draws=50", "--progress=false", "--threads=1"),

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import qdit
-from qdit.cli import main
+from qdit.cli.main import main
 from qdit.demo.instructions import write_instructions
 from qdit.pipeline import plan, read_config, run
 

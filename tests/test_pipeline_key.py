@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from openai_server import OpenAIServer
-from qdit.cli import main
+from qdit.cli.main import main
 from qdit.pipeline import read_config, run
 from scoring_pools import KEY, KEY_ENV, alpaca_rows, assert_nowhere
 

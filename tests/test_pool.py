@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit import manifest
-from qdit.pool import Pool, attach
+from qdit.cli.import_ import import_command
+from qdit.common import files
 from qdit.records import import_records
-from qdit.records.command import import_command
+from qdit.records.pool import Pool, attach
 
 ROWS = [{"instruction": f"say {i}", "input": "x" * i, "output": "é" * i} for i in range(12)]
 RNG = np.random.default_rng(6)
@@ -149,7 +149,7 @@ def test_estimated_token_costs(pool):
     assert costs.tolist() == want
     found = json.loads((pool / "costs.json").read_bytes())
     assert (found["estimate"], found["tokenizer"]) == (True, None)
-    assert found["files"]["costs.npy"]["sha256"] == manifest.sha256_file(pool / "costs.npy")
+    assert found["files"]["costs.npy"]["sha256"] == files.sha256_file(pool / "costs.npy")
     stamp = (pool / "costs.npy").stat().st_mtime_ns
     assert opened.token_costs().tolist() == want
     assert (pool / "costs.npy").stat().st_mtime_ns == stamp

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit.cli import main
+from qdit.cli.main import main
 from qdit.demo.instructions import write_instructions
 
 

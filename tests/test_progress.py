@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit.progress import Bar, Progress, Tracker, format_progress, format_seconds
+from qdit.common.progress import Bar, Progress, Tracker, format_progress
+from qdit.common.text import format_seconds
 
 
 class Terminal(io.StringIO):

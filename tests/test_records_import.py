@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qdit import manifest
+from qdit.common import files
 from qdit.records import import_records, open_records
 
 ROWS = [{"instruction": f"say {i} é", "input": "", "output": f"{i}\n\tx"} for i in range(20)]
@@ -69,7 +69,7 @@ def test_files(tmp_path, name, content, squeeze):
     assert texts(records) == WANT
     assert records.ids()[3] == "x-3"
     assert records.manifest["sources"][0]["inputs"] == [
-        {"path": str(path), "bytes": len(content), "sha256": manifest.sha256_file(path)}
+        {"path": str(path), "bytes": len(content), "sha256": files.sha256_file(path)}
     ]
 
 

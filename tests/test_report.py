@@ -11,10 +11,10 @@ from jsonargparse import auto_cli
 
 import qdit
 from export_pools import ODD, K, N, make, unit, vectors
+from qdit.cli.report import report_command
+from qdit.engine.shuffle import shuffled
 from qdit.exporting import export
 from qdit.reporting import analysis, figures, page, report, reporter, verbs
-from qdit.reporting.command import report_command
-from qdit.shuffle import shuffled
 
 pytest.importorskip("matplotlib", reason="the report needs matplotlib: pip install 'qdit[plots]'")
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit import runner
 from qdit._core import build_info
+from qdit.selection import picking
 
 RNG = np.random.default_rng(11)
 X = RNG.standard_normal((300, 16)).astype(np.float32)
@@ -31,9 +31,9 @@ def stop_at(picks):
 @pytest.fixture
 def eager(monkeypatch):
     """Report after every pick, snapshot at every report."""
-    monkeypatch.setattr(runner, "_INTERVAL_SECONDS", 0.0)
-    monkeypatch.setattr("qdit.checkpoint._SNAPSHOT_SECONDS", 0.0)
-    monkeypatch.setattr("qdit.checkpoint._SNAPSHOT_SHARE", 0)
+    monkeypatch.setattr(picking, "_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr("qdit.selection.checkpoint._SNAPSHOT_SECONDS", 0.0)
+    monkeypatch.setattr("qdit.selection.checkpoint._SNAPSHOT_SHARE", 0)
 
 
 @pytest.mark.parametrize("alpha", [0.4, 1.0])

@@ -8,7 +8,7 @@ import pytest
 
 import qdit
 from qdit import open_embeddings
-from qdit.rows import check_rows
+from qdit.engine.rows import check_rows
 
 RNG = np.random.default_rng(2)
 X = RNG.standard_normal((30, 8)).astype(np.float16)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit.scaling import gain_factor, open_quality, scale_quality
+from qdit.selection.quality import gain_factor, open_quality, scale_quality
 
 Q = np.array([3.0, -1.0, 3.0, 7.0, 0.5])
 

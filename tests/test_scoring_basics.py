@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from jsonargparse import auto_cli
 
-from qdit.manifest import sha256_file
-from qdit.pool import Pool, attach
-from qdit.scoring import MissingScoresError, command, job, prepare, score
+from qdit.cli import score as command
+from qdit.cli.score import score_command
+from qdit.common.files import sha256_file
+from qdit.common.lock import locked
+from qdit.records.pool import Pool, attach
+from qdit.scoring import MissingScoresError, job, prepare, score
 from qdit.scoring.combine import combine, fill
-from qdit.scoring.command import score_command
-from qdit.scoring.scorer import Scored, locked
+from qdit.scoring.scorer import Scored
 from scoring_pools import alpaca_rows, make_pool
 
 NAN = float("nan")

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from openai_server import UNPARSABLE, OpenAIServer, rating
+from qdit.cli.score import score_command
 from qdit.records import open_records
 from qdit.scoring import EndpointError, MissingScoresError, prepare, score
-from qdit.scoring.command import score_command
 from qdit.scoring.rubrics import alpagasus, deita
 from scoring_pools import KEY, KEY_ENV, alpaca_rows, assert_nowhere, make_pool
 
@@ -30,7 +30,7 @@ def no_long_pauses(monkeypatch):
     """Let retries follow at once: pauses are the library's business."""
     from openai import _base_client
 
-    from qdit.scoring import client
+    from qdit.models import client
 
     monkeypatch.setattr(_base_client, "INITIAL_RETRY_DELAY", 0.01)
     monkeypatch.setattr(_base_client, "MAX_RETRY_DELAY", 0.02)
@@ -281,7 +281,7 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from openai import _base_client
 _base_client.INITIAL_RETRY_DELAY = 0.02
-from qdit.scoring.command import score_command
+from qdit.cli.score import score_command
 pool, url, env = sys.argv[1:]
 score_command(pool, "alpagasus", judge_model="m", base_url=url, key_env=env, concurrency=4, timeout=0.5,
               missing="lowest", progress=True)

@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pytest
 
+from qdit.cli.score import score_command
 from qdit.records import open_records
 from qdit.scoring import MissingScoresError, prepare, score
 from qdit.scoring.chunks import ChunkFile
-from qdit.scoring.command import score_command
 from qdit.scoring.likelihood import _fit
 from scoring_pools import alpaca_rows, make_pool
 
@@ -316,7 +316,7 @@ CHILD = """
 import sys
 import torch
 torch.set_num_threads(1)
-from qdit.scoring.command import score_command
+from qdit.cli.score import score_command
 pool, model = sys.argv[1:]
 score_command(pool, "reward", reward_model=model, reward_template="{output}", batch_size=1)
 """

@@ -5,12 +5,12 @@ import json
 
 import pytest
 
+from qdit.common.journal import AnswerFile
+from qdit.models.client import HIDDEN, check_url, hide, read_key
+from qdit.models.texts import human_assistant, make_template, prompt_of
 from qdit.records import Row
-from qdit.scoring.answers import AnswerFile
-from qdit.scoring.client import HIDDEN, check_url, hide, read_key
 from qdit.scoring.judge import Endpoint, Judge
 from qdit.scoring.rubrics import alpagasus, deita
-from qdit.scoring.texts import human_assistant, make_template, prompt_of
 from scoring_pools import KEY, KEY_ENV
 
 ROW = Row(0, "0", "s", "Add {a}.", "1, 2", "3", (("user", "Add {a}.\n\n1, 2"), ("assistant", "3")))

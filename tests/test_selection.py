@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit import Selection, manifest
+from qdit import Selection
+from qdit.common import files
 
 RNG = np.random.default_rng(8)
 X = RNG.standard_normal((80, 8)).astype(np.float32)
@@ -149,7 +150,7 @@ def test_a_damaged_file_is_refused(chosen, tmp_path):
     with pytest.raises(ValueError) as caught:
         Selection.load(tmp_path)
     wanted = json.loads((tmp_path / "manifest.json").read_text())["files"]["indices.npy"]["sha256"]
-    found = manifest.sha256_file(path)
+    found = files.sha256_file(path)
     text = f"{path} is damaged or changed: sha256 is {found}, the manifest says {wanted}"
     assert str(caught.value) == text
 

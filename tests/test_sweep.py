@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit import manifest
+from qdit.common import files
 
 RNG = np.random.default_rng(60)
 X = RNG.standard_normal((400, 16)).astype(np.float16)
@@ -37,9 +37,7 @@ def test_limits_apply():
 
 def test_the_pool_is_hashed_and_checked_once(monkeypatch):
     hashed = []
-    monkeypatch.setattr(
-        manifest, "sha256_array", lambda array, label="": hashed.append(array.shape) or "0" * 64
-    )
+    monkeypatch.setattr(files, "sha256_array", lambda array, label="": hashed.append(array.shape) or "0" * 64)
     found = qdit.sweep(X, Q, [0.1, 0.2, 0.3], 20)
     assert sorted(hashed) == [(400,), (400, 16)]
     assert found[0.2].stats["seconds_check"] == 0.0

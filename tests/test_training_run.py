@@ -20,8 +20,8 @@ for name in ("transformers", "trl", "accelerate", "datasets"):
 import transformers  # noqa: E402
 
 import qdit.training  # noqa: E402
-from qdit.training.adapters import quiet  # noqa: E402
-from qdit.training.command import train_command  # noqa: E402
+from qdit.cli.train import train_command  # noqa: E402
+from qdit.models.causal import quiet  # noqa: E402
 from qdit.training.output import Output  # noqa: E402
 from smollm import tiny_llama  # noqa: E402
 

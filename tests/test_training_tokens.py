@@ -17,8 +17,8 @@ from training_data import WORDS, alpaca_rows, stanford_alpaca, write_jsonl
 transformers = pytest.importorskip("transformers", reason="needs transformers: pip install 'qdit[train]'")
 pytest.importorskip("datasets", reason="needs datasets: pip install 'qdit[train]'")
 
+from qdit.models.prompts import check_template  # noqa: E402
 from qdit.training.data import open_data  # noqa: E402
-from qdit.training.prompts import check_template  # noqa: E402
 from qdit.training.tokens import IGNORED, encode_chat, tokenize  # noqa: E402
 from smollm import smollm_dir, tiny_llama  # noqa: E402
 

@@ -5,9 +5,10 @@ import pytest
 
 import qdit
 from oracle import as_float64, clustered_rows, similarity
-from qdit import kmeans, variants
-from qdit.job import prepare
-from qdit.rows import open_embeddings
+from qdit.engine import kmeans
+from qdit.engine.rows import open_embeddings
+from qdit.selection import baselines
+from qdit.selection.run import prepare
 
 N = 700
 X = clustered_rows(N, 24, seed=40, dtype="float32")
@@ -89,7 +90,7 @@ def test_random_is_uniform_and_a_matter_of_the_seed():
 @pytest.mark.parametrize("tau", [-1.0, 0.2, 0.5, 0.9, 1.1])
 @pytest.mark.parametrize("batch", [1, 7, 512])
 def test_threshold_is_its_definition(tau, batch, monkeypatch):
-    monkeypatch.setattr(variants, "_BATCH", batch)
+    monkeypatch.setattr(baselines, "_BATCH", batch)
     want = threshold_by_definition(X, tau, range(N))
     chosen = qdit.select(X, Q, 0.5, N, method="threshold", tau=tau, shortfall="stop")
     assert chosen.indices.tolist() == want
@@ -145,7 +146,7 @@ def test_cluster_fills_what_small_clusters_lack_in_turn():
     labels = np.array([0] * 2 + [1] * 10 + [2] * 8)
     quality = np.arange(20.0)
     rows = np.argsort(-quality)
-    order = variants.by_cluster(rows, labels).tolist()
+    order = baselines.by_cluster(rows, labels).tolist()
     assert order[:3] == [19, 11, 1]
     assert order[3:6] == [18, 10, 0]
     assert order[6:10] == [17, 9, 16, 8]

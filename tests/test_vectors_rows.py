@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import qdit
+from qdit.cli.convert import convert_command
 from qdit.vectors import convert_embeddings, read_ids
-from qdit.vectors.command import convert_command
 from vector_sources import IDS, ROWS, D, N, arrow_table, duckdb_table, write_parquet
 
 

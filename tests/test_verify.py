@@ -10,9 +10,9 @@ from jsonargparse import auto_cli
 import qdit
 from export_pools import K, make
 from qdit import Selection
+from qdit.cli.export import verify_command
+from qdit.common.files import sha256_file
 from qdit.exporting import export, verify
-from qdit.exporting.command import verify_command
-from qdit.manifest import sha256_file
 
 
 @pytest.fixture(scope="module")

@@ -6,22 +6,22 @@ exactly (Bukharin & Zhao, "Data Diversity Matters for Robust Instruction Tuning"
 
 from ._version import __version__
 from .adapters import select_dataset
-from .coverage import coverage, objective, row_coverage
+from .common.progress import Progress
 from .embedding import embed
+from .engine.rows import Rows, open_embeddings
 from .exporting import explain, export, verify
 from .generation import generate
-from .graph import SimilarityGraph, load_graph
-from .graph_build import build_graph
-from .greedy import select
-from .pool import Pool
-from .pool_select import select_pool, sweep_pool
-from .progress import Progress
 from .records import import_records, open_records
+from .records.pool import Pool
 from .reporting import report
-from .rows import Rows, open_embeddings
 from .scoring import score
-from .selection import Selection
-from .sweep import sweep
+from .selection.api import select
+from .selection.evaluate import coverage, objective, row_coverage
+from .selection.graph.build import build_graph
+from .selection.graph.graph import SimilarityGraph, load_graph
+from .selection.pool import select_pool, sweep_pool
+from .selection.selection import Selection
+from .selection.sweep import sweep
 from .training import train
 from .vectors import convert_embeddings
 

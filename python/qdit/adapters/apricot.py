@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..options import check_choice, check_float
-from ..records.optional import require
+from ..common.checks import check_choice, check_float
+from ..common.optional import require
 from .facility import RANDOM, WAYS, Facility
 
 _EXTRA = "sklearn"

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checkpoint import CheckpointMismatchError
+from ..common.optional import require
 from ..exporting.files import new_folder
 from ..exporting.writers import columns_of
-from ..greedy import select
-from ..records.optional import require
-from ..selection import Selection
+from ..selection.api import select
+from ..selection.checkpoint import CheckpointMismatchError
+from ..selection.selection import Selection
 from ..vectors import convert_embeddings
 from ..vectors.sources import parquet_files
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from ..common.optional import require
 from ..embedding.sentence import DEFAULT_MODEL
-from ..records.optional import require
 from .huggingface import select_dataset
 
 _ops: Any = require("data_juicer.ops.base_op", "data-juicer", "for the Data-Juicer operator")

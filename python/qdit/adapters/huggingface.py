@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ..common.optional import require
 from ..embedding import embed
 from ..embedding.sentence import DEFAULT_MODEL
 from ..exporting.writers import columns_of
-from ..greedy import select
 from ..records import import_records
-from ..records.optional import require
 from ..records.records import MANIFEST
+from ..selection.api import select
 from ..vectors.arrow import find_column, from_arrow, is_vectors
 
 _EXTRA = "data"

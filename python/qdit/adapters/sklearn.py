@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..greedy import select
-from ..records.optional import require
-from ..selection import Selection
+from ..common.optional import require
+from ..selection.api import select
+from ..selection.selection import Selection
 
 _EXTRA = "sklearn"
 _WHY = "for the scikit-learn estimator"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import manifest
+from ..common import files
 from .texts import ARITHMETIC_SHARE, DOMAINS, FILLERS, OPENINGS, Domain
 
 _SUMS = (("plus", "+"), ("minus", "-"), ("times", "*"))
@@ -22,7 +22,7 @@ def write_instructions(path: Path, n: int = 3_000, seed: int = 0) -> Path:
     """
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in _rows(n, seed))
     path.parent.mkdir(parents=True, exist_ok=True)
-    manifest.write_atomic(path, (line.encode() for line in lines))
+    files.write_atomic(path, (line.encode() for line in lines))
     return path
 
 

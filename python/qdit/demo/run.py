@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from .. import manifest
-from ..coverage import row_coverage
+from ..common import files
 from ..pipeline import read_config, run
-from ..pool import Pool
+from ..records.pool import Pool
 from ..reporting.figures import require_matplotlib
-from ..selection import Selection
-from ..sweep import alpha_folder
+from ..selection.evaluate import row_coverage
+from ..selection.selection import Selection
+from ..selection.sweep import alpha_folder
 from .instructions import write_instructions
 
 MODEL = "builtin:hash"
@@ -54,7 +54,7 @@ def run_demo(
     }
     file = out / "run.yaml"
     text = "# The demo as a run: qdit run run.yaml\n" + yaml.safe_dump(content, sort_keys=False)
-    manifest.write_atomic(file, [text.encode()])
+    files.write_atomic(file, [text.encode()])
     say(f"{rows:,} instructions, seed {seed}, in {out / 'instructions.jsonl'}")
     if model == MODEL:
         say("embeddings: builtin:hash, a stand-in that sees words, not meaning; make demo-real takes a model")

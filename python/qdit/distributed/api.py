@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import options
-from ..certificate import certified, upper_bound
-from ..checkpoint import Checkpoint, resumable
-from ..outcome import Outcome
-from ..plan import Plan
-from ..progress import Progress, open_sink
-from ..selection import Selection
+from ..common import checks
+from ..common.progress import Progress, open_sink
+from ..selection.bounds import certified, upper_bound
+from ..selection.checkpoint import Checkpoint, resumable
+from ..selection.picks import Outcome
+from ..selection.plan import Plan
+from ..selection.selection import Selection
 from . import sparse
 from .greedy import Greedy
 from .messages import Ints, Settings
@@ -99,8 +99,8 @@ def select(
         RuntimeError: if the cluster has no room for the actors, or too many die.
 
     """
-    options.check_choice("method", method, METHODS)
-    options.check_seed(seed)
+    checks.check_choice("method", method, METHODS)
+    checks.check_seed(seed)
     sink, bar = open_sink(progress)
     try:
         with (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from ..records.optional import require
+from ..common.optional import require
 from .messages import Settings, WorkerLostError
 from .transport import Transport
 from .worker import Worker

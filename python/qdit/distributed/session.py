@@ -13,14 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import cuda, npyfile, options, scaling
-from ..budget import available_memory, parse_bytes
-from ..graph_files import describe_extras
-from ..plan import check_k
-from ..problem import Problem, make_problem, open_given, versions
-from ..progress import Progress
-from ..rows import Rows, open_embeddings
-from ..selection import Selection
+from ..common import checks, npy
+from ..common.progress import Progress
+from ..common.text import parse_bytes
+from ..common.versions import versions
+from ..engine.backend import resolve_precision
+from ..engine.rows import Rows, open_embeddings
+from ..selection import options, quality
+from ..selection.graph.files import describe_extras
+from ..selection.memory import available_memory
+from ..selection.plan import check_k
+from ..selection.problem import Problem, make_problem, open_given
+from ..selection.selection import Selection
 from .messages import Ints, Settings
 from .pool import ShardedPool
 from .ray_transport import RayTransport, connect, import_ray
@@ -132,7 +136,7 @@ class Session:
                 "alpha": problem.alpha,
                 "method": method,
                 **problem.settings(),
-                "gain_factor": scaling.gain_factor(problem.gain_scale, self.k, problem.n),
+                "gain_factor": quality.gain_factor(problem.gain_scale, self.k, problem.n),
                 "given_rows": len(problem.given) + outside,
                 "ignored_rows": len(pool.ignored),
                 "shards": [fact.n for fact in pool.facts],
@@ -177,16 +181,16 @@ def open_session(
 ) -> Iterator[Session]:
     """Start workers and check everything; arguments and errors as in `qdit.distributed.select`."""
     begin = time.perf_counter()
-    options.check_choice("backend", backend, BACKENDS)
+    checks.check_choice("backend", backend, BACKENDS)
     sources = _sources(shards)
     limit = parse_bytes("memory_budget", memory_budget)
-    threads = options.check_threads(1 if threads is None else threads)
+    threads = checks.check_threads(1 if threads is None else threads)
     width = open_shard(sources[0])  # for what is given as rows; the others are opened by their workers only
     outside = open_given(given, Rows(width.array[:1], width.dtype))[1] if _is_rows(given) else None
     settings = Settings(
-        metric=options.check_choice("metric", metric, options.METRICS),
-        floor=None if floor is None else options.check_float("floor", floor),
-        zero_rows=options.check_choice("zero_rows", zero_rows, options.ZERO_ROWS),
+        metric=checks.check_choice("metric", metric, options.METRICS),
+        floor=None if floor is None else checks.check_float("floor", floor),
+        zero_rows=checks.check_choice("zero_rows", zero_rows, options.ZERO_ROWS),
         backend="cpu" if backend == "auto" else backend,
         threads=threads,
         outside=None if outside is None else np.asarray(outside.array),
@@ -210,7 +214,7 @@ def open_session(
                 quality_scale=quality_scale,
                 given=given,
             )
-            precision = cuda.resolve_precision("auto", pool.dtype) if settings.backend == "cuda" else None
+            precision = resolve_precision("auto", pool.dtype) if settings.backend == "cuda" else None
             problem = replace(checked, backend=settings.backend, precision=precision)
             count = options.resolve_k(k, problem.n)
             ignored = np.setdiff1d(pool.ignored, problem.given)
@@ -266,7 +270,7 @@ def _quality(quality: Any, shards: int) -> Any:
     if len(quality) != shards:
         raise ValueError(f"quality: got {len(quality)} parts, wanted one for each of the {shards} shards")
     parts = [
-        npyfile.open_npy("quality", Path(part)) if isinstance(part, str | os.PathLike) else np.asarray(part)
+        npy.open_npy("quality", Path(part)) if isinstance(part, str | os.PathLike) else np.asarray(part)
         for part in quality
     ]
     return np.concatenate(parts)
@@ -274,7 +278,7 @@ def _quality(quality: Any, shards: int) -> Any:
 
 def _is_rows(given: Any) -> bool:
     if isinstance(given, str | os.PathLike):
-        given = npyfile.open_npy("given", Path(given))
+        given = npy.open_npy("given", Path(given))
     return isinstance(given, Rows) or (
         getattr(given, "ndim", 0) == 2 and "int" not in str(given.dtype) and 0 not in given.shape
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..rows import Rows, check_rows, open_embeddings
+from ..engine.rows import Rows, check_rows, open_embeddings
 from ..vectors.sources import open_source
 
 _BLOCK_ROWS = 8192

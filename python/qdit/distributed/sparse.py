@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import graph_steps
 from .._core import Engine
-from ..shuffle import shuffled
+from ..engine.shuffle import shuffled
+from ..selection.graph import steps
 from .messages import Ints
 from .session import Session
 
@@ -37,7 +37,7 @@ def candidates(session: Session, seed: int) -> tuple[Ints, dict[str, Any]]:
         raise ValueError(f"method: 'sparse' over shards knows metric 'cosine' only, got {problem.metric!r}")
     seconds: dict[str, float] = {}
     start = time.perf_counter()
-    plan = graph_steps.plan(problem.n, seed=seed)
+    plan = steps.plan(problem.n, seed=seed)
     transport.all("begin", pool.range)
     given = np.setdiff1d(problem.given, pool.ignored)
     if len(given):

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import options
-from ..progress import Progress, open_sink
-from ..selection import Selection
-from ..shuffle import shuffled
+from ..common import checks
+from ..common.progress import Progress, open_sink
+from ..engine.shuffle import shuffled
+from ..selection.selection import Selection
 from .api import engine_stats, make_greedy
 from .greedy import Greedy
 from .messages import Ints, Settings
@@ -86,7 +86,7 @@ def two_round(
         TypeError, ValueError, ImportError, RuntimeError: as `qdit.distributed.select`.
 
     """
-    seed = options.check_seed(seed)
+    seed = checks.check_seed(seed)
     sink, bar = open_sink(progress)
     try:
         with open_session(

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import cuda, graph_steps, manifest
 from .._core import Engine, Shard, build_info, graph_select
-from ..problem import make_problem
+from ..common import files
+from ..common.progress import Phases
+from ..engine.backend import arithmetic, resolve_precision
+from ..selection.graph import steps
+from ..selection.problem import make_problem
 from .messages import Answer, Facts, Ints, Request, Settings
 from .sources import open_shard
 
@@ -42,7 +45,7 @@ class Worker:
             rows.d,
             rows.dtype,
             rows.source,
-            manifest.sha256_array(rows.array, rows.dtype) if hashed else "",
+            files.sha256_array(rows.array, rows.dtype) if hashed else "",
             engine.range,
             engine.ignored,
             self._arithmetic(),
@@ -172,8 +175,8 @@ class Worker:
         weight: of a gain in fixed point.
         """
         engine, rows = self._ready[0], self._rows
-        floors = graph_steps.fixed_coverage(engine)
-        plan = graph_steps.plan(rows.n, limit=max(memory, 1), seed=seed)
+        floors = steps.fixed_coverage(engine)
+        plan = steps.plan(rows.n, limit=max(memory, 1), seed=seed)
         problem = make_problem(
             rows,
             None,
@@ -186,8 +189,8 @@ class Worker:
             quality_scale="raw",
             given=None,
         )
-        phases = graph_steps.Phases(None, rows.n)
-        built = graph_steps.build(problem, plan, self._settings.threads, phases, floors)
+        phases = Phases(None, rows.n)
+        built = steps.build(problem, plan, self._settings.threads, phases, floors)
         picks, gains = graph_select(
             built.offsets,
             built.pairs,
@@ -246,7 +249,7 @@ class Worker:
         if self._settings.backend == "reference":
             return "float64"
         if self._settings.backend == "cuda":
-            return cuda.arithmetic(0, cuda.resolve_precision("auto", self._rows.dtype))
+            return arithmetic(0, resolve_precision("auto", self._rows.dtype))
         if self._rows.dtype in ("float16", "bfloat16"):
             return "float32"
         simd = self._settings.simd or build_info()["simd_active"]

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest
 from .._version import __version__
+from ..common import files
+from ..common.identity import OtherSettingsError, compare
+from ..common.partial import MANIFEST, ROWS, Writer, partial_rows, remove_finished
+from ..engine.rows import Rows, open_embeddings
 from ..records import Records, open_records
 from ..records.progress import RowTracker
 from ..records.templates import make_template
-from ..rows import Rows, open_embeddings
 from .encoder import Encoder
 from .settings import Settings
-from .writer import MANIFEST, ROWS, OtherSettingsError, Writer, compare, partial_rows, remove_finished
 
 FORMAT = "qdit-embeddings"
 FORMAT_VERSION = 1
@@ -44,7 +45,7 @@ class Embeddings:
     """
 
     rows: Rows
-    manifest: dict[str, Any] = field(repr=False)
+    files: dict[str, Any] = field(repr=False)
 
 
 class EmbedJob:
@@ -75,12 +76,12 @@ class EmbedJob:
         path = self.directory / MANIFEST
         if not path.exists() or not (self.directory / ROWS).exists():
             return None
-        found = manifest.read_json(path, FORMAT)
+        found = files.read_json(path, FORMAT)
         settings = found.get("settings", {})
         then = {"records": found.get("records", {}).get("sha256"), **settings}
         if {name: then.get(name) for name in self.identity()} != self.identity():
             return None
-        if manifest.sha256_file(self.directory / ROWS) != found["files"][ROWS]["sha256"]:
+        if files.sha256_file(self.directory / ROWS) != found["files"][ROWS]["sha256"]:
             return None
         return Embeddings(open_embeddings(self.directory / ROWS), found)
 
@@ -114,7 +115,7 @@ class EmbedJob:
                 with self.settings.make_encoder() as encoder:
                     self._embed(encoder, writer, progress)
             writer.finish(self._record(writer.state))
-        found = manifest.read_json(self.directory / MANIFEST, FORMAT)
+        found = files.read_json(self.directory / MANIFEST, FORMAT)
         return Embeddings(open_embeddings(self.directory / ROWS), found)
 
     def _check_new(self) -> None:
@@ -122,7 +123,7 @@ class EmbedJob:
         if not path.exists() or partial_rows(self.directory) == len(self.records):
             return  # the latter: a run that was killed between its last two steps
         if (self.directory / MANIFEST).exists():
-            found = manifest.read_json(self.directory / MANIFEST, FORMAT)
+            found = files.read_json(self.directory / MANIFEST, FORMAT)
             if "settings" in found:
                 now = self.identity()
                 then = {"records": found.get("records", {}).get("sha256"), **found["settings"]}

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest
-from ..records.optional import require
+from ..common import files
+from ..common.optional import require
 from .encoder import Encoder, Tick
 
 DEFAULT_MODEL = "sentence-transformers/all-mpnet-base-v2"
@@ -89,7 +89,7 @@ class SentenceEncoder(Encoder):
         """Return a Hub model's commit, or the hash of a folder's files, and what the model consists of."""
         source: dict[str, Any]
         if self._folder is not None:
-            source = {"sha256": manifest.sha256_folder(self._folder)}
+            source = {"sha256": files.sha256_folder(self._folder)}
         else:
             source = {"commit": _commit(self._name, self._revision)}
         prompts = self._model.prompts or {}

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records.optional import require
-from ..scoring.client import check_url, hide, read_key
+from ..common.optional import require
+from ..models.client import check_url, hide, read_key
 from .encoder import Encoder, Tick
 
 BATCH_SIZE = 32

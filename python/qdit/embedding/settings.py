@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import options
-from ..scoring.client import check_url, read_key
+from ..common import checks
+from ..models.client import check_url, read_key
 from .encoder import Encoder
 from .hashed import CHUNK_ROWS, HashEncoder
 from .hashed import NAME as BUILTIN
@@ -106,11 +106,11 @@ def make_settings(
         raise TypeError(f"model: got {model!r}, wanted a name, a folder, or 'builtin:hash'")
     builtin = model == BUILTIN and base_url is None
     if model.startswith("builtin:") and base_url is None:
-        options.check_choice("model", model, (BUILTIN,))
-    options.check_choice("dtype", given["dtype"], DTYPES)
-    options.check_choice("zero_rows", given["zero_rows"], ZERO_ROWS)
+        checks.check_choice("model", model, (BUILTIN,))
+    checks.check_choice("dtype", given["dtype"], DTYPES)
+    checks.check_choice("zero_rows", given["zero_rows"], ZERO_ROWS)
     if given["model_dtype"] is not None:
-        options.check_choice("model_dtype", given["model_dtype"], MODEL_DTYPES)
+        checks.check_choice("model_dtype", given["model_dtype"], MODEL_DTYPES)
     batch = CHUNK_ROWS if builtin else BATCH_SIZE
     batch = _at_least_one("batch_size", batch if batch_size is None else batch_size)
     chunk = CHUNK_ROWS if builtin else batch * _CHUNK_BATCHES
@@ -118,9 +118,9 @@ def make_settings(
     for name in ("concurrency", "dimensions"):
         if given[name] is not None:
             _at_least_one(name, given[name])
-    if options.check_int("retries", given["retries"]) < 0:
+    if checks.check_int("retries", given["retries"]) < 0:
         raise ValueError(f"retries: got {given['retries']}, wanted at least 0")
-    if options.check_float("timeout", given["timeout"]) <= 0:
+    if checks.check_float("timeout", given["timeout"]) <= 0:
         raise ValueError(f"timeout: got {given['timeout']}, wanted seconds above 0")
     read_key(given["key_env"])  # refuses what is no name of a variable
     settings = Settings(
@@ -152,7 +152,7 @@ def _check_applies(settings: Settings) -> None:
 
 
 def _at_least_one(name: str, value: object) -> int:
-    number = options.check_int(name, value)
+    number = checks.check_int(name, value)
     if number < 1:
         raise ValueError(f"{name}: got {number}, wanted at least 1")
     return number

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import manifest
-from ..scoring.hub import ModelOptions
+from ..common import files as manifest
+from ..common.lock import locked
+from ..models.hub import ModelOptions
 from ..scoring.reward import RewardModel
-from ..scoring.scorer import Floats, locked
-from .answersfile import Answers, groups
+from ..scoring.scorer import Floats
+from .answers import Answers, groups
 from .results import Value, check_new, tails, write_result, write_rows
 
 METRIC = "HH score"

@@ -11,16 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import manifest
+from ..common import files as manifest
+from ..common.lock import locked
+from ..models.causal import CausalModel
+from ..models.hub import ModelOptions
+from ..models.prompts import ALPACA, CHAT, check_template, check_tokenizer, make_prompt
 from ..records import Row
-from ..scoring.hub import ModelOptions
 from ..scoring.likelihood import IGNORED, response_losses
 from ..scoring.modelscorer import ModelScorer, unscored
-from ..scoring.scorer import Floats, locked
-from ..training.adapters import CausalModel
-from ..training.prompts import ALPACA, CHAT, check_template, check_tokenizer, make_prompt
+from ..scoring.scorer import Floats
 from ..training.tokens import Example, encode, encode_chat
-from .answersfile import REFERENCE, Answer, Answers, groups
+from .answers import REFERENCE, Answer, Answers, groups
 from .results import Value, check_new, tails, write_result, write_rows
 from .sets import Question
 

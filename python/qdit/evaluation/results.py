@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import manifest
 from .._version import __version__
-from ..options import check_choice
+from ..common import files as manifest
+from ..common.checks import check_choice
 from .stats import Floats, Interval, mean_interval, tail_interval
 from .tables import Table
 

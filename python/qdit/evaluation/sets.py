@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..options import check_choice, check_int, check_seed
+from ..common.checks import check_choice, check_int, check_seed
+from ..engine.shuffle import shuffled
 from ..records.row import RowError
 from ..records.textfiles import Item, read_file
-from ..shuffle import shuffled
 from .set_schemas import READERS, Reader
 
 SETS = tuple(READERS)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..options import check_float, check_int, check_seed
+from ..common.checks import check_float, check_int, check_seed
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest
-from ..pool import Pool
-from ..problem import Problem, make_problem
-from ..rows import Rows
-from ..scaling import open_quality
-from ..selection import MANIFEST, Selection
+from ..common import files
+from ..engine.rows import Rows
+from ..records.pool import Pool
+from ..selection.problem import Problem, make_problem
+from ..selection.quality import open_quality
+from ..selection.selection import MANIFEST, Selection
 
 EXPORT_FORMAT = "qdit-export"
 SELECTION_FOLDER = "selection"
@@ -100,7 +100,7 @@ class Choice:
 
     def check_rows(self) -> None:
         """Raise ValueError if the pool's embeddings are not those of the selection."""
-        self._same("embeddings", manifest.sha256_array(self.rows.array, self.rows.dtype))
+        self._same("embeddings", files.sha256_array(self.rows.array, self.rows.dtype))
 
     def mismatch(self, name: str, found: str) -> str | None:
         """Return what is wrong if an input of the selection has another hash now."""
@@ -187,7 +187,7 @@ def _find_pool(path: Path, folder: Path, selection: Selection, pool: str | os.Pa
         return Path(pool)
     candidates: list[Path] = []
     if folder != path and _kind(path / MANIFEST) == EXPORT_FORMAT:
-        candidates.append(path / str(manifest.read_json(path / MANIFEST, EXPORT_FORMAT)["pool"]))
+        candidates.append(path / str(files.read_json(path / MANIFEST, EXPORT_FORMAT)["pool"]))
     source = selection.inputs["embeddings"].get("source", "memory")
     if source != "memory":
         candidates.append(Path(source).parent)

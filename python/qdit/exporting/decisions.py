@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..options import check_choice
-from ..records.optional import require
+from ..common.checks import check_choice
+from ..common.optional import require
 from . import similar
 from .choice import Choice
 from .files import new_file

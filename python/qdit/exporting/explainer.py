@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import options
-from ..options import GREEDY_METHODS
+from ..common import checks
 from ..records import Records, Row
+from ..selection.options import GREEDY_METHODS
 from . import similar
 from .choice import Choice, open_choice
 from .similar import float32_rows
@@ -89,7 +89,7 @@ def explain(
         FileNotFoundError, ValueError: if there is no such row, or files do not belong together.
 
     """
-    threads = options.check_threads(threads)
+    threads = checks.check_threads(threads)
     with open_choice(selection, pool, quality=quality, given=given) as choice:
         return explain_choice(choice, find_row(choice.pool.records, row), threads)
 

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import manifest, options
-from ..graph_steps import Phases
-from ..problem import versions
-from ..progress import Progress, open_sink
-from ..selection import MANIFEST
+from ..common import checks
+from ..common import files as manifest
+from ..common.progress import Phases, Progress, open_sink
+from ..common.versions import versions
+from ..selection.selection import MANIFEST
 from . import card, trainers, writers
 from . import decisions as _decisions  # `export` has an argument of that name
 from .choice import EXPORT_FORMAT, SELECTION_FOLDER, Choice, open_choice
@@ -82,8 +82,8 @@ def export(
     start = time.perf_counter()
     formats = writers.parse_formats(format)
     kind = _decisions.resolve_format(decisions)
-    options.check_choice("final_gains", final_gains, _decisions.FINAL_GAINS)
-    threads = options.check_threads(threads)
+    checks.check_choice("final_gains", final_gains, _decisions.FINAL_GAINS)
+    threads = checks.check_threads(threads)
     path = Path(out)
     with open_choice(selection, pool, quality=quality, given=given) as choice:
         _prepare(path, choice, overwrite)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .. import manifest
+from ..common import files
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def new_file(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    manifest.sync_directory(path.parent)
+    files.sync_directory(path.parent)
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    manifest.sync_directory(path.parent)
+    files.sync_directory(path.parent)
 
 
 def remove_temporaries(directory: Path) -> None:
@@ -60,6 +60,6 @@ def remove_temporaries(directory: Path) -> None:
 def describe(directory: Path, names: list[str]) -> dict[str, Any]:
     """Return size and sha256 of files in a directory, by name."""
     return {
-        name: {"sha256": manifest.sha256_file(directory / name), "bytes": (directory / name).stat().st_size}
+        name: {"sha256": files.sha256_file(directory / name), "bytes": (directory / name).stat().st_size}
         for name in names
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..records.optional import require
+from ..common.optional import require
 
 
 def push(directory: Path, repo: str, *, private: bool = True) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import Engine
-from ..graph_steps import Phases
-from ..problem import Problem
-from ..shuffle import shuffled
-from ..variants import best_rows, free_rows
+from ..common.progress import Phases
+from ..engine.shuffle import shuffled
+from ..selection.baselines import best_rows, free_rows
+from ..selection.problem import Problem
 from . import similar
 from .choice import Choice
 

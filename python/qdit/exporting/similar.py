@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import Engine
-from ..problem import Problem
-from ..rows import Rows
+from ..engine.rows import Rows
+from ..selection.problem import Problem
 
 _POOL_ROWS = 1 << 15
 _BLOCK = 128

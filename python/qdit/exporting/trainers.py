@@ -11,7 +11,7 @@ from typing import Any
 from ..records import Records
 from ..records.formats import Layout
 from ..records.templates import ALPACA_WITH_INPUT, ALPACA_WITHOUT_INPUT, alpaca_prompt
-from ..selection import Selection
+from ..selection.selection import Selection
 from .writers import FORMATS
 
 LLAMA_FACTORY, AXOLOTL, TRL = "dataset_info.json", "axolotl.yaml", "trl-sft.yaml"

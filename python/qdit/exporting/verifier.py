@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import manifest, options
-from ..graph_steps import Phases
-from ..progress import Progress, open_sink
-from ..selection import MANIFEST, Selection
+from ..common import checks as options
+from ..common import files
+from ..common.progress import Phases, Progress, open_sink
+from ..selection.selection import MANIFEST, Selection
 from . import writers
 from .choice import EXPORT_FORMAT, Choice, open_choice, selection_folder
 from .replay import replay
@@ -122,7 +122,7 @@ def verify(
 def _file_checks(path: Path) -> Iterator[Check]:
     """Compare files with the manifest of the export, then those of the selection with its own."""
     try:
-        record = manifest.read_json(path / MANIFEST, EXPORT_FORMAT)
+        record = files.read_json(path / MANIFEST, EXPORT_FORMAT)
     except (ValueError, FileNotFoundError):
         record = None  # a selection, not an export
     if record is not None:
@@ -153,7 +153,7 @@ def _file_checks(path: Path) -> Iterator[Check]:
 def _file_problem(path: Path, entry: dict[str, Any]) -> str | None:
     if not path.is_file():
         return f"{path} is missing"
-    found = manifest.sha256_file(path)
+    found = files.sha256_file(path)
     if found != entry["sha256"]:
         return f"{path} was changed: sha256 is {found}, the manifest says {entry['sha256']}"
     return None
@@ -169,7 +169,7 @@ def _pool_checks(choice: Choice) -> Iterator[Check]:
         return
     record_path = choice.directory / MANIFEST
     try:
-        wanted = manifest.read_json(record_path, EXPORT_FORMAT)["records"]["sha256"]
+        wanted = files.read_json(record_path, EXPORT_FORMAT)["records"]["sha256"]
     except (ValueError, FileNotFoundError):
         wanted = records.sha256
     if wanted != records.sha256:
@@ -186,7 +186,7 @@ def _row_checks(choice: Choice) -> Iterator[Check]:
     path = choice.directory / writers.FORMATS["jsonl"]
     if choice.folder == choice.directory or not path.is_file():
         return
-    record = manifest.read_json(choice.directory / MANIFEST, EXPORT_FORMAT)
+    record = files.read_json(choice.directory / MANIFEST, EXPORT_FORMAT)
     added = bool(record["settings"]["columns"])
     wanted = writers.lines(choice.pool.records, choice.selection, columns=added)
     count = 0

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import manifest
-from ..options import check_choice
+from ..common import files
+from ..common.checks import check_choice
+from ..common.optional import require
 from ..records import Records
-from ..records.optional import require
-from ..selection import Selection
+from ..selection.selection import Selection
 from .files import new_file, new_folder
 
 FORMATS = {"jsonl": "data.jsonl", "json": "data.json", "parquet": "data.parquet", "hf": "data"}
@@ -36,9 +36,9 @@ def write(directory: Path, name: str, records: Records, selection: Selection, *,
     """
     path = directory / FORMATS[name]
     if name == "jsonl":
-        manifest.write_atomic(path, (line + b"\n" for line in lines(records, selection, columns=columns)))
+        files.write_atomic(path, (line + b"\n" for line in lines(records, selection, columns=columns)))
     elif name == "json":
-        manifest.write_atomic(path, _array(lines(records, selection, columns=columns)))
+        files.write_atomic(path, _array(lines(records, selection, columns=columns)))
     elif name == "parquet":
         parquet = require("pyarrow.parquet", "data", "to write Parquet")
         table = _table(records, selection, columns)

@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from ..scoring.asking import Endpoint
-from ..scoring.hub import ModelOptions
-from ..training.prompts import ALPACA, CHAT
+from ..models.asking import Endpoint
+from ..models.hub import ModelOptions
+from ..models.prompts import ALPACA, CHAT
 from .job import Generated, GenerateJob
 from .local import LocalModel
 from .questions import Asked, Settings

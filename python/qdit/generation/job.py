@@ -15,8 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .. import manifest
 from .._version import __version__
+from ..common import files
 from .journal import Journal
 from .local import LocalModel
 from .questions import Asked, Settings, fields, sha256
@@ -38,7 +38,7 @@ class Generated:
     """
 
     path: Path
-    manifest: dict[str, Any] = field(repr=False)
+    files: dict[str, Any] = field(repr=False)
 
 
 class GenerateJob:
@@ -80,9 +80,9 @@ class GenerateJob:
         """Return the answers of an earlier run of this very job, or None."""
         if not (self.manifest_path.is_file() and self.path.is_file()):
             return None
-        found = manifest.read_json(self.manifest_path, FORMAT)
+        found = files.read_json(self.manifest_path, FORMAT)
         same = {name: found.get(name) for name in self.identity} == self.identity
-        if not same or manifest.sha256_file(self.path) != found["sha256"]:
+        if not same or files.sha256_file(self.path) != found["sha256"]:
             return None
         return Generated(self.path, found)
 
@@ -129,9 +129,9 @@ class GenerateJob:
         for question, answer in zip(self.questions, answers, strict=True):
             own = {"model": self.model.name, "output": answer.output, "finish": answer.finish}
             lines.append(json.dumps(fields(question) | own, ensure_ascii=False) + "\n")
-        manifest.remove_leftovers(self.path.parent, (self.path.name, self.manifest_path.name))
+        files.remove_leftovers(self.path.parent, (self.path.name, self.manifest_path.name))
         self.manifest_path.unlink(missing_ok=True)  # it must never describe other answers
-        manifest.write_atomic(self.path, (line.encode("utf-8", "surrogatepass") for line in lines))
+        files.write_atomic(self.path, (line.encode("utf-8", "surrogatepass") for line in lines))
         record = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -142,11 +142,11 @@ class GenerateJob:
             "finish": dict(Counter(answer.finish for answer in answers)),
             "prompt_tokens": sum(answer.prompt_tokens for answer in answers),
             "completion_tokens": sum(answer.completion_tokens for answer in answers),
-            "sha256": manifest.sha256_file(self.path),
+            "sha256": files.sha256_file(self.path),
             "seconds": time.perf_counter() - start,
             "versions": {"qdit": __version__} | {name: version(name) for name in self.model.libraries},
         }
-        manifest.write_json(self.manifest_path, record)
+        files.write_json(self.manifest_path, record)
         return Generated(self.path, record)
 
     def _check_new(self, overwrite: bool) -> None:
@@ -156,7 +156,7 @@ class GenerateJob:
             if self.journal_path.exists():
                 return  # stopped between the answers and their manifest
             raise ValueError(f"out: {self.path} is there already, and is not ours; pass --overwrite")
-        found = manifest.read_json(self.manifest_path, FORMAT)
+        found = files.read_json(self.manifest_path, FORMAT)
         changed = [name for name in self.identity if found.get(name) != self.identity[name]]
         what = f"of other {' and '.join(changed)}" if changed else "that were changed since"
         raise ValueError(f"out: {self.path} holds answers {what} already; pass --overwrite or another file")

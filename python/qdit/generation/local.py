@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from ..records.optional import require
+from ..common.identity import digest
+from ..common.optional import require
+from ..models.causal import CausalModel
+from ..models.hub import ModelOptions
+from ..models.prompts import check_tokenizer, make_prompt, writes_special_tokens
 from ..records.progress import RowTracker
-from ..scoring.hub import ModelOptions
-from ..scoring.scorer import digest
-from ..training.adapters import CausalModel
-from ..training.prompts import check_tokenizer, make_prompt, writes_special_tokens
 from . import sampling
 from .journal import LENGTH, STOP, Journal, Written
 from .questions import Asked, Settings, as_row, draw_key

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from .. import options
+from ..common import checks
+from ..models.prompts import check_template
 from ..records import Row
-from ..training.prompts import check_template
 
 _FIELDS = ("set", "id", "instruction", "category", "difficulty", "reference")
 
@@ -67,13 +67,13 @@ class Settings:
     def __post_init__(self) -> None:
         """Check the values; ValueError says what is wrong."""
         check_template(self.template)
-        if options.check_int("max_new_tokens", self.max_new_tokens) < 1:
+        if checks.check_int("max_new_tokens", self.max_new_tokens) < 1:
             raise ValueError(f"max_new_tokens: got {self.max_new_tokens}, wanted at least 1")
-        if options.check_float("temperature", self.temperature) < 0:
+        if checks.check_float("temperature", self.temperature) < 0:
             raise ValueError(f"temperature: got {self.temperature}, wanted 0 or more")
-        if not 0 < options.check_float("top_p", self.top_p) <= 1:
+        if not 0 < checks.check_float("top_p", self.top_p) <= 1:
             raise ValueError(f"top_p: got {self.top_p}, wanted a number above 0, at most 1")
-        options.check_seed(self.seed)
+        checks.check_seed(self.seed)
         if not all(isinstance(text, str) and text for text in self.stop):
             raise ValueError(f"stop: got {list(self.stop)!r}, wanted texts that are not empty")
 

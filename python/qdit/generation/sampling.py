@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..records.optional import require
+from ..common.optional import require
 
 
 def uniform(key: bytes, step: int) -> float:

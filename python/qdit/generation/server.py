@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from ..scoring.asking import Asker, Endpoint, Request
-from ..scoring.client import EndpointError
-from ..scoring.scorer import digest
-from ..training.prompts import CHAT, make_prompt
+from ..common.identity import digest
+from ..models.asking import Asker, Endpoint, Request
+from ..models.client import EndpointError
+from ..models.prompts import CHAT, make_prompt
 from .journal import Journal
 from .questions import Asked, Settings, as_row, draw_key
 

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import manifest, options
 from .._core import build_info
+from ..common import checks, files
 from ..evaluation.tables import Table
-from ..greedy import select
 from ..pipeline.state import State, Watch, fingerprint
+from ..selection.api import select
 from .methods import Method
 from .published import COST, published_table
 from .results import Result
@@ -125,9 +125,9 @@ def _timed(
             "method": found.params["method"],
             "machine": machine,
         }
-        manifest.write_json(path, record)
+        files.write_json(path, record)
         state.end(name, key, path, watch)
-    return manifest.read_json(path, _FORMAT)
+    return files.read_json(path, _FORMAT)
 
 
 def describe_machine(settings: Settings) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def describe_machine(settings: Settings) -> dict[str, Any]:
         "processors": os.cpu_count() or 0,
         "simd": build_info()["simd_active"],
         "backend": settings.backend,
-        "threads": options.check_threads(settings.threads),
+        "threads": checks.check_threads(settings.threads),
         "system": platform.system(),
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluation.coverage import nearest
+from ..evaluation.coverage.api import nearest
 from ..evaluation.sets import Question, hash_questions
 from ..evaluation.stats import DRAWS
 from ..evaluation.tables import Table

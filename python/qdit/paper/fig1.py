@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import manifest
+from ..common import files
+from ..common.progress import Phases, Progress, open_sink
 from ..evaluation.tables import Table
-from ..graph_steps import Phases
 from ..pipeline.state import State, Watch, fingerprint
-from ..progress import Progress, open_sink
 from ..reporting.verbs import Verbs, count_pairs, load_parser
-from ..selection import Selection
+from ..selection.selection import Selection
 from .drawing import draw_sunbursts, png
 from .methods import Method, qdit, random
 from .results import Result
@@ -124,7 +123,7 @@ class Counts:
         """Return the counts of a selection's instructions."""
         key = fingerprint(
             records=self._source.hashes.get("records"),
-            rows=manifest.sha256_array(chosen.indices),
+            rows=files.sha256_array(chosen.indices),
             parser=_name(self._parser),
         )
         path = self._folder / f"{name}-{len(chosen)}.json"
@@ -133,7 +132,7 @@ class Counts:
             watch = Watch()
             self._count(path, chosen, progress)
             self._state.end(path.name, key, path, watch)
-        value = manifest.read_json(path, _FORMAT)
+        value = files.read_json(path, _FORMAT)
         return Verbs(Counter({(verb, noun): count for verb, noun, count in value["pairs"]}), value["texts"])
 
     def _count(self, path: Path, chosen: Selection, progress: Any) -> None:
@@ -153,7 +152,7 @@ class Counts:
                 bar.close()
         pairs = [[verb, noun, count] for (verb, noun), count in sorted(total.items())]
         record = {"format": _FORMAT, "texts": len(chosen), "pairs": pairs}
-        manifest.write_atomic(path, [json.dumps(record).encode()])
+        files.write_atomic(path, [json.dumps(record).encode()])
 
 
 def _name(parser: Any) -> str:

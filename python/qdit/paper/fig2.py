@@ -10,7 +10,7 @@ import numpy as np
 
 from ..evaluation.stats import tail_mean
 from ..evaluation.tables import Table
-from ..selection import Selection
+from ..selection.selection import Selection
 from .drawing import Spot, draw_tradeoff, png
 from .methods import Method, qdit, random
 from .results import Result

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import manifest
-from ..coverage import row_coverage
+from ..common import files
 from ..evaluation.stats import tail_mean
 from ..evaluation.tables import Table
-from ..greedy import select
 from ..reporting.analysis import project, sample_rows
-from ..selection import Selection
+from ..selection.api import select
+from ..selection.evaluate import row_coverage
+from ..selection.selection import Selection
 from . import toy
 from .drawing import Floats, Panel, draw_panels, png
 from .fig2 import WORST, Trade, trade
@@ -78,7 +78,7 @@ def fig9_toy(drawn: Toy, spec: Fig9) -> Result:
         {"": _table(found, chosen)},
         {"-points": _points(made, chosen)},
         {".png": png(shown, 11.5, 4.0)},
-        inputs={"points": manifest.sha256_array(made.points), "quality": manifest.sha256_array(made.quality)},
+        inputs={"points": files.sha256_array(made.points), "quality": files.sha256_array(made.quality)},
         options={**asdict(spec), **{f"toy_{name}": value for name, value in asdict(drawn).items()}},
         notes=[
             "Points and qualities are this project's own, not the paper's. Similarity is "

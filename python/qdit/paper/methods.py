@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .. import options
+from ..common import checks
+from ..selection import options
 
 KINDS = ("qdit", "quality", "random", "threshold", "cluster")
 _SEEDED = ("random", "cluster")
@@ -67,7 +68,7 @@ def qdit(*alphas: float) -> list[Method]:
 
 def random(seeds: int) -> list[Method]:
     """Return random choices with seeds 0, 1, ...; their number must be at least 1."""
-    if options.check_int("seeds", seeds) < 1:
+    if checks.check_int("seeds", seeds) < 1:
         raise ValueError(f"seeds: got {seeds}, wanted at least 1")
     return [Method("random", seed=seed) for seed in range(seeds)]
 

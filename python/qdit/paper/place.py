@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from ..common.files import sha256_folder
 from ..evaluation.sets import Questions, load_questions
-from ..manifest import sha256_folder
 from .methods import parse, with_seed
 from .study import Cell, Study
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import manifest
+from ..common import files as manifest
+from ..common.versions import versions
 from ..evaluation.tables import Table
-from ..problem import versions
 from .published import PAPER
 
 FORMAT = "qdit-paper"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..evaluation.hh import ROWS as HH_ROWS
-from ..evaluation.judging_job import ROWS as JUDGE_ROWS
+from ..evaluation.judge.job import ROWS as JUDGE_ROWS
 from ..evaluation.loss import ROWS as LOSS_ROWS
 from ..evaluation.stats import Interval
 from .cells import Runner

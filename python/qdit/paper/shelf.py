@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest, options
-from ..checkpoint import CheckpointMismatchError
-from ..coverage import row_coverage
-from ..greedy import select
+from ..common import files
 from ..pipeline.state import State, Watch, fingerprint
-from ..selection import MANIFEST, Selection
-from ..sweep import alpha_folder, sweep
+from ..selection import options
+from ..selection.api import select
+from ..selection.checkpoint import CheckpointMismatchError
+from ..selection.evaluate import row_coverage
+from ..selection.selection import MANIFEST, Selection
+from ..selection.sweep import alpha_folder, sweep
 from .methods import Method
 from .sources import Source
 
@@ -102,14 +103,14 @@ class Shelf:
         """Return for every row of the pool the similarity to the nearest of the k rows chosen, (n,)."""
         name, path = f"{method.key}-{k}-coverage", self._place(method, k) / "row_coverage.npy"
         chosen = self.get([method], k)[method]
-        key = fingerprint(selection=manifest.sha256_array(chosen.indices), embeddings=self._embeddings)
+        key = fingerprint(selection=files.sha256_array(chosen.indices), embeddings=self._embeddings)
         if not self._state.is_done(name, key):
             self._state.begin(name, key)
             watch = Watch()
             covered = row_coverage(
                 self.source.rows, chosen, backend=self.settings.backend, threads=self.settings.threads
             )
-            manifest.write_npy(path, covered)
+            files.write_npy(path, covered)
             self._state.end(name, key, path, watch)
         return np.asarray(np.load(path, allow_pickle=False), np.float64)
 

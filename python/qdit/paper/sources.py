@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest
-from ..pool import Pool
-from ..pool_select import is_pool
+from ..common import files
+from ..engine.rows import Rows, open_embeddings
 from ..records import Records, import_records, open_records
 from ..records.importing import is_imported
-from ..rows import Rows, open_embeddings
-from ..scaling import open_quality
+from ..records.pool import Pool
+from ..selection.pool import is_pool
+from ..selection.quality import open_quality
 
 _RECORDS = "records"  # the folder in the working folder that holds records made of a file
 
@@ -43,9 +43,9 @@ class Source:
     @cached_property
     def hashes(self) -> dict[str, str]:
         """The sha256 of each part."""
-        found = {"embeddings": manifest.sha256_array(self.rows.array, self.rows.dtype)}
+        found = {"embeddings": files.sha256_array(self.rows.array, self.rows.dtype)}
         if self.quality is not None:
-            found["quality"] = manifest.sha256_array(self.quality)
+            found["quality"] = files.sha256_array(self.quality)
         if self.records is not None:
             found["records"] = self.records.sha256
         return found

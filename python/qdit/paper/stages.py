@@ -7,22 +7,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.answersfile import Answers, read_answers
-from ..evaluation.bench_tasks import find_benchmarks
-from ..evaluation.benchmarks import DEFAULT, TOGETHER, run_benchmarks
+from ..common.files import sha256_file
+from ..evaluation.answers import Answers, read_answers
+from ..evaluation.benchmarks.api import DEFAULT, TOGETHER, run_benchmarks
+from ..evaluation.benchmarks.tasks import find_benchmarks
 from ..evaluation.hh import RESULT as HH_RESULT
 from ..evaluation.hh import HHJob
-from ..evaluation.judging import get_prompt
-from ..evaluation.judging_job import RESULT as JUDGE
-from ..evaluation.judging_job import JudgeJob
+from ..evaluation.judge.job import RESULT as JUDGE
+from ..evaluation.judge.job import JudgeJob
+from ..evaluation.judge.prompts import get_prompt
 from ..evaluation.loss import RESULT as LOSS
 from ..evaluation.loss import LossJob
 from ..exporting import export
 from ..generation import generate
-from ..manifest import sha256_file
+from ..models.asking import Endpoint
+from ..models.hub import ModelOptions
 from ..pipeline.state import fingerprint
-from ..scoring.asking import Endpoint
-from ..scoring.hub import ModelOptions
 from ..scoring.reward import RewardModel
 from ..training import train
 from ..training.output import FINAL

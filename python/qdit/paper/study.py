@@ -13,11 +13,12 @@ from typing import Any
 
 import yaml
 
-from .. import options
-from ..evaluation.benchmarks import run_benchmarks
-from ..evaluation.command import hh_command, judge_command, loss_command
+from ..cli.evaluate import hh_command, judge_command, loss_command
+from ..common import checks
+from ..evaluation.benchmarks.api import run_benchmarks
 from ..generation.api import prepare as prepare_generate
 from ..pipeline.config import check_names
+from ..selection import options
 from ..training.api import prepare as prepare_train
 from .methods import Method, parse, qdit, with_seed
 from .shelf import Settings
@@ -201,7 +202,7 @@ def _listed(value: Any) -> list[Any]:
 def _whole(file: Path, key: str, value: Any, least: int) -> tuple[int, ...]:
     found = []
     for number in _listed(value):
-        if options.check_int(key, number) < least:
+        if checks.check_int(key, number) < least:
             raise ValueError(f"{file}: {key}: got {number}, wanted at least {least}")
         found.append(int(number))
     if not found or len(set(found)) < len(found):

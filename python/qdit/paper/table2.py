@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import manifest
+from ..common import files
 from ..evaluation.results import FORMAT
 from ..evaluation.tables import Table
 from .cells import Runner
@@ -45,7 +45,7 @@ def read_scores(folder: Path) -> dict[str, float]:
     """Return the score of each benchmark in a folder, in percent."""
     scores = {}
     for path in sorted(folder.glob(f"*/{_RESULT}")):
-        record = manifest.read_json(path, FORMAT)
+        record = files.read_json(path, FORMAT)
         value: Any = record["score"]["value"]
         number = value["mean"] if isinstance(value, Mapping) else value
         scores[str(record["settings"]["benchmark"])] = 100.0 * float(number)

@@ -14,11 +14,11 @@ import yaml
 
 from ..embedding import prepare as prepare_embed
 from ..exporting import export
-from ..greedy import select
-from ..pool_select import select_pool
 from ..records import import_records
 from ..reporting import report
 from ..scoring import prepare as prepare_score
+from ..selection.api import select
+from ..selection.pool import select_pool
 
 STAGES = ("import", "embed", "score", "select", "sweep", "export", "report")
 _OPTIONAL = ("sweep", "report")  # do not run unless the file names them

@@ -7,19 +7,19 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from .. import manifest
-from ..checkpoint import CheckpointMismatchError
-from ..describe import format_sweep, sweep_csv
+from ..cli.tables import format_sweep, sweep_csv
+from ..common import files
 from ..embedding import prepare as prepare_embed
 from ..exporting import export
-from ..pool import Pool, attach
-from ..pool_select import select_pool, sweep_pool
 from ..records import import_records
 from ..records.importing import is_imported
+from ..records.pool import Pool, attach
 from ..reporting import report
 from ..scoring import prepare as prepare_score
-from ..selection import MANIFEST
-from ..sweep import alpha_folder
+from ..selection.checkpoint import CheckpointMismatchError
+from ..selection.pool import select_pool, sweep_pool
+from ..selection.selection import MANIFEST
+from ..selection.sweep import alpha_folder
 from .config import Config
 from .state import State, fingerprint
 
@@ -97,7 +97,7 @@ class _Array(Stage):
     def key(self) -> str:
         """Return the fingerprint of records, options and a given file."""
         file = self.options.get("file")
-        given = None if file is None else manifest.sha256_file(_existing(self.name, file))
+        given = None if file is None else files.sha256_file(_existing(self.name, file))
         return fingerprint(records=_sha256(self.config.pool / "records.json"), given=given, **self.options)
 
     def is_done(self) -> bool:
@@ -194,7 +194,7 @@ class Sweep(Stage):
         )
         for alpha, selection in selections.items():
             selection.save(self.folder / alpha_folder(alpha))
-        manifest.write_atomic(self.result, [sweep_csv(selections).encode()])
+        files.write_atomic(self.result, [sweep_csv(selections).encode()])
         shutil.rmtree(checkpoint)
         print(format_sweep(selections))
 
@@ -278,7 +278,7 @@ def _existing(stage: str, file: str) -> Path:
 
 
 def _sha256(path: Path) -> str:
-    return manifest.sha256_file(path)
+    return files.sha256_file(path)
 
 
 def _pool_hashes(config: Config) -> dict[str, Any]:

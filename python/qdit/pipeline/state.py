@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import manifest
 from .._version import __version__
+from ..common import files
 
 FORMAT = "qdit-run"
 FORMAT_VERSION = 1
@@ -33,7 +33,7 @@ class State:
         self._path = directory / FILE
         self._stages: dict[str, dict[str, Any]] = {}
         if self._path.is_file():
-            self._stages = manifest.read_json(self._path, FORMAT)["stages"]
+            self._stages = files.read_json(self._path, FORMAT)["stages"]
 
     def get(self, stage: str) -> dict[str, Any]:
         """Return the entry of a stage, {} if it never began."""
@@ -46,7 +46,7 @@ class State:
             return False
         path = Path(entry["result"])
         path = path if path.is_absolute() else self._path.parent / path
-        return path.is_file() and manifest.sha256_file(path) == entry["sha256"]
+        return path.is_file() and files.sha256_file(path) == entry["sha256"]
 
     def owns(self, stage: str) -> bool:
         """Return whether what is there may be replaced: an earlier run made it or was about to replace it."""
@@ -67,7 +67,7 @@ class State:
             "fingerprint": key,
             "finished": _now(),
             "result": str(result.relative_to(self._path.parent) if inside else result.resolve()),
-            "sha256": manifest.sha256_file(result),
+            "sha256": files.sha256_file(result),
             **watch.read(),
         }
         self._write()
@@ -75,7 +75,7 @@ class State:
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         record = {"format": FORMAT, "format_version": FORMAT_VERSION, "stages": self._stages}
-        manifest.write_json(self._path, record | {"versions": {"qdit": __version__}})
+        files.write_json(self._path, record | {"versions": {"qdit": __version__}})
 
 
 class Watch:

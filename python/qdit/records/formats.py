@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..options import check_choice
+from ..common.checks import check_choice
 from .row import RowError
 
 Turns = tuple[tuple[str, str], ...]

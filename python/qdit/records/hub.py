@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from .optional import require
+from ..common.optional import require
 from .presets import GATED
 from .sources import Source
 

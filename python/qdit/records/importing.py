@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest, options
 from .._version import __version__
+from ..common import checks
+from ..common import files as manifest
 from .intake import BadRows
 from .progress import RowTracker
 from .records import FORMAT, FORMAT_VERSION, MANIFEST, Records, open_records
@@ -87,7 +88,7 @@ def import_records(
 
     """
     start = time.perf_counter()
-    if limit is not None and options.check_int("limit", limit) < 1:
+    if limit is not None and checks.check_int("limit", limit) < 1:
         raise ValueError(f"limit: got {limit}, wanted at least 1, or None for all rows")
     asked = Source(None, source_name, format, columns, id_column, revision, split, subset)
     sources = resolve(source, asked)

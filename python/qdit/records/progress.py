@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from ..progress import format_seconds
+from ..common.text import format_seconds
 
 _SECONDS = 0.1
 _LINE_SECONDS = 5.0

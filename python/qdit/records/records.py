@@ -14,9 +14,9 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest
+from ..common import files
+from ..common.optional import require
 from .formats import Layout
-from .optional import require
 from .row import Row, RowError
 from .store import ArrowStore, Store, TextStore
 
@@ -168,7 +168,7 @@ class Records:
     def check(self) -> None:
         """Compare the hash of every file with the manifest; ValueError if one was changed."""
         for name, entry in self.manifest["files"].items():
-            found = manifest.sha256_file(self.directory / name)
+            found = files.sha256_file(self.directory / name)
             if found != entry["sha256"]:
                 raise ValueError(
                     f"{self.directory / name} is damaged or changed: sha256 is {found}, {MANIFEST} says "
@@ -233,7 +233,7 @@ def open_records(directory: str | os.PathLike[str]) -> Records:
     path = Path(directory)
     if not (path / MANIFEST).is_file():
         raise FileNotFoundError(f"{path}: no {MANIFEST}, so no complete records; make them with qdit import")
-    record = manifest.read_json(path / MANIFEST, FORMAT)
+    record = files.read_json(path / MANIFEST, FORMAT)
     if record.get("format_version") != FORMAT_VERSION:
         raise ValueError(
             f"{path / MANIFEST}: got format version {record.get('format_version')}, wanted {FORMAT_VERSION}; "

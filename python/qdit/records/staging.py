@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest
+from ..common import files as manifest
 from .intake import BadRows, Intake
 from .progress import RowTracker
 from .row import RowError

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import npyfile
-from .optional import require
+from ..common import npy
+from ..common.optional import require
 
 _READ_BYTES = 1 << 20
 
@@ -30,7 +30,7 @@ class TextStore:
     def __init__(self, lines: Path, offsets: Path) -> None:
         """Open both files; ValueError if they do not fit each other."""
         self.path = lines
-        self._offsets: NDArray[np.int64] = npyfile.open_npy("records", offsets)
+        self._offsets: NDArray[np.int64] = npy.open_npy("records", offsets)
         self._handle = os.open(lines, os.O_RDONLY)
         self.close = weakref.finalize(
             self, os.close, self._handle

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from ..common.optional import require
 from .jsonarray import MAX_ROW_BYTES, JsonSyntaxError, read_array
-from .optional import require
 from .row import RowError
 from .store import to_json
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest
-from .optional import require
+from ..common import files as manifest
+from ..common.optional import require
 from .progress import RowTracker
 from .records import Records
 from .row import Row

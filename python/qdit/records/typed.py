@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..common.optional import require
 from .hub import load_hub
-from .optional import require
 from .sources import Source
 
 BATCH_ROWS = 4096

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest
 from .._core import Engine
+from ..common import files
+from ..engine.rows import Rows
+from ..engine.shuffle import shuffled
 from ..exporting.choice import Choice
 from ..exporting.similar import float32_rows, nearest_other
-from ..greedy import select
-from ..rows import Rows
-from ..selection import FORMAT, MANIFEST
-from ..shuffle import shuffled
+from ..selection.api import select
+from ..selection.selection import FORMAT, MANIFEST
 
 _POINTS = 32  # of a coverage curve
 _MAP_PICKS = 20_000
@@ -262,7 +262,7 @@ def read_sweep(choice: Choice, folder: Path | None) -> tuple[Point, ...]:
     points = []
     wanted = choice.selection.inputs["embeddings"]["sha256"]
     for path in sorted(folder.glob(f"alpha-*/{MANIFEST}")):
-        record: dict[str, Any] = manifest.read_json(path, FORMAT)
+        record: dict[str, Any] = files.read_json(path, FORMAT)
         if record["inputs"]["embeddings"]["sha256"] != wanted:
             raise ValueError(f"{path}: made of other embeddings than {choice.folder}; pass another sweep")
         result = record["result"]

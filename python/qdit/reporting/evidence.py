@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..exporting.choice import Choice
-from ..selection import Selection
+from ..selection.selection import Selection
 from . import page
 from .analysis import Numbers
 from .page import Html, Section

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest, options
 from .._version import __version__
+from ..common import checks, files
+from ..common.progress import Phases, Progress, open_sink
+from ..engine.shuffle import shuffled
 from ..exporting.choice import Choice, open_choice
-from ..graph_steps import Phases
-from ..progress import Progress, open_sink
-from ..shuffle import shuffled
 from . import analysis, evidence, page
 from .analysis import Numbers
 from .figures import require_matplotlib
@@ -75,10 +74,10 @@ def report(
 
     """
     require_matplotlib()
-    threads = options.check_threads(threads)
+    threads = checks.check_threads(threads)
     sample = _at_least("sample", sample, 1)
     random_seeds = _at_least("random_seeds", random_seeds, 0)
-    near, seed = options.check_float("near", near), options.check_seed(seed)
+    near, seed = checks.check_float("near", near), checks.check_seed(seed)
     folder = Path(directory) / "report" if out is None else Path(out)
     sink, bar = open_sink(progress)
     try:
@@ -98,9 +97,9 @@ def report(
             bar.close()
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
-        manifest.write_atomic(folder / name, [picture])
-    manifest.write_atomic(folder / NUMBERS, [values])
-    manifest.write_atomic(folder / PAGE, [text.encode("utf-8", "replace")])
+        files.write_atomic(folder / name, [picture])
+    files.write_atomic(folder / NUMBERS, [values])
+    files.write_atomic(folder / PAGE, [text.encode("utf-8", "replace")])
     return folder / PAGE
 
 
@@ -235,7 +234,7 @@ def _json(choice: Choice, numbers: Numbers, found: tuple[Verbs, Verbs] | None) -
 
 
 def _at_least(name: str, value: object, least: int) -> int:
-    number = options.check_int(name, value)
+    number = checks.check_int(name, value)
     if number < least:
         raise ValueError(f"{name}: got {number}, wanted at least {least}")
     return number

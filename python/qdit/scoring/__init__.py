@@ -4,8 +4,8 @@ A module imports only from those before it: scorer, chunks, texts, rubrics, colu
 client, asking, judge, hub, modelscorer, reward, likelihood, combine, job, api, describe, command.
 """
 
+from ..models.client import EndpointError
 from .api import prepare, score
-from .client import EndpointError
 from .combine import MissingScoresError
 from .job import SCORERS, ScoreJob, Scores
 

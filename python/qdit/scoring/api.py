@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .asking import OPENAI_URL, Endpoint
-from .hub import ModelOptions
+from ..models.asking import OPENAI_URL, Endpoint
+from ..models.hub import ModelOptions
 from .job import ScoreJob, Scores, make_scorer, parse_by
 
 

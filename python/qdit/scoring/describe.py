@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..progress import format_seconds
+from ..common.text import format_seconds
 from .job import QUALITY, Scores
 
 

@@ -12,20 +12,22 @@ from typing import Any, Self
 
 import numpy as np
 
-from .. import manifest, options
 from .._version import __version__
+from ..common import checks
+from ..common import files as manifest
+from ..common.lock import locked
+from ..models.asking import Endpoint
+from ..models.hub import ModelOptions
 from ..records import Records, open_records
-from .asking import Endpoint
 from .column import Column
 from .combine import COMBINE, MISSING, combine, fill
 from .heuristics import LENGTHS, ResponseLength
-from .hub import ModelOptions
 from .judge import Judge
 from .likelihood import NAMES as LIKELIHOODS
 from .likelihood import Likelihood
 from .reward import RewardModel
 from .rubrics import alpagasus, deita
-from .scorer import FOLDER, Floats, Scored, Scorer, locked
+from .scorer import FOLDER, Floats, Scored, Scorer
 
 QUALITY = "quality.npy"
 MANIFEST = "quality.json"
@@ -61,7 +63,7 @@ def parse_by(by: str | Iterable[str]) -> list[str]:
     names = by.split(",") if isinstance(by, str) else list(by)
     found: list[str] = []
     for name in names:
-        name = options.check_choice("by", name.strip() if isinstance(name, str) else name, SCORERS)
+        name = checks.check_choice("by", name.strip() if isinstance(name, str) else name, SCORERS)
         found += _EXPANDED.get(name, (name,))
     if not found:
         raise ValueError("by: got no scorer, wanted one or more of " + ", ".join(map(repr, SCORERS)))
@@ -96,8 +98,8 @@ class ScoreJob:
 
         pool: a pool directory, or an object whose `directory` is one.
         """
-        self.combine = options.check_choice("combine", combine, COMBINE)
-        self.missing = options.check_choice("missing", missing, MISSING)
+        self.combine = checks.check_choice("combine", combine, COMBINE)
+        self.missing = checks.check_choice("missing", missing, MISSING)
         self.directory = Path(os.fspath(getattr(pool, "directory", pool)))
         self.records: Records = open_records(self.directory)
         self.scorers = scorers

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ..common.identity import digest
+from ..common.journal import AnswerFile
+from ..models.asking import Asker, Endpoint, Request, Survey
 from ..records import Records, Row
 from ..records.progress import RowTracker
-from .answers import AnswerFile
-from .asking import Asker, Endpoint, Request, Survey
 from .rubrics import Rubric
-from .scorer import Scored, Scorer, digest
+from .scorer import Scored, Scorer
 
 DEFAULTS: dict[str, Any] = {"temperature": 0, "max_tokens": 64}
 _ERRORS_KEPT = 5

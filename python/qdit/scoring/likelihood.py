@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..common.optional import require
+from ..models import texts
+from ..models.hub import HubModel, ModelOptions
 from ..records import Row
-from ..records.optional import require
-from . import texts
-from .hub import HubModel, ModelOptions
 from .modelscorer import ModelScorer, unscored
 from .scorer import Floats
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from ..common.identity import digest
+from ..models.hub import HubModel, ModelOptions
 from ..records import Row
 from ..records.progress import RowTracker
 from .chunks import ChunkFile, done_rows
-from .hub import HubModel, ModelOptions
-from .scorer import Floats, Rows, Scored, Scorer, digest
+from .scorer import Floats, Rows, Scored, Scorer
 
 _BATCHES_PER_CHUNK = 16  # rows of a chunk are sorted by length; what a kill may lose
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..models import texts
+from ..models.hub import ModelOptions
 from ..records import Row
-from . import texts
-from .hub import ModelOptions
 from .modelscorer import ModelScorer, unscored
 from .scorer import Floats
 

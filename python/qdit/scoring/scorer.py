@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -79,23 +74,3 @@ class Scorer(ABC):
     def unfinished(self, report: Mapping[str, Any]) -> bool:
         """Return whether another run may score more rows than the one with this report."""
         return False
-
-
-def digest(value: Any) -> str:
-    """Return the sha256 of a JSON value."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-@contextmanager
-def locked(folder: Path, doing: str = "scoring this pool") -> Iterator[None]:
-    """Make the folder, and hold it while the block runs; RuntimeError if another run does."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise RuntimeError(f"{folder}: another run is {doing}; wait for it to end") from None
-    finally:
-        os.close(handle)

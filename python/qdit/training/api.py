@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .. import options
-from ..scoring.hub import ModelOptions
-from .adapters import CausalModel
+from ..common import checks
+from ..models.causal import CausalModel
+from ..models.hub import ModelOptions
 from .job import Trained, TrainJob
 from .recipe import Lora, Recipe
 
@@ -144,8 +144,8 @@ def prepare(
         seed,
         max_steps,
     )
-    options.check_choice("device", device, DEVICES)
-    if save_steps is not None and options.check_int("save_steps", save_steps) < 0:
+    checks.check_choice("device", device, DEVICES)
+    if save_steps is not None and checks.check_int("save_steps", save_steps) < 0:
         raise ValueError(f"save_steps: got {save_steps}, wanted 0 or more")
     if device == "auto" and os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("true", "1"):
         device = "cpu"  # accelerate launch --cpu

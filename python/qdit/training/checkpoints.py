@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from .. import manifest
+from ..common import files
 
 MARKER = "qdit.json"
 FORMAT = "qdit-training-checkpoint"
@@ -32,7 +32,7 @@ def complete(checkpoint: Path, identity: dict[str, Any]) -> None:
     """
     sync(checkpoint)
     record = {"format": FORMAT, "step": step_of(checkpoint), "identity": identity}
-    manifest.write_json(checkpoint / MARKER, record)
+    files.write_json(checkpoint / MARKER, record)
     for older in checkpoints(checkpoint.parent):
         if step_of(older) < step_of(checkpoint):
             remove(older)
@@ -44,8 +44,8 @@ def sync(folder: Path) -> None:
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-    manifest.sync_directory(folder)
-    manifest.sync_directory(folder.parent)
+    files.sync_directory(folder)
+    files.sync_directory(folder.parent)
 
 
 def newest(folder: Path, identity: dict[str, Any]) -> Path | None:
@@ -58,7 +58,7 @@ def newest(folder: Path, identity: dict[str, Any]) -> Path | None:
     whole = [path for path in checkpoints(folder) if (path / MARKER).is_file()]
     if not whole:
         return None
-    found = manifest.read_json(whole[-1] / MARKER, FORMAT)["identity"]
+    found = files.read_json(whole[-1] / MARKER, FORMAT)["identity"]
     changed = differences(found, identity)
     if changed:
         raise ValueError(

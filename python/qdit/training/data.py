@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import manifest
+from ..common import files
 from ..exporting import open_choice
 from ..records import Records, Row, import_records, open_records
 from ..records.records import MANIFEST as RECORDS
-from ..selection import MANIFEST as SELECTION
+from ..selection.selection import MANIFEST as SELECTION
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def open_data(data: Any, pool: str | os.PathLike[str] | None = None) -> Iterator
     elif path is not None and path.is_dir() and _holds_selection(path):
         with open_choice(path, pool) as choice:
             records, indices = choice.pool.records, choice.selection.indices
-            origin = _origin("selection", path, records) | {"indices_sha256": manifest.sha256_array(indices)}
+            origin = _origin("selection", path, records) | {"indices_sha256": files.sha256_array(indices)}
             yield Data(records, indices.tolist(), len(indices), origin)
     else:
         if path is not None and not path.exists():
@@ -91,5 +91,5 @@ def _origin(kind: str, path: Path | None, records: Records) -> dict[str, Any]:
     if path is not None:
         origin["path"] = str(path)
     if kind == "file" and path is not None and path.is_file():
-        return origin | {"sha256": manifest.sha256_file(path)}
+        return origin | {"sha256": files.sha256_file(path)}
     return origin | {"records_sha256": records.sha256}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..info import format_table
-from ..progress import format_seconds
+from ..common.text import format_seconds, format_table
 from .job import Trained
 
 _LAST = 10  # steps whose mean loss is shown as the last

@@ -15,16 +15,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..problem import versions
-from ..records.optional import require
+from ..common.optional import require
+from ..common.versions import versions
+from ..models.causal import CausalModel, quiet
+from ..models.prompts import check_tokenizer
 from ..records.progress import RowTracker
 from . import trainer as _trainer
-from .adapters import CausalModel, quiet
 from .checkpoints import newest, step_of
 from .data import open_data
 from .estimate import checkpoint_bytes, estimate_memory
 from .output import FORMAT, FORMAT_VERSION, Output
-from .prompts import check_tokenizer
 from .recipe import Plan, Recipe, plan
 from .tokens import Tokens, tokenize
 from .watch import Watch

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .. import manifest
+from ..common import files as manifest
 from ..exporting.files import describe, new_folder, remove_temporaries
 from .checkpoints import checkpoints, differences, remove, remove_broken, sync
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from .. import options
-from .prompts import ALPACA, check_template
+from ..common import checks
+from ..models.prompts import ALPACA, check_template
 
 SCHEDULES = ("cosine", "linear", "constant", "constant_with_warmup")
 _MICRO_BATCH = 4  # rows on a device at a time, by default: what Stanford Alpaca used
@@ -34,7 +34,7 @@ class Lora:
         """Check the values; ValueError says what is wrong."""
         _check_least("lora_rank", self.rank, 1)
         _check_least("lora_alpha", self.alpha, 1)
-        if not 0 <= options.check_float("lora_dropout", self.dropout) < 1:
+        if not 0 <= checks.check_float("lora_dropout", self.dropout) < 1:
             raise ValueError(f"lora_dropout: got {self.dropout}, wanted a number from 0 to below 1")
         if not self.targets or not all(self.targets):
             raise ValueError(
@@ -81,20 +81,20 @@ class Recipe:
     def __post_init__(self) -> None:
         """Check the values; ValueError says what is wrong."""
         check_template(self.template)
-        options.check_choice("schedule", self.schedule, SCHEDULES)
+        checks.check_choice("schedule", self.schedule, SCHEDULES)
         for name in ("epochs", "learning_rate"):
-            if options.check_float(name, getattr(self, name)) <= 0:
+            if checks.check_float(name, getattr(self, name)) <= 0:
                 raise ValueError(f"{name}: got {getattr(self, name)}, wanted a number above 0")
-        if options.check_float("weight_decay", self.weight_decay) < 0:
+        if checks.check_float("weight_decay", self.weight_decay) < 0:
             raise ValueError(f"weight_decay: got {self.weight_decay}, wanted 0 or more")
-        if not 0 <= options.check_float("warmup", self.warmup) < 1:
+        if not 0 <= checks.check_float("warmup", self.warmup) < 1:
             raise ValueError(f"warmup: got {self.warmup}, wanted a share of the steps, from 0 to below 1")
         _check_least("batch_size", self.batch_size, 1)
         _check_least("max_length", self.max_length, 8)
         for name in ("per_device_batch", "max_steps"):
             if getattr(self, name) is not None:
                 _check_least(name, getattr(self, name), 1)
-        if options.check_seed(self.seed) >= 2**32:
+        if checks.check_seed(self.seed) >= 2**32:
             raise ValueError(f"seed: got {self.seed}, wanted an integer below 2**32")
 
     def settled(self, processes: int) -> Recipe:
@@ -155,5 +155,5 @@ def plan(recipe: Recipe, rows: int, processes: int) -> Plan:
 
 
 def _check_least(name: str, value: object, least: int) -> None:
-    if options.check_int(name, value) < least:
+    if checks.check_int(name, value) < least:
         raise ValueError(f"{name}: got {value}, wanted at least {least}")

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common.optional import require
+from ..models.prompts import CHAT, make_prompt
+from ..models.texts import render_chat
 from ..records import Row
-from ..records.optional import require
 from ..records.progress import RowTracker
 from ..scoring.likelihood import IGNORED
-from ..scoring.texts import render_chat
-from .prompts import CHAT, make_prompt
 
 VERBATIM = "prompt"  # format of rows whose prompt is written out already
 _CHUNK = 1000  # rows tokenized at a time

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..records.optional import require
+from ..common.optional import require
 from .recipe import Lora, Plan, Recipe
 from .watch import EVENTS, Watch
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..records.optional import require
+from ..common.optional import require
 from .arrow import EXTRA
 from .reader import Block, Reader, check_matrix, describe_files, pick_name
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records.optional import require
+from ..common.optional import require
 
 EXTRA = "vectors"
 _NAMES = ("embeddings", "embedding", "vector", "vectors")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..records.optional import require
+from ..common.optional import require
 from .arrow import EXTRA, dimension, find_column, matrix
 from .reader import Block, Reader, describe_files
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest
 from .._version import __version__
-from ..options import check_choice, check_int
+from ..common import files as manifest
+from ..common.checks import check_choice, check_int
+from ..engine.rows import Rows, open_embeddings
 from ..records.progress import RowTracker
-from ..rows import Rows, open_embeddings
 from .partial import PartialFile, ids_path, manifest_path
 from .reader import Block, Reader
 from .sources import open_source

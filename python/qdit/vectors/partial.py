@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import manifest
-from ..checkpoint import acquire
+from ..common import files as manifest
+from ..common.lock import acquire
 
 PROGRESS_FORMAT = "qdit-vectors-progress"
 FORMAT_VERSION = 1

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..options import check_choice
+from ..common.checks import check_choice
 from .arrays import FaissReader, HDF5Reader, SafetensorsReader, SliceReader
 from .columnar import ArrowReader, DuckDBReader, LanceDBReader, ParquetReader
 from .reader import Reader

@@ -1,0 +1,90 @@
+"""Results and forecasts as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..common.text import format_bytes, format_seconds, format_table
+from ..selection.forecast import estimate
+from ..selection.run import Job
+from ..selection.selection import Selection
+
+
+def describe_estimate(job: Job) -> str:
+    """Return the forecast of a run as a table; calibrates for about a second."""
+    rows = job.problem.rows
+    found = estimate(job)
+    size = format_bytes(rows.nbytes)
+    each = f"{found.seconds_per_evaluation * 1e6:,.1f} us each"
+    spare, what = found.cache_bytes, "stored similarities"
+    if job.plan.method == "exact":
+        spare, what = found.pair_bytes, "alive pairs"
+    if job.plan.method == "sparse":
+        spare, what = found.pair_bytes, "similar pairs"
+    return format_table(
+        {
+            "embeddings": f"{rows.n:,} x {rows.d} {rows.dtype}, {size}, {rows.source}",
+            "run": f"{job.plan.k:,} picks, method {job.plan.method}, {job.threads} threads",
+            "memory needed": f"{format_bytes(found.memory_needed)} beside the embeddings",
+            "memory for speed": f"up to {format_bytes(spare)} of {what}",
+            "evaluations": f"about {found.evaluations:,.0f} at {each}",
+            "time": f"about {format_seconds(found.seconds)} (an estimate; half or twice that is likely)",
+        }
+    )
+
+
+def describe_selection(selection: Selection, out: str | None) -> str:
+    """Return a result as a table; out: where it was saved."""
+    params, stats = selection.params, selection.stats
+    n = int(params["n"])
+    rows = {
+        "picked": f"{len(selection):,} of {n:,} rows, method {params['method']}",
+        "coverage": f"{selection.coverage:.6f}",
+    }
+    if selection.mean_quality is not None:
+        rows["mean quality"] = f"{selection.mean_quality:.6f}"
+    rows["objective"] = f"{selection.objective:.6f}"
+    if selection.optimality is not None:
+        rows["optimality"] = f"at least {selection.optimality:.2%} of the best possible objective"
+    if "budget" in params:
+        spent = f"{stats['cost']:,.10g} of {params['budget']:,.10g}"
+        rows["cost"] = f"{spent}, greedy by {stats['order']} (by the other: {_other(selection):.6f})"
+    if "survivors" in stats:
+        rows["survivors"] = f"{stats['survivors']:,} within tau {params['tau']:g}, {stats['filled']:,} filled"
+    if "short_clusters" in stats:
+        rows["clusters"] = (
+            f"{params['clusters']}, {stats['short_clusters']} of them short by {stats['filled']:,}"
+        )
+    rows["seconds"] = f"{stats['seconds_total']:.1f}"
+    rows["evaluations"] = f"{stats['evaluations']:,} ({stats['evaluations'] / n:.2f} for each row)"
+    if stats["resumed_picks"]:
+        rows["resumed"] = f"{stats['resumed_picks']:,} picks from the checkpoint"
+    engine = [stats["backend"], stats["simd"], f"{stats['threads']} thread" + "s" * (stats["threads"] != 1)]
+    if "device" in stats:
+        engine = [stats["backend"], stats["device"]]
+    rows["engine"] = ", ".join(part for part in engine if part)
+    rows["saved"] = out if out is not None else "not saved; pass --out DIR"
+    return format_table(rows)
+
+
+def _other(selection: Selection) -> float:
+    stats = selection.stats
+    return float(min(stats["objective_by_score_per_cost"], stats["objective_by_score"]))
+
+
+def format_sweep(selections: Mapping[float, Selection]) -> str:
+    """Return a table of what each alpha gives."""
+    lines = ["alpha   coverage   mean quality        objective"]
+    for alpha, chosen in selections.items():
+        quality = "-" if chosen.mean_quality is None else f"{chosen.mean_quality:.6f}"
+        lines.append(f"{alpha:<5g}{chosen.coverage:>11.6f}{quality:>15}{chosen.objective:>17.6f}")
+    return "\n".join(lines)
+
+
+def sweep_csv(selections: Mapping[float, Selection]) -> str:
+    """Return the table as CSV, numbers with all their digits."""
+    lines = ["alpha,coverage,mean_quality,objective"]
+    for alpha, chosen in selections.items():
+        quality = "" if chosen.mean_quality is None else repr(chosen.mean_quality)
+        lines.append(f"{alpha!r},{chosen.coverage!r},{quality},{chosen.objective!r}")
+    return "\n".join(lines) + "\n"

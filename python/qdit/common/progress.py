@@ -1,0 +1,223 @@
+"""Progress of a run: what callbacks receive, and a bar on stderr."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from .text import format_seconds
+
+_WINDOW_SECONDS = 4.0
+_LINE_SECONDS = 5.0
+_REDRAW_SECONDS = 0.1
+_WIDTH = 24
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A moment of a run.
+
+    Attributes:
+        picks: rows picked so far, of `k`.
+        k: rows to pick.
+        evaluations: marginal gains computed so far.
+        n: rows in the pool.
+        elapsed: seconds since the start.
+        rate: picks per second over the last seconds; 0.0 while unknown.
+        eta: estimated seconds to the end, or None while unknown.
+        phase: "first pass" (every row is evaluated once), "replay" (picks of a checkpoint are added again),
+            "picking" or "done".
+        share: of the present phase that is done, 0 to 1.
+
+    """
+
+    picks: int
+    k: int
+    evaluations: int
+    n: int
+    elapsed: float
+    rate: float
+    eta: float | None
+    phase: str
+    share: float
+
+
+class Tracker:
+    """Turns counts into `Progress` and hands it to a sink."""
+
+    def __init__(
+        self,
+        sink: Callable[[Progress], Any] | None,
+        k: int,
+        n: int,
+        *,
+        replay: int = 0,
+        first_pass: bool = False,
+        accelerating: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start the clock.
+
+        replay: the first picks that are only added again. first_pass: the method evaluates every row before
+        it can pick fast, so that is a phase of its own. accelerating: picks get faster as the run goes on.
+        """
+        self._sink = sink
+        self._k = k
+        self._n = n
+        self._replay = replay
+        self._first_pass = first_pass
+        self._accelerating = accelerating
+        self._clock = clock
+        self._start = clock()
+        self._recent: deque[tuple[float, int]] = deque([(self._start, 0)])
+        self._picks = 0
+        self._evaluations = 0
+        self._base = 0  # evaluations when the pick count last changed
+        self._last_phase = ""
+
+    def update(self, picks: int, evaluations: int) -> None:
+        """Tell the sink that `picks` rows are picked after `evaluations` evaluations."""
+        if self._sink is None:
+            return
+        now = self._clock()
+        self._evaluations = evaluations
+        if picks != self._picks:
+            self._picks, self._base = picks, evaluations
+        phase, share = self._phase(picks, evaluations)
+        if phase not in (self._last_phase, "done"):  # the pace of one phase says nothing about the next
+            self._recent = deque([self._recent[-1]])
+            self._last_phase = phase
+        self._recent.append((now, picks))
+        while len(self._recent) > 2 and now - self._recent[1][0] >= _WINDOW_SECONDS:
+            self._recent.popleft()
+        then, before = self._recent[0]
+        rate = (picks - before) / (now - then) if now > then else 0.0
+        eta = self._eta(picks, rate) if rate > 0 and phase in ("picking", "done") else None
+        self._sink(
+            Progress(
+                picks, self._k, evaluations, self._n, now - self._start, rate, eta, phase, min(1.0, share)
+            )
+        )
+
+    def end(self, picks: int) -> None:
+        """Tell the sink that the run is over with fewer picks than were expected."""
+        self._k = picks
+        self.update(picks, self._evaluations)
+
+    def _eta(self, picks: int, rate: float) -> float:
+        if self._accelerating and picks > 0:
+            # lazy picks get cheaper about as 1 / t: the rate grows with the number of picks made
+            return picks / rate * math.log(self._k / picks)
+        return (self._k - picks) / rate
+
+    def _phase(self, picks: int, evaluations: int) -> tuple[str, float]:
+        if picks >= self._k:
+            return "done", 1.0
+        if picks < self._replay:
+            return "replay", picks / self._replay
+        # the first pick is cheap (a closed form), so the pass that counts comes before or after it
+        if self._first_pass and picks <= max(1, self._replay):
+            return "first pass", (evaluations - self._base) / self._n
+        return "picking", picks / self._k
+
+
+class Bar:
+    """A progress bar: one redrawn line on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._tty = self._stream.isatty()
+        self._clock = clock
+        self._last = clock() if not self._tty else float("-inf")
+        self._drawn = 0
+
+    def __call__(self, progress: Progress) -> None:
+        """Draw `progress` if it is time to."""
+        now = self._clock()
+        wait = _REDRAW_SECONDS if self._tty else _LINE_SECONDS
+        if progress.phase != "done" and now - self._last < wait:
+            return
+        self._last = now
+        text = format_progress(progress, bar=self._tty)
+        if self._tty:
+            self._stream.write("\r" + text.ljust(self._drawn))
+            self._drawn = len(text)
+        else:
+            self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """End the line, so that what is printed next starts on its own."""
+        if self._drawn:
+            self._stream.write("\n")
+            self._stream.flush()
+            self._drawn = 0
+
+
+def format_progress(progress: Progress, *, bar: bool = True) -> str:
+    """Return one line of text for `progress`."""
+    parts = [f"{progress.phase:>10}  {progress.share:4.0%}"]
+    if bar:
+        filled = int(progress.share * _WIDTH)
+        parts.append("[" + "#" * filled + "-" * (_WIDTH - filled) + "]")
+    parts.append(f"{progress.picks:,}/{progress.k:,} picks")
+    if progress.phase == "picking" and progress.rate > 0:
+        parts.append(f"{progress.rate:,.0f}/s" if progress.rate >= 10 else f"{progress.rate:.1f}/s")
+    parts.append(format_seconds(progress.elapsed))
+    if progress.phase == "picking" and progress.eta is not None:
+        parts.append(f"{format_seconds(progress.eta)} left")
+    return "  ".join(parts)
+
+
+def open_sink(progress: Any) -> tuple[Callable[[Progress], Any] | None, Bar | None]:
+    """Return the sink that `progress` asks for, and the bar to close at the end if there is one.
+
+    progress: None or False for nothing, True for a bar on stderr, or a callable that takes a `Progress`.
+    """
+    if progress is None or progress is False:
+        return None, None
+    if progress is True:
+        bar = Bar()
+        return bar, bar
+    if callable(progress):
+        return progress, None
+    raise TypeError(
+        f"progress: got {progress!r}, wanted True, False, None or a callable that takes a Progress"
+    )
+
+
+class Phases:
+    """Tells a sink which phase runs and what share of it is done; sums up the seconds of each."""
+
+    def __init__(self, sink: Callable[[Progress], Any] | None, n: int, k: int = 0) -> None:
+        self._sink = sink
+        self._n = n
+        self._k = k
+        self._start = time.monotonic()
+        self._began = self._start
+        self._phase = ""
+        self.picks = 0
+        self.seconds: dict[str, float] = {}
+
+    def enter(self, phase: str) -> None:
+        """End the phase before and begin this one."""
+        now = time.monotonic()
+        if self._phase:
+            name = f"seconds_{self._phase}"
+            self.seconds[name] = self.seconds.get(name, 0.0) + now - self._began
+        self._phase, self._began = phase, now
+        self.tick(float(phase == "done"))
+
+    def tick(self, share: float) -> None:
+        """Tell what share of the phase is done."""
+        if self._sink is None:
+            return
+        elapsed = time.monotonic() - self._start
+        self._sink(
+            Progress(self.picks, self._k, 0, self._n, elapsed, 0.0, None, self._phase, min(1.0, share))
+        )

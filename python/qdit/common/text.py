@@ -1,0 +1,48 @@
+"""text."""
+
+from __future__ import annotations
+
+import re
+
+from .checks import check_int
+
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+
+
+def format_table(rows: dict[str, str]) -> str:
+    """Return names and values as lines of two columns."""
+    width = max(len(name) for name in rows)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
+
+
+def format_seconds(seconds: float) -> str:
+    """Return seconds as m:ss or h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def parse_bytes(name: str, value: int | str | None) -> int | None:
+    """Return a size given as bytes or text such as "512MB" (10**6) or "2GiB" (2**30)."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        number = check_int(name, value)
+    else:
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", value)
+        if match is None or match[2].lower() not in _UNITS:
+            raise ValueError(f"{name}: got {value!r}, wanted bytes or a size such as '512MB' or '2GiB'")
+        number = int(float(match[1]) * _UNITS[match[2].lower()])
+    if number < 1:
+        raise ValueError(f"{name}: got {number} bytes, wanted at least 1, or None for the default")
+    return number
+
+
+def format_bytes(count: int) -> str:
+    """Return bytes as text with three digits, such as "123 MB"."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 999.5 or unit == "GB":
+            break
+        size /= 1000
+    return f"{count} bytes" if unit == "bytes" else f"{size:.3g} {unit}"

@@ -1,0 +1,254 @@
+"""Embeddings as the engine reads them: 2-D, C-contiguous, aligned, native byte order, never copied."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..common import npy
+from .device import DeviceArray, is_on_device, open_device_array
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+_WANTED = "float16, bfloat16, float32 or float64"
+_CPU_DLPACK_DEVICES = (1, 3)  # kDLCPU, kDLCUDAHost (pinned host memory)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """A checked pool of embedding rows, as `open_embeddings` returns it.
+
+    Attributes:
+        array: (n, d), C-contiguous; bfloat16 rows are held as their uint16 bits.
+        dtype: "float16", "bfloat16", "float32" or "float64".
+        source: path of the file the rows are mapped from, or "memory".
+
+    """
+
+    array: NDArray[Any]
+    dtype: str
+    source: str = "memory"
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.array.shape[0])
+
+    @property
+    def d(self) -> int:
+        """Number of dimensions."""
+        return int(self.array.shape[1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, d)."""
+        return self.n, self.d
+
+    @property
+    def device(self) -> int | None:
+        """Number of the CUDA device that the rows are on; None for CPU memory."""
+        return self.array.device if isinstance(self.array, DeviceArray) else None
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the rows in bytes."""
+        return int(self.array.nbytes)
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __repr__(self) -> str:
+        return f"Rows(n={self.n}, d={self.d}, dtype={self.dtype!r}, source={self.source!r})"
+
+
+def open_embeddings(source: Any, *, shape: tuple[int, int] | None = None, dtype: Any = None) -> Rows:
+    """Open a pool of embeddings without copying it.
+
+    Args:
+        source: an (n, d) array or np.memmap; a path to a .npy file (opened as a memmap) or, with `shape` and
+            `dtype`, to a raw file; or anything on the CPU that speaks DLPack, `__array_interface__` or
+            `__array__`, such as a torch tensor; or on a CUDA device, by `__cuda_array_interface__` or DLPack,
+            such as a torch tensor or CuPy array.
+        shape: (n, d) of a raw file; n may be -1 to take what the file holds.
+        dtype: "float16", "bfloat16", "float32" or "float64" of a raw file. For arrays and .npy files only
+            "bfloat16" does something: it reads 2-byte items as bfloat16 bits.
+
+    Returns:
+        The rows, ready for `qdit.select`.
+
+    Raises:
+        TypeError: for a dtype or kind of object that cannot be read.
+        ValueError: for a wrong shape, memory layout or damaged file.
+        FileNotFoundError: if the path names no file.
+
+    """
+    tag = None if dtype is None else dtype_tag(dtype)
+    if isinstance(source, Rows):
+        if shape is not None or tag not in (None, source.dtype):
+            raise ValueError("embeddings: shape and dtype are known already; leave them out")
+        return source
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if shape is not None:
+            array, stored = _open_raw(path, shape, tag), tag
+        else:
+            array, stored = npy.open_npy("embeddings", path), None
+        return _checked("embeddings", array, stored or tag, str(path))
+    if shape is not None:
+        raise ValueError("embeddings: shape is for raw files only; leave it out for arrays")
+    if is_on_device(source):
+        rows = open_device_array("embeddings", source)
+        if tag not in (None, rows.dtype_name):
+            raise TypeError(f"embeddings: got dtype {rows.dtype_name}, wanted {tag} as asked for")
+        # It has the shape and size of an array; whatever needs its items in CPU memory gets a TypeError.
+        return Rows(cast("NDArray[Any]", rows), rows.dtype_name, f"CUDA device {rows.device}")
+    return check_rows("embeddings", source, tag)
+
+
+def check_rows(name: str, source: Any, tag: str | None = None) -> Rows:
+    """Return `source`, an array-like object of 2 dimensions, as `Rows`; `name` leads every error."""
+    array, found = _as_array(name, source)
+    return _checked(name, array, found or tag, "memory")
+
+
+def dtype_tag(dtype: Any) -> str:
+    """Return the name of an embedding dtype given as a string, type or numpy dtype."""
+    if isinstance(dtype, str) and dtype == "bfloat16":
+        return dtype
+    try:
+        name = str(np.dtype(dtype).name)
+    except TypeError:
+        name = str(dtype)
+    if name not in DTYPES:
+        raise TypeError(f"dtype: got {name}, wanted {_WANTED}")
+    return name
+
+
+def _open_raw(path: Path, shape: tuple[int, int], tag: str | None) -> NDArray[Any]:
+    if tag is None:
+        raise ValueError(f"embeddings: {path}: got a shape without a dtype; pass dtype={_WANTED}")
+    if len(shape) != 2 or shape[1] < 1 or shape[0] < -1 or shape[0] == 0:
+        raise ValueError(f"embeddings: {path}: got shape {shape}, wanted (n, d) with n and d at least 1")
+    item = np.dtype(np.uint16 if tag == "bfloat16" else tag)
+    return npy.open_raw("embeddings", path, shape, item)
+
+
+def _as_array(name: str, source: Any) -> tuple[NDArray[Any], str | None]:
+    """Return a view of the object's memory, and "bfloat16" if that is what its 2-byte items are."""
+    if isinstance(source, np.ma.MaskedArray):
+        raise TypeError(f"{name}: got a masked array, wanted a plain one; fill it or drop the masked rows")
+    if isinstance(source, np.ndarray):
+        return source, None
+    if isinstance(source, str | os.PathLike):
+        raise TypeError(f"{name}: got a path, wanted an array; load it with numpy.load")
+    if type(source).__module__.partition(".")[0] == "torch" and hasattr(source, "data_ptr"):
+        return _from_torch(name, source)
+    _refuse_device(name, source)
+    if hasattr(source, "__dlpack__"):
+        try:
+            return np.from_dlpack(source), None
+        except (BufferError, RuntimeError, TypeError):  # a dtype numpy has no name for; try the older ways
+            pass
+    if hasattr(source, "__array_interface__") or hasattr(source, "__array__"):
+        return np.asarray(source), None
+    kind = type(source).__name__
+    raise TypeError(
+        f"{name}: got {kind}, wanted a 2-D array, a path or a CPU tensor; "
+        "convert it with numpy.asarray(x, dtype=numpy.float32)"
+    )
+
+
+def _refuse_device(name: str, source: Any) -> None:
+    device: str | None = None
+    if hasattr(source, "__cuda_array_interface__"):
+        device = "CUDA"
+    elif hasattr(source, "__dlpack_device__"):
+        kind = int(source.__dlpack_device__()[0])
+        device = None if kind in _CPU_DLPACK_DEVICES else f"DLPack device type {kind}"
+    if device is not None:
+        raise ValueError(
+            f"{name}: got an array on a device ({device}), wanted one in CPU memory; copy it there"
+        )
+
+
+def _from_torch(name: str, tensor: Any) -> tuple[NDArray[Any], str | None]:
+    torch: Any = sys.modules["torch"]  # its tensor is here, so it has been imported; qdit itself never does
+    if tensor.device.type != "cpu":
+        raise ValueError(
+            f"{name}: got a tensor on {tensor.device}, wanted one in CPU memory; move it with x.cpu()"
+        )
+    if tensor.layout != torch.strided:
+        raise TypeError(
+            f"{name}: got a {tensor.layout} tensor, wanted a dense one; convert with x.to_dense()"
+        )
+    tensor = tensor.detach()
+    if tensor.dtype == torch.bfloat16:
+        return tensor.view(torch.int16).numpy(), "bfloat16"
+    try:
+        return tensor.numpy(), None
+    except TypeError as error:
+        raise TypeError(
+            f"{name}: got dtype {tensor.dtype}, wanted {_WANTED}; convert with x.float()"
+        ) from error
+
+
+def _checked(name: str, array: NDArray[Any], tag: str | None, source: str) -> Rows:
+    array, tag = _typed(name, array, tag)
+    if array.ndim != 2:
+        count = "1 dimension" if array.ndim == 1 else f"{array.ndim} dimensions"
+        raise ValueError(f"{name}: got {count} (shape {array.shape}), wanted 2: (rows, dimensions)")
+    if 0 in array.shape:
+        raise ValueError(f"{name}: got shape {array.shape}, wanted at least one row and one dimension")
+    _check_layout(name, array)
+    return Rows(array, tag, source)
+
+
+def _typed(name: str, array: NDArray[Any], tag: str | None) -> tuple[NDArray[Any], str]:
+    got = array.dtype
+    if got.name == "bfloat16":  # ml_dtypes
+        return array.view(np.uint16), "bfloat16"
+    if tag == "bfloat16" and got.itemsize == 2 and got.kind in "iuV" and got.fields is None:
+        return array.view(np.uint16), "bfloat16"
+    known = got.name if got.kind == "f" and got.name in DTYPES else None
+    if known is None:
+        remedy = "convert with x.astype(numpy.float32)"
+        if got.kind == "V" and got.itemsize == 2:  # how numpy.save stores ml_dtypes.bfloat16
+            remedy = 'if these are bfloat16 bits, use qdit.open_embeddings(x, dtype="bfloat16")'
+        raise TypeError(f"{name}: got dtype {got.name}, wanted {_WANTED}; {remedy}")
+    if tag not in (None, known):
+        raise TypeError(f"{name}: got dtype {known}, wanted {tag} as asked for; leave dtype out")
+    if not got.isnative:
+        raise ValueError(
+            f"{name}: got byte order {got.str!r}, wanted this machine's; "
+            "convert with x.astype(x.dtype.newbyteorder('='))"
+        )
+    return array, known
+
+
+def _check_layout(name: str, array: NDArray[Any]) -> None:
+    strides = array.strides
+    if not array.flags.c_contiguous:
+        wanted = (array.shape[1] * array.itemsize, array.itemsize)
+        what = "negative strides" if min(strides) < 0 else "strides"
+        raise ValueError(
+            f"{name}: got {what} {strides}, wanted C-contiguous rows with strides {wanted}; "
+            "make them so with numpy.ascontiguousarray(x)"
+        )
+    if not array.flags.aligned:
+        raise ValueError(
+            f"{name}: got data that is not aligned to its {array.itemsize}-byte items; "
+            "copy it once with x.copy()"
+        )
+
+
+def to_float32(rows: Rows, which: NDArray[np.int64] | slice) -> NDArray[np.float32]:
+    """Return some rows as float32."""
+    part = rows.array[which]
+    if rows.dtype == "bfloat16":
+        return (part.astype(np.uint32) << 16).view(np.float32)
+    return np.asarray(part, np.float32)

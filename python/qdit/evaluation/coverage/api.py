@@ -1,0 +1,247 @@
+"""How near the chosen training instructions come to each question: a measure that needs no trained model."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...common import files
+from ...engine.rows import Rows, check_rows, open_embeddings
+from ...exporting.similar import float32_rows
+from ...selection.problem import row_indices
+from ..names import check_same, file_name
+from ..results import Value, write_result, write_rows
+from ..stats import DRAWS
+from ..tables import Table
+from .inputs import labelled, read_questions, read_selection
+from .questions import open_encoding, question_vectors
+from .tables import Measured, coverage_tables, coverage_values
+
+RESULT, ROWS = "coverage.json", "rows.jsonl"
+_CHOSEN_BLOCK = 4096  # rows, so that a block of similarities stays within some 64 MB
+_QUESTION_BLOCK = 2048
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def nearest(embeddings: Any, chosen: Any, questions_embeddings: Any) -> tuple[Floats, Ints]:
+    """Return for each question the cosine similarity to the nearest chosen row, and that row.
+
+    In blocks and in float64; only chosen rows are read. Of equally near rows the first in `chosen` counts.
+
+    Args:
+        embeddings: the pool, (n, d) float16, bfloat16, float32 or float64, array or path, as in
+            `qdit.select`; it need not be normalized.
+        chosen: (k,) row numbers, or a `Selection`. Rows of zeros are near to nothing.
+        questions_embeddings: (m, d) of the same model.
+
+    Returns:
+        Similarities, (m,) float64, and row numbers of the pool, (m,) int64; NaN and -1 for questions whose
+        vector is zero.
+
+    Raises:
+        ValueError: for another number of dimensions, row numbers that are repeated or out of range, or if
+            there is no chosen row but zeros.
+
+    """
+    rows = open_embeddings(embeddings)
+    picked = row_indices("chosen", getattr(chosen, "indices", chosen), rows.n)
+    asked = check_rows("questions_embeddings", questions_embeddings)
+    if asked.d != rows.d:
+        raise ValueError(
+            f"questions_embeddings: got {asked.d} dimensions, the pool has {rows.d}; embed the "
+            "questions with the model of the pool"
+        )
+    similarity = np.full(asked.n, -np.inf)
+    row = np.full(asked.n, -1, np.int64)
+    for start in range(0, len(picked), _CHOSEN_BLOCK):
+        numbers = picked[start : start + _CHOSEN_BLOCK]
+        unit, zero = _unit(rows, numbers)
+        unit, numbers = unit[~zero], numbers[~zero]
+        if len(numbers):
+            _take_nearer(asked, unit, numbers, similarity, row)
+    if (row < 0).all():
+        raise ValueError("chosen: got no rows, or none but zeros; wanted at least one row with a direction")
+    for first in range(0, asked.n, _QUESTION_BLOCK):
+        part = slice(first, first + _QUESTION_BLOCK)
+        none = _unit(asked, part)[1]
+        similarity[part][none], row[part][none] = np.nan, -1
+    return np.clip(similarity, -1.0, 1.0), row
+
+
+def _take_nearer(asked: Rows, unit: Floats, numbers: Ints, similarity: Floats, row: Ints) -> None:
+    """Update what is nearest to each question by a block of chosen rows, (b, d) of length 1."""
+    for first in range(0, asked.n, _QUESTION_BLOCK):
+        part = slice(first, first + _QUESTION_BLOCK)
+        found = _unit(asked, part)[0] @ unit.T
+        best = found.argmax(axis=1)
+        value = found[np.arange(len(found)), best]
+        better = value > similarity[part]
+        similarity[part][better], row[part][better] = value[better], numbers[best[better]]
+
+
+def _unit(rows: Rows, which: Ints | slice) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return some rows scaled to length 1, float64, and which of them are zero."""
+    exact = rows.dtype == "float64"
+    part = np.asarray(rows.array[which] if exact else float32_rows(rows, which), np.float64)
+    norms = np.sqrt(np.einsum("ij,ij->i", part, part))
+    zero = norms == 0
+    return part / np.where(zero, 1.0, norms)[:, None], zero
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """What `evaluate_coverage` measured.
+
+    Attributes:
+        measured: questions, selections, similarities and nearest rows.
+        values: means and tails, with intervals.
+        tables: by name: "mean" and "worst" (rows: selections, columns: sets), "difference" (to the first
+            selection, on the same questions; from two selections on), and for each set with categories asked
+            for "<set>" (rows: categories, columns: selections).
+
+    """
+
+    measured: Measured
+    values: Sequence[Value]
+    tables: Mapping[str, Table]
+
+
+def evaluate_coverage(
+    selections: Any,
+    questions: Any,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    pool: str | os.PathLike[str] | None = None,
+    embeddings: Any = None,
+    model: str | None = None,
+    vectors: Any = None,
+    categories: Sequence[str] = ("wizardlm",),
+    draws: int = DRAWS,
+    level: float = 0.95,
+    seed: int = 0,
+    cache: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    local_files_only: bool = False,
+    key_env: str = "OPENAI_API_KEY",
+    progress: Any = None,
+    overwrite: bool = False,
+) -> Coverage:
+    """Measure how near selections come to evaluation questions, several selections side by side.
+
+    For each question it is the cosine similarity to the nearest chosen row; on average, and over the worst
+    tenth of the questions of a set, for each selection its own.
+
+    Args:
+        selections: {label: directory, .npy file of row numbers, `Selection` or array}, or paths or
+            "label=path" in a list or between commas.
+        questions: {set: file} or "set=file" in a list or between commas, sets as in `load_questions`; or
+            questions.
+        out: directory for coverage.json, rows.jsonl (a line for each question) and the tables; None writes
+            nothing.
+        pool: pool directory; its embeddings.json says which model embeds the questions.
+        embeddings: instead of a pool, its (n, d) embeddings. An embeddings.json beside embeddings.npy is read
+            too.
+        model: what embeds the questions where no embeddings.json says so, or where the folder of the model
+            now is. It must be the model of the pool.
+        vectors: (m, d) embeddings of all questions in order, made elsewhere; then no model is needed.
+        categories: names of sets that get a table by category.
+        draws: resamples of the bootstrap over questions.
+        level: of its intervals.
+        seed: of its resampling.
+        cache: folder that keeps embedded questions by the hash of texts and model; None takes the folder
+            questions in `out`.
+        device: as in `qdit.embed`.
+        local_files_only: as in `qdit.embed`.
+        key_env: as in `qdit.embed`.
+        progress: True for a bar on stderr, or a callable that takes a `qdit.records.RowProgress`.
+        overwrite: replace results that are in `out` already.
+
+    Raises:
+        FileNotFoundError, TypeError, ValueError: for what cannot be read, or does not belong together: a
+            selection of another pool, another model, another dimension.
+
+    """
+    start = time.perf_counter()
+    folder = None if out is None else Path(out)
+    asked = read_questions(questions)
+    rows, encoding = open_encoding(
+        pool,
+        embeddings,
+        model,
+        needed=vectors is None,
+        device=device,
+        local_files_only=local_files_only,
+        key_env=key_env,
+    )
+    chosen = {label: read_selection(source, rows) for label, source in labelled(selections).items()}
+    settings = {
+        "selections": [
+            {"label": label, "k": len(indices), "sha256": files.sha256_array(indices)}
+            for label, indices in chosen.items()
+        ],
+        "questions": {"n": len(asked), "sha256": asked.sha256, "notes": list(asked.notes)},
+        "embeddings": {"source": rows.source, "shape": [rows.n, rows.d], "dtype": rows.dtype},
+        "model": "vectors made elsewhere" if encoding is None else encoding.describe(),
+        "bootstrap": {"draws": draws, "level": level, "seed": seed},
+    }
+    if folder is not None and not overwrite:
+        check_same(folder / RESULT, settings)
+    if encoding is not None:
+        kept = folder / "questions" if cache is None and folder is not None else cache
+        vectors = question_vectors(asked, encoding, None if kept is None else Path(kept), progress)
+    found = [nearest(rows, indices, vectors) for indices in chosen.values()]
+    if len(found[0][0]) != len(asked):
+        raise ValueError(f"vectors: got {len(found[0][0])} rows, wanted {len(asked)}, one a question")
+    measured = Measured(
+        asked,
+        {label: len(indices) for label, indices in chosen.items()},
+        np.stack([similarity for similarity, _ in found]),
+        np.stack([row for _, row in found]),
+    )
+    values = list(coverage_values(measured, draws=draws, level=level, seed=seed))
+    coverage = Coverage(measured, values, coverage_tables(measured, values, categories, level))
+    if folder is not None:
+        _write(folder, coverage, settings, time.perf_counter() - start)
+    return coverage
+
+
+def _write(folder: Path, coverage: Coverage, settings: Mapping[str, Any], seconds: float) -> None:
+    """Write rows and tables, and last the result: where there is one, everything else is there too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RESULT).unlink(missing_ok=True)
+    rows = write_rows(folder / ROWS, _rows(coverage.measured))
+    tables = coverage.tables
+    for suffix, text in (
+        ("md", "\n".join(table.markdown() for table in tables.values())),
+        ("tex", "\n".join(table.latex() for table in tables.values())),
+    ):
+        files.write_atomic(folder / f"coverage.{suffix}", [text.encode()])
+    for name, table in tables.items():
+        files.write_atomic(folder / f"{file_name(name)}.csv", [table.csv().encode()])
+    without = int(np.isnan(coverage.measured.similarity[0]).sum())
+    report = {
+        "questions_without_vector": without,
+        "seconds": seconds,
+        "files": {ROWS: rows},
+    }
+    write_result(folder / RESULT, "coverage", settings, coverage.values, report)
+
+
+def _rows(measured: Measured) -> Iterator[dict[str, Any]]:
+    for number, question in enumerate(measured.questions):
+        near = {
+            label: {"similarity": None if np.isnan(value) else float(value), "row": int(row)}
+            for label, value, row in zip(
+                measured.sizes, measured.similarity[:, number], measured.nearest[:, number], strict=True
+            )
+        }
+        yield {**asdict(question), "nearest": near}

@@ -1,0 +1,71 @@
+"""Selections and questions as they are named on a command line or in a call."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...common import npy
+from ...engine.rows import Rows
+from ...exporting.choice import selection_folder
+from ...selection.problem import row_indices
+from ...selection.selection import Selection
+from ..names import names_of
+from ..sets import Question, Questions, open_questions
+
+
+def read_questions(given: Any) -> Questions:
+    """Return questions, given as they are, as {set: file}, or as "set=file" in a list or between commas."""
+    if isinstance(given, Sequence) and given and all(isinstance(one, Question) for one in given):
+        return given if isinstance(given, Questions) else Questions(given)
+    if isinstance(given, Mapping):
+        given = [f"{name}={os.fspath(path)}" for name, path in given.items()]
+    return open_questions(given)
+
+
+def labelled(selections: Any) -> dict[str, Any]:
+    """Return selections by label; a path without one is called after its last part."""
+    if isinstance(selections, Mapping):
+        found = dict(selections)
+    else:
+        if isinstance(selections, str):
+            selections = names_of(selections)
+        elif isinstance(selections, os.PathLike | Selection | np.ndarray):
+            selections = [selections]
+        found = {}
+        for number, entry in enumerate(selections):
+            label, source = str(number), entry
+            if isinstance(entry, str | os.PathLike):
+                match = re.fullmatch(r"([^=/]+)=(.+)", os.fspath(entry))
+                source = match[2] if match else os.fspath(entry)
+                label = match[1] if match else Path(source).name.removesuffix(".npy")
+            if label in found:
+                raise ValueError(f"selections: two are called {label!r}; name them as label=path")
+            found[label] = source
+    if not found:
+        raise ValueError("selections: got none, wanted at least one")
+    return found
+
+
+def read_selection(source: Any, rows: Rows) -> NDArray[np.int64]:
+    """Return the row numbers of a selection, checked to be of this pool as far as it tells."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if path.suffix == ".npy":
+            return row_indices(str(path), npy.open_npy("selections", path), rows.n)
+        source = Selection.load(selection_folder(path))
+    if isinstance(source, Selection):
+        n = int(source.params["n"])
+        if n != rows.n:
+            raise ValueError(
+                f"selections: one was made from {n:,} rows, the pool has {rows.n:,}; pass the pool it was "
+                "made from"
+            )
+        source = source.indices
+    return row_indices("selections", source, rows.n)

@@ -1,0 +1,191 @@
+"""Questions embedded by the model that embedded the pool, once for each set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...common import files, npy
+from ...common.identity import digest
+from ...common.partial import MANIFEST, ROWS
+from ...embedding.encoder import Encoder
+from ...embedding.job import FORMAT as EMBEDDINGS_FORMAT
+from ...embedding.job import finished
+from ...embedding.settings import Settings, make_settings
+from ...engine.rows import Rows, open_embeddings
+from ...records.pool import Pool
+from ...records.progress import RowTracker
+from ..names import file_name
+from ..sets import Question
+
+_KEPT = ("revision", "prompt", "normalize", "model_dtype", "dimensions", "base_url")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How questions become vectors.
+
+    Attributes:
+        settings: as for `qdit.embed`.
+        model: the identity of the pool's model by its embeddings.json, None where there is none.
+        d: dimensions of the pool.
+
+    """
+
+    settings: Settings
+    model: dict[str, Any] | None
+    d: int
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a manifest says of it."""
+        model = self.model or {"name": self.settings.model}
+        return {**model, "checked": self.model is not None}
+
+    def check(self, encoder: Encoder) -> None:
+        """Raise ValueError if the loaded model is not the one of the pool."""
+        if self.model is None:
+            return
+        now, then = _essence(encoder.identity()), _essence(self.model)
+        changes = [
+            f"{name} is {now.get(name)!r}, the pool was embedded with {then.get(name)!r}"
+            for name in {**then, **now}
+            if now.get(name) != then.get(name)
+        ]
+        if changes:
+            raise ValueError(
+                f"model: {self.settings.model} is not the model of the pool: {'; '.join(changes)}; pass that "
+                "model, or embed the pool again"
+            )
+
+
+def open_encoding(
+    pool: str | os.PathLike[str] | None,
+    embeddings: Any,
+    model: str | None,
+    *,
+    needed: bool,
+    device: str,
+    local_files_only: bool,
+    key_env: str,
+) -> tuple[Rows, Encoding | None]:
+    """Return the pool's rows, and how to embed questions like them; None if that is not needed."""
+    if (pool is None) == (embeddings is None):
+        raise ValueError("pool: wanted either a pool directory or embeddings, one of the two")
+    found: dict[str, Any] | None
+    if pool is not None:
+        opened = Pool.open(pool)
+        opened.records.close()
+        if opened.embeddings is None:
+            raise ValueError(f"pool: {opened.directory} has no embeddings; make them with qdit embed")
+        rows, found = opened.embeddings, opened.manifests.get("embeddings")
+    else:
+        rows = open_embeddings(embeddings)
+        beside = Path(rows.source).with_name(MANIFEST)
+        there = Path(rows.source).name == ROWS and beside.is_file()
+        found = files.read_json(beside, EMBEDDINGS_FORMAT) if there else None
+    if not needed:
+        return rows, None
+    then = (found or {}).get("settings", {})
+    if model is None and "model" not in then:
+        raise ValueError(
+            f"model: nothing says which model made {rows.source}; pass its name or folder, it "
+            "embeds the questions"
+        )
+    kept = {name: then[name] for name in _KEPT if name in then}
+    settings = make_settings(
+        str(then["model"]) if model is None else model,
+        batch_size=None,
+        chunk_rows=None,
+        device=device,
+        base_url=kept.pop("base_url", None),
+        revision=kept.get("revision"),
+        template="with_input",
+        prompt=kept.get("prompt"),
+        normalize=kept.get("normalize", True),
+        dtype="float32",
+        model_dtype=kept.get("model_dtype"),
+        dimensions=kept.get("dimensions"),
+        local_files_only=local_files_only,
+        key_env=key_env,
+        concurrency=8,
+        retries=5,
+        timeout=60.0,
+        zero_rows="error",
+    )
+    return rows, Encoding(settings, (found or {}).get("model"), rows.d)
+
+
+def question_vectors(
+    questions: Sequence[Question], encoding: Encoding, cache: Path | None, progress: Any = None
+) -> NDArray[np.float32]:
+    """Return the vectors of questions in order, (m, d) float32.
+
+    The text that is embedded is instruction and input with an empty line between. Each set is kept in a file
+    of the cache, named by a hash of texts and model; None keeps nothing.
+    """
+    vectors = np.empty((len(questions), encoding.d), np.float32)
+    encoder: Encoder | None = None
+    try:
+        for name in dict.fromkeys(question.set for question in questions):
+            places = [i for i, question in enumerate(questions) if question.set == name]
+            texts = [questions[i].instruction for i in places]
+            if encoding.model is None and encoder is None:
+                encoder = encoding.settings.make_encoder()  # only the model itself says which one it is
+            identity = encoding.model or (encoder.identity() if encoder is not None else {})
+            key = digest([_essence(identity), encoding.settings.normalize, texts])
+            path = cache and cache / f"{file_name(name)}-{key[:16]}.npy"
+            if path is None or not path.exists():
+                if encoder is None:
+                    encoder = encoding.settings.make_encoder()
+                encoding.check(encoder)
+                found = _encode(name, texts, encoding, encoder, progress)
+                if path is not None:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    files.write_npy(path, found)
+            else:
+                found = _kept(path, (len(texts), encoding.d))
+            vectors[places] = found
+    finally:
+        if encoder is not None:
+            encoder.close()
+    return vectors
+
+
+def _essence(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a model is, whatever device it runs on and wherever its folder is now."""
+    place = {"device", "name"} if "sha256" in identity else {"device"}
+    return {name: value for name, value in identity.items() if name not in place}
+
+
+def _encode(
+    name: str, texts: list[str], encoding: Encoding, encoder: Encoder, progress: Any
+) -> NDArray[np.float32]:
+    tracker = RowTracker(progress, f"embed {name}", len(texts))
+    try:
+        found = encoder.encode(texts, range(len(texts)), tracker.update)
+        tracker.done(len(texts))
+    finally:
+        tracker.close()
+    if found.shape[1] != encoding.d:
+        raise ValueError(
+            f"model: {encoding.settings.model} gives {found.shape[1]} dimensions, the pool has {encoding.d}; "
+            "pass the model that embedded the pool"
+        )
+    rows = finished(found, encoding.settings)
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(bad):
+        raise ValueError(f"question {bad[0]} of {name}: its vector has NaN or infinite numbers")
+    return np.asarray(rows, np.float32)
+
+
+def _kept(path: Path, shape: tuple[int, int]) -> NDArray[Any]:
+    found = npy.open_npy("cache", path)
+    if found.shape != shape:
+        raise ValueError(f"cache: {path} has shape {found.shape}, wanted {shape}; delete it")
+    return found

@@ -1,0 +1,272 @@
+"""The requests of a run to a chat endpoint: which are left, what they may cost, and asking many at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..common import checks
+from ..common.identity import digest
+from ..records.progress import RowTracker
+from .client import ChatClient, EndpointError, RequestError, check_url, hide, read_key
+
+OPENAI_URL = "https://api.openai.com/v1"
+Request = dict[str, Any]
+_BYTES_PER_TOKEN = 4  # of English text, roughly
+_MESSAGE_TOKENS = 4  # around each message
+_SECRET_PARAMS = ("extra_headers", "extra_query", "api_key")  # where a key travels beside the body
+_LEAST_FAILURES = 20  # in a row, before a run is given up
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where and how a model is asked.
+
+    Attributes:
+        model: name of the model.
+        base_url: of the endpoint, ending in /v1.
+        key_env: name of the environment variable with the key.
+        params: fields of each request beside model and messages; None leaves a default out.
+        concurrency: requests at a time.
+        retries: repetitions of a failed request.
+        timeout: seconds that a request may take.
+        price_in, price_out: price of a million tokens, for estimates.
+        retry_unparsable: ask again where an earlier answer could not be read.
+
+    """
+
+    model: str | None = None
+    base_url: str = OPENAI_URL
+    key_env: str = "OPENAI_API_KEY"
+    params: dict[str, Any] | None = None
+    concurrency: int = 8
+    retries: int = 5
+    timeout: float = 120.0
+    price_in: float | None = None
+    price_out: float | None = None
+    retry_unparsable: bool = False
+
+
+class Kept(Protocol):
+    """Answers that are there already, by the hash of their request."""
+
+    def __contains__(self, key: str) -> bool:
+        """Return whether the request needs not be made."""
+
+    def add(self, key: str, answer: str, prompt_tokens: int, completion_tokens: int) -> None:
+        """Keep an answer."""
+
+
+@dataclass
+class Survey:
+    """What a run has to ask.
+
+    Attributes:
+        keys: hash of each request.
+        todo: numbers of the requests to make: the first of each key that has no answer.
+        prompt_tokens: estimated size of those.
+
+    """
+
+    keys: list[str] = field(default_factory=list)
+    todo: list[int] = field(default_factory=list)
+    prompt_tokens: int = 0
+
+
+class Asker:
+    """Asks an endpoint; equal requests are made once.
+
+    Attributes:
+        params: fields of each request beside model and messages.
+
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, defaults: Mapping[str, Any], *, params_option: str = "judge_params"
+    ) -> None:
+        """Check the options, all but the model's name; ValueError says what is wrong.
+
+        defaults: of `endpoint.params`. params_option: what those are called, for errors.
+        """
+        self._endpoint = endpoint
+        _check_least("concurrency", endpoint.concurrency, 1)
+        _check_least("retries", endpoint.retries, 0)
+        if checks.check_float("timeout", endpoint.timeout) <= 0:
+            raise ValueError(f"timeout: got {endpoint.timeout}, wanted seconds above 0")
+        self._url = check_url(endpoint.base_url)
+        merged = {**defaults, **(endpoint.params or {})}
+        for taken in ("model", "messages", "stream", "n"):
+            if taken in merged:
+                raise ValueError(
+                    f"{params_option}: {taken!r} cannot be set; wanted fields such as max_tokens"
+                )
+        self.params = {name: value for name, value in merged.items() if value is not None}
+        self._key = read_key(endpoint.key_env)
+        self._check_no_secret(params_option)
+
+    def _check_no_secret(self, params_option: str) -> None:
+        """Raise ValueError if parameters, which are written down, may hold a key; it is not repeated."""
+        named = next((name for name in _SECRET_PARAMS if name in self.params), None)
+        text = json.dumps(self.params, default=repr)
+        if named is not None or hide(text, self._key) != text:
+            raise ValueError(
+                f"{params_option}: {'the key' if named is None else repr(named)} cannot stand there, since "
+                "parameters are written down; put the key into the environment variable that key_env names"
+            )
+
+    @property
+    def url(self) -> str:
+        """The base URL, fit to be written down."""
+        return hide(self._url, self._key)
+
+    def request(self, messages: list[dict[str, str]]) -> Request:
+        """Return the fields of a request."""
+        return {"model": self._endpoint.model, "messages": messages, **self.params}
+
+    def survey(
+        self, requests: Iterable[Request], answers: Kept | None, tracker: RowTracker | None = None
+    ) -> Survey:
+        """Return which of the requests are left."""
+        survey = Survey()
+        seen: set[str] = set()
+        for number, request in enumerate(requests):
+            if tracker is not None:
+                tracker.update(number)
+            key = digest(request)
+            survey.keys.append(key)
+            if key not in seen and (answers is None or key not in answers):
+                survey.todo.append(number)
+                survey.prompt_tokens += sum(map(_tokens, request["messages"]))
+            seen.add(key)
+        return survey
+
+    def estimate(self, survey: Survey) -> dict[str, Any]:
+        """Return requests left, and at most how many tokens and how much money they take."""
+        limit = self.params.get("max_tokens") or self.params.get("max_completion_tokens")
+        most = None if limit is None else len(survey.todo) * int(limit)
+        estimate: dict[str, Any] = {
+            "left": len(survey.todo),
+            "prompt_tokens": survey.prompt_tokens,
+            "completion_tokens_at_most": most,
+        }
+        prices = self._endpoint.price_in, self._endpoint.price_out
+        if most is not None and prices[0] is not None and prices[1] is not None:
+            estimate["cost_at_most"] = (survey.prompt_tokens * prices[0] + most * prices[1]) / 1e6
+        return estimate
+
+    def ask(
+        self, request: Callable[[int], Request], survey: Survey, answers: Kept, progress: Any, phase: str
+    ) -> Counter[str]:
+        """Make the requests that are left; return the errors of those that failed.
+
+        Args:
+            request: of a number in the survey.
+            survey: what is left.
+            answers: where every answer goes as it comes.
+            progress: None, True, or a callable that takes a `RowProgress`.
+            phase: what the progress calls this.
+
+        Raises:
+            EndpointError: if the endpoint refuses the key or the model, or too many requests in a row fail.
+                All answers so far are kept.
+
+        """
+        if survey.todo and self._key is None and self._url == OPENAI_URL:
+            raise EndpointError(
+                "no key: the environment variable that key_env names is not set; set it, or pass base_url"
+            )
+        tracker = RowTracker(progress, phase, len(survey.todo))
+        asking = _Asking(self._client, self._endpoint.concurrency, request, survey, answers, tracker)
+        try:
+            if survey.todo:
+                _run_async(asking.run())
+            tracker.done(len(survey.todo))
+        finally:
+            tracker.close()
+        return asking.errors
+
+    def _client(self) -> ChatClient:
+        endpoint = self._endpoint
+        return ChatClient(self._url, self._key, retries=endpoint.retries, timeout=endpoint.timeout)
+
+
+def _check_least(name: str, value: object, least: int) -> None:
+    if checks.check_int(name, value) < least:
+        raise ValueError(f"{name}: got {value}, wanted at least {least}")
+
+
+def _tokens(message: dict[str, str]) -> int:
+    return _MESSAGE_TOKENS + math.ceil(len(message["content"].encode()) / _BYTES_PER_TOKEN)
+
+
+class _Asking:
+    """The requests of one run: as many workers as requests at a time take numbers from one iterator."""
+
+    def __init__(
+        self,
+        client: Callable[[], ChatClient],
+        concurrency: int,
+        request: Callable[[int], Request],
+        survey: Survey,
+        answers: Kept,
+        tracker: RowTracker,
+    ) -> None:
+        self.errors: Counter[str] = Counter()
+        self._client = client
+        self._concurrency = concurrency
+        self._request = request
+        self._keys = survey.keys
+        self._todo: Iterator[int] = iter(survey.todo)
+        self._answers = answers
+        self._tracker = tracker
+        self._done = 0
+        self._failures = 0  # since the last success
+        self._most_failures = max(_LEAST_FAILURES, 2 * concurrency)
+
+    async def run(self) -> None:
+        """Make all requests; EndpointError if there is no point in going on."""
+        async with self._client() as client:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(self._concurrency):
+                        group.create_task(self._work(client))
+            except ExceptionGroup as stopped:  # the first error of a worker, and others at the same moment
+                raise stopped.exceptions[0] from None
+
+    async def _work(self, client: ChatClient) -> None:
+        for number in self._todo:
+            try:
+                answer = await client.ask(self._request(number))
+            except RequestError as error:
+                self._fail(str(error))
+            else:
+                self._answers.add(self._keys[number], *answer)
+                self._failures = 0
+            self._done += 1
+            self._tracker.update(self._done)
+
+    def _fail(self, message: str) -> None:
+        self.errors[message] += 1
+        self._failures += 1
+        if self._failures >= self._most_failures:
+            raise EndpointError(
+                f"{self._failures} requests in a row failed, the last with: {message}; all answers so far "
+                "are kept, repeat the command when the endpoint works again"
+            )
+
+
+def _run_async(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end, also where an event loop is running already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()

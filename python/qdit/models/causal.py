@@ -1,0 +1,133 @@
+"""Causal language models, also those that are adapters of another."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..common.files import sha256_folder
+from ..common.optional import require
+from .hub import HubModel, ModelOptions
+
+ADAPTER = "adapter_config.json"
+_NO_LIMIT = 1_000_000  # tokenizers without a limit name a huge one
+
+
+@contextmanager
+def quiet(transformers: Any) -> Iterator[None]:
+    """Keep the libraries' own bars, and their warnings of each other's old names, off the terminal."""
+    logging = transformers.utils.logging
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
+            yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+class CausalModel(HubModel):
+    """A causal language model; its folder may hold low-rank adapters, whose base is loaded too."""
+
+    def __init__(self, given: ModelOptions, *, extra: str = "train") -> None:
+        """Check the options; ImportError without torch and transformers."""
+        assert given.model is not None
+        path = Path(given.model)
+        self.adapter = path if (path / ADAPTER).is_file() else None
+        if self.adapter is not None:
+            base = json.loads((path / ADAPTER).read_bytes())
+            name = base.get("base_model_name_or_path")
+            if not name:
+                raise ValueError(f"{path / ADAPTER}: names no base model; merge the adapters into one")
+            given = replace(given, model=name, revision=base.get("revision"))
+        super().__init__(given, extra=extra)
+        self._extra = extra
+
+    @property
+    def has_device(self) -> bool:
+        """Whether torch can use the device."""
+        kind = self.device.partition(":")[0]
+        found = {"cuda": self._torch.cuda, "mps": self._torch.backends.mps}.get(kind)
+        return found is None or bool(found.is_available())
+
+    @property
+    def has_bfloat16(self) -> bool:
+        """Whether the device computes in bfloat16."""
+        return not self.device.startswith("cuda") or bool(self._torch.cuda.is_bf16_supported())
+
+    @property
+    def context(self) -> int:
+        """Tokens that the model takes, prompt and answer."""
+        limits = (self.tokenizer.model_max_length, getattr(self.config, "max_position_embeddings", None))
+        return min(limit for limit in (*limits, _NO_LIMIT) if isinstance(limit, int) and limit > 0)
+
+    @cached_property
+    def adapter_sha256(self) -> str | None:
+        """The hash of the adapter's files."""
+        return None if self.adapter is None else sha256_folder(self.adapter)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides an answer: model, revision, dtype, length limit, and an adapter's hash."""
+        if self.adapter is None:
+            return super().identity()
+        return super().identity() | {"adapter": str(self.adapter), "adapter_sha256": self.adapter_sha256}
+
+    def load(self, auto_class: str) -> Any:
+        """As in `HubModel`, without a bar."""
+        with quiet(self._transformers):
+            return super().load(auto_class)
+
+    def load_causal(self) -> Any:
+        """Return the model with its weights, in evaluation mode on its device."""
+        model = self.load("AutoModelForCausalLM")
+        if self.adapter is None:
+            return model
+        peft = require("peft", self._extra, "to run a model with adapters")
+        with quiet(self._transformers):
+            return peft.PeftModel.from_pretrained(model, str(self.adapter)).eval()
+
+    def load_for_training(self, dtype: str) -> Any:
+        """Return the model with weights in `dtype`, in main memory: the trainer moves it."""
+        folder = Path(self.name)  # adapters name their base: it must be found from everywhere
+        name = str(folder.resolve()) if folder.is_dir() else self.name
+        given = replace(self._given, model=name, device="cpu", dtype=dtype)
+        return CausalModel(given, extra=self._extra).load("AutoModelForCausalLM")
+
+    def merge(self, adapters: Path, folder: Path) -> None:
+        """Save this model with the adapters of a folder worked into its weights, in float32."""
+        peft = require("peft", self._extra, "to merge adapters")
+        with quiet(self._transformers):
+            model = peft.PeftModel.from_pretrained(self.load_for_training("float32"), str(adapters))
+            model.merge_and_unload().save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    @staticmethod
+    def count(model: Any) -> dict[str, int]:
+        """Return how many parameters a loaded model has, and how many of them are trained."""
+        counts = [(p.numel(), p.requires_grad) for p in model.parameters()]
+        return {
+            "parameters": sum(count for count, _ in counts),
+            "trained": sum(count for count, trained in counts if trained),
+        }
+
+    def sizes(self, lora: dict[str, Any] | None = None) -> dict[str, int]:
+        """Return parameters, how many of them are trained, layers and width; no weights are loaded.
+
+        lora: arguments of peft.LoraConfig, or None if all parameters are trained.
+        """
+        with self._torch.device("meta"), quiet(self._transformers):
+            model = self._transformers.AutoModelForCausalLM.from_config(self.config)
+            if lora is not None:
+                peft = require("peft", self._extra, "to train adapters")
+                model = peft.get_peft_model(model, peft.LoraConfig(**lora))
+        config = self.config.get_text_config()
+        shape = {"layers": int(config.num_hidden_layers), "width": int(config.hidden_size)}
+        return self.count(model) | shape

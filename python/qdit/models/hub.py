@@ -1,0 +1,182 @@
+"""A model for scoring: its files, revision, device and limits, before the weights are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..common import checks
+from ..common.files import sha256_folder
+from ..common.optional import require
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+_LONGEST = 2048  # tokens by default: what a row may cost in time and memory
+_NO_LIMIT = 1_000_000  # tokenizers without a limit name a huge one
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model, and how it is run.
+
+    Attributes:
+        model: Hub id or folder.
+        revision: branch, tag or commit of a Hub model.
+        template: named template or format string; None for the model's own.
+        batch_size: rows at a time; halved when memory runs out.
+        device: "auto", or a torch device such as "cuda:1".
+        dtype: "auto" (float32 on a CPU, else bfloat16 or float16), "float32", "bfloat16" or "float16".
+        max_length: tokens of a row beyond which it is cut; None for what the model takes, at most 2048.
+
+    """
+
+    model: str | None
+    revision: str | None = None
+    template: str | None = None
+    batch_size: int = 16
+    device: str = "auto"
+    dtype: str = "auto"
+    max_length: int | None = None
+
+
+class HubModel:
+    """Tokenizer, configuration and weights of a model, each loaded when it is first needed."""
+
+    def __init__(self, given: ModelOptions, *, extra: str = "score") -> None:
+        """Check the options; ImportError without torch and transformers."""
+        checks.check_choice("dtype", given.dtype, DTYPES)
+        if checks.check_int("batch_size", given.batch_size) < 1:
+            raise ValueError(f"batch_size: got {given.batch_size}, wanted at least 1")
+        if given.max_length is not None and checks.check_int("max_length", given.max_length) < 8:
+            raise ValueError(f"max_length: got {given.max_length}, wanted at least 8 tokens")
+        assert given.model is not None
+        self.name: str = given.model
+        self._given = given
+        self._torch = require("torch", extra, "to run a model")
+        self._transformers = require("transformers", extra, "to run a model")
+        self.batch_size = given.batch_size
+
+    @cached_property
+    def revision(self) -> str:
+        """The commit of a Hub model, or the hash of a folder's files."""
+        folder = Path(self.name)
+        if folder.is_dir():
+            return f"sha256:{sha256_folder(folder)}"
+        hub = require("huggingface_hub", "score", "to load a model")
+        try:
+            config = hub.hf_hub_download(self.name, "config.json", revision=self._given.revision)
+        except (OSError, ValueError) as error:
+            raise FileNotFoundError(
+                f"{self.name} is no folder here, and no model that the Hugging Face Hub or its cache has to "
+                f"offer: {error}"
+            ) from error
+        return Path(config).parent.name  # .../snapshots/<commit>/config.json
+
+    @cached_property
+    def device(self) -> str:
+        """The torch device."""
+        if self._given.device != "auto":
+            return str(self._torch.device(self._given.device))
+        if self._torch.cuda.is_available():
+            return "cuda"
+        return "mps" if self._torch.backends.mps.is_available() else "cpu"
+
+    @cached_property
+    def dtype(self) -> str:
+        """Name of the dtype of the weights."""
+        if self._given.dtype != "auto":
+            return self._given.dtype
+        if self.device.startswith("cuda"):
+            return "bfloat16" if self._torch.cuda.is_bf16_supported() else "float16"
+        return "float16" if self.device == "mps" else "float32"
+
+    @cached_property
+    def config(self) -> Any:
+        """The model's configuration."""
+        return self._transformers.AutoConfig.from_pretrained(self.name, **self._where())
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The tokenizer, with a padding token, padding on the right."""
+        tokenizer = self._transformers.AutoTokenizer.from_pretrained(self.name, **self._where())
+        tokenizer.padding_side = "right"
+        if tokenizer.pad_token_id is None:
+            # not the end token if there is a choice: texts may end with it, and sequence classifiers of
+            # decoders read the last token that is not padding
+            tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+        if tokenizer.pad_token_id is None:
+            raise ValueError(f"{self.name}: the tokenizer has no padding, unknown or end token to pad with")
+        return tokenizer
+
+    @cached_property
+    def max_length(self) -> int:
+        """Tokens beyond which a row is cut."""
+        limits = [self.tokenizer.model_max_length, getattr(self.config, "max_position_embeddings", None)]
+        limits = [limit for limit in limits if isinstance(limit, int) and 0 < limit < _NO_LIMIT]
+        wanted = self._given.max_length
+        if wanted is not None and limits and wanted > min(limits):
+            raise ValueError(f"max_length: got {wanted}, wanted at most the {min(limits)} of {self.name}")
+        return min([_LONGEST, *limits]) if wanted is None else wanted
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides a score, template aside."""
+        identity = {"model": self.name, "revision": self.revision, "dtype": self.dtype}
+        return identity | {"max_length": self.max_length}
+
+    def load(self, auto_class: str) -> Any:
+        """Return the model with its weights, in evaluation mode on its device.
+
+        Raises:
+            ValueError: if the files lack weights that such a model has: its scores would be random.
+
+        """
+        loader = getattr(self._transformers, auto_class)
+        dtype = getattr(self._torch, self.dtype)
+        model, info = loader.from_pretrained(
+            self.name, **self._where(), config=self.config, dtype=dtype, output_loading_info=True
+        )
+        missing = sorted(info["missing_keys"])
+        if missing:
+            raise ValueError(
+                f"{self.name} has no trained weights for {', '.join(missing[:3])}, so it is no "
+                f"{auto_class.removeprefix('AutoModelFor')} model and would score at random; pass another"
+            )
+        for config in (model.config, model.config.get_text_config()):
+            config.pad_token_id = self.tokenizer.pad_token_id
+        return model.to(self.device).eval()
+
+    def batches(
+        self, sizes: Sequence[int], forward: Callable[[list[int]], None], tick: Callable[[int], None]
+    ) -> None:
+        """Call `forward` with the numbers of the rows of each batch, longest first.
+
+        When memory runs out the batch size is halved, for good. tick is told how many rows are done.
+        """
+        order = sorted(range(len(sizes)), key=lambda i: -sizes[i])
+        start = 0
+        while start < len(order):
+            batch = order[start : start + self.batch_size]
+            try:
+                with self._torch.inference_mode():
+                    forward(batch)
+            except self._torch.OutOfMemoryError:
+                if self.batch_size == 1:
+                    raise
+                self.batch_size = max(1, self.batch_size // 2)
+                self._torch.cuda.empty_cache()
+                continue
+            start += len(batch)
+            tick(start)
+
+    def pad(self, rows: Sequence[Sequence[int]], fill: int | None = None) -> Any:
+        """Return token ids as one tensor on the device, filled up on the right (None: with padding)."""
+        fill = self.tokenizer.pad_token_id if fill is None else fill
+        longest = max(map(len, rows))
+        return self._torch.tensor(
+            [[*row, *[fill] * (longest - len(row))] for row in rows], device=self.device
+        )
+
+    def _where(self) -> dict[str, Any]:
+        return {} if Path(self.name).is_dir() else {"revision": self.revision}

@@ -1,0 +1,249 @@
+"""A pool directory: records, their embeddings and their quality, checked to belong together.
+
+    records.jsonl or records.arrow, records.json    what `import_records` wrote
+    embeddings.npy, embeddings.json                 (n, d) float16, float32, ...
+    quality.npy, quality.json                       (n,) float64, larger is better
+    costs.npy, costs.json                           (n,) int64 tokens
+
+Each .json names the records its array was made of ("records": {"n", "sha256"}) and the array's own hash
+("files": {"embeddings.npy": {"sha256", "bytes", ...}}). An array without one was put there by hand; then only
+its length can be checked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._version import __version__
+from ..common import files, npy
+from ..engine.rows import Rows, open_embeddings
+from . import Records, open_records
+from .tokens import count_tokens
+
+FORMATS = {"embeddings": "qdit-embeddings", "quality": "qdit-quality"}
+_COPY_BYTES = 1 << 22
+_REMEDY = {
+    "embeddings": "qdit embed {} --overwrite",
+    "quality": "qdit score {} --overwrite",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """An opened pool directory.
+
+    Attributes:
+        directory: where it is.
+        records: the rows, see `qdit.records.Records`.
+        embeddings: (n, d) rows mapped from embeddings.npy, or None.
+        quality: (n,) float64 scores, or None.
+        manifests: what embeddings.json and quality.json say, by "embeddings" and "quality", where they exist.
+
+    """
+
+    directory: Path
+    records: Records
+    embeddings: Rows | None
+    quality: NDArray[np.float64] | None
+    manifests: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, directory: str | os.PathLike[str]) -> Pool:
+        """Open a pool; nothing large is read.
+
+        Raises:
+            FileNotFoundError: if there are no complete records in the directory.
+            ValueError: if an array is of other records than those there, or of another length; says which
+                file is stale and what makes it anew.
+
+        """
+        path = Path(directory)
+        records = open_records(path)
+        manifests = {name: found for name in FORMATS if (found := _read_manifest(path, name, records))}
+        embeddings = quality = None
+        if _there(path, "embeddings", manifests):
+            embeddings = open_embeddings(path / "embeddings.npy")
+            remedy = "redo it with: " + _REMEDY["embeddings"].format(path)
+            _check_length(path / "embeddings.npy", embeddings.n, len(records), remedy)
+        if _there(path, "quality", manifests):
+            quality = _open_quality(path, len(records))
+        return cls(path, records, embeddings, quality, manifests)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def check(self) -> None:
+        """Read every file and compare its hash; ValueError says which one was changed."""
+        self.records.check()
+        for name, found in self.manifests.items():
+            entry = found.get("files", {}).get(f"{name}.npy", {})
+            path = self.directory / f"{name}.npy"
+            if "sha256" in entry and files.sha256_file(path) != entry["sha256"]:
+                raise ValueError(
+                    f"{path} is damaged or changed: its sha256 is not the one in {name}.json; redo it with: "
+                    + _REMEDY[name].format(self.directory)
+                )
+
+    def token_costs(
+        self, tokenizer: str | None = None, *, revision: str | None = None, progress: Any = None
+    ) -> NDArray[np.int64]:
+        """Return how many tokens the turns of each row have, (n,) int64, at least 1.
+
+        The counts are kept in costs.npy, so a second call with the same tokenizer reads them.
+
+        Args:
+            tokenizer: name or path of a tokenizer for transformers; None estimates a token for every 4 bytes
+                of UTF-8 text, rounded up, which needs no package and is within some 20% for English.
+            revision: commit, tag or branch of the tokenizer.
+            progress: True for a bar on stderr, or a callable that takes a `RowProgress`.
+
+        Raises:
+            ImportError: if a tokenizer is named and transformers is missing.
+
+        """
+        return count_tokens(self.directory, self.records, tokenizer, revision, progress)
+
+    def source_groups(self) -> NDArray[np.str_]:
+        """Return the label of each row's source, (n,); what `select` takes as groups for quotas by source."""
+        codes, names = self.records.sources()
+        labels: NDArray[np.str_] = np.array(names, np.str_)
+        return labels[codes]
+
+
+def attach(
+    directory: str | os.PathLike[str],
+    *,
+    embeddings: str | os.PathLike[str] | None = None,
+    quality: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+) -> Pool:
+    """Copy arrays that were made elsewhere into a pool; row i must be that of record i.
+
+    Args:
+        directory: the pool.
+        embeddings: .npy file of (n, d) float16, float32 or float64.
+        quality: .npy file of n scores, larger is better.
+        overwrite: replace arrays that are there.
+
+    Returns:
+        The pool, opened.
+
+    Raises:
+        FileNotFoundError: if there are no records or no such file.
+        TypeError: for a dtype that cannot be used.
+        ValueError: for another length, scores that are not finite, or an array that is there already.
+
+    """
+    path = Path(directory)
+    with open_records(path) as records:
+        if embeddings is not None:
+            source = Path(embeddings)
+            target = _new(path / "embeddings.npy", overwrite)
+            _check_length(source, open_embeddings(source).n, len(records), "pass the file of this pool")
+            with source.open("rb") as file:
+                files.write_atomic(target, iter(lambda: file.read(_COPY_BYTES), b""))
+            _describe(target, records, source)
+        if quality is not None:
+            source = Path(quality)
+            target = _new(path / "quality.npy", overwrite)
+            files.write_npy(target, _check_scores(source, npy.open_npy("quality", source), len(records)))
+            _describe(target, records, source)
+    return Pool.open(path)
+
+
+def check_arrays(
+    *, embeddings: str | os.PathLike[str] | None = None, quality: str | os.PathLike[str] | None = None
+) -> None:
+    """Raise the errors of `attach` that can be told without records."""
+    n = None if embeddings is None else open_embeddings(Path(embeddings)).n
+    if quality is not None:
+        scores = npy.open_npy("quality", Path(quality))
+        _check_scores(Path(quality), scores, scores.size if n is None else n)
+
+
+def _new(target: Path, overwrite: bool) -> Path:
+    """Make way for an array: the manifest of an old one goes first."""
+    if target.exists() and not overwrite:
+        raise ValueError(
+            f"{target.stem}: {target} is there already; pass overwrite=True (--overwrite) to replace it"
+        )
+    target.with_suffix(".json").unlink(missing_ok=True)
+    files.sync_directory(target.parent)
+    return target
+
+
+def _describe(target: Path, records: Records, source: Path) -> None:
+    entry = {"sha256": files.sha256_file(target), "bytes": target.stat().st_size}
+    record: dict[str, Any] = {
+        "format": FORMATS[target.stem],
+        "format_version": 1,
+        "records": {"n": len(records), "sha256": records.sha256},
+        "attached": str(source),
+        "files": {target.name: entry},
+        "versions": {"qdit": __version__},
+    }
+    if target.stem == "quality":
+        record |= {"scorers": [{"by": "attached file"}], "results": []}
+    files.write_json(target.with_suffix(".json"), record)
+
+
+def _read_manifest(directory: Path, name: str, records: Records) -> dict[str, Any] | None:
+    path = directory / f"{name}.json"
+    if not path.is_file():
+        return None
+    found = files.read_json(path, FORMATS[name])
+    wanted = {"n": len(records), "sha256": records.sha256}
+    if found.get("records") != wanted:
+        had = found.get("records") or {}
+        raise ValueError(
+            f"{directory / f'{name}.npy'} is stale: it was made of other records ({had.get('n')} rows, "
+            f"sha256 {str(had.get('sha256'))[:12]}) than those there ({len(records)} rows, sha256 "
+            f"{records.sha256[:12]}); redo it with: {_REMEDY[name].format(directory)}"
+        )
+    return found
+
+
+def _there(directory: Path, name: str, manifests: Mapping[str, Any]) -> bool:
+    there = (directory / f"{name}.npy").is_file()
+    if name in manifests and not there:
+        raise ValueError(
+            f"{directory / f'{name}.npy'} is missing though {name}.json is there; redo it with: "
+            + _REMEDY[name].format(directory)
+        )
+    return there
+
+
+def _check_length(path: Path, got: int, wanted: int, remedy: str) -> None:
+    if got != wanted:
+        raise ValueError(
+            f"{path} has {got:,} rows, the pool has {wanted:,} records; row i of one must be row i of the "
+            f"other: {remedy}"
+        )
+
+
+def _open_quality(directory: Path, n: int) -> NDArray[np.float64]:
+    path = directory / "quality.npy"
+    return _check_scores(path, npy.open_npy("quality", path), n)
+
+
+def _check_scores(path: Path, array: NDArray[Any], n: int) -> NDArray[np.float64]:
+    if array.ndim != 1 or len(array) != n or array.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{path}: got {array.dtype.name} of shape {array.shape}, wanted ({n},) numbers, one a record; "
+            "pass the scores of this pool"
+        )
+    values = array.astype(np.float64)
+    if not np.isfinite(values).all():
+        row = int(np.argmin(np.isfinite(values)))
+        raise ValueError(
+            f"{path}: the score of row {row} is {values[row]}, wanted a finite number; "
+            "give it a score or leave the row out"
+        )
+    return values

@@ -1,0 +1,176 @@
+"""`qdit.select`: greedy choice of rows that are both good and diverse."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .._core import Engine
+from ..common.progress import Progress, open_sink
+from .checkpoint import Checkpoint, resumable
+from .run import Job, prepare
+from .selection import Selection
+
+
+def select(
+    embeddings: Any,
+    quality: Any = None,
+    alpha: float = 0.7,
+    k: int | float | None = None,
+    *,
+    method: str = "auto",
+    backend: str = "auto",
+    metric: str = "cosine",
+    floor: float | None = None,
+    gain_scale: str = "sum",
+    quality_scale: str = "raw",
+    given: Any = None,
+    epsilon: float = 0.01,
+    seed: int = 0,
+    threads: int | None = None,
+    memory_budget: int | str | None = None,
+    zero_rows: str = "error",
+    costs: Any = None,
+    budget: float | None = None,
+    groups: Any = None,
+    quota: Any = None,
+    quota_mode: str = "at_most",
+    tau: float = 0.5,
+    shortfall: str = "fill",
+    clusters: int = 100,
+    device: int = 0,
+    precision: str = "auto",
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool | Callable[[Progress], Any] | None = None,
+) -> Selection:
+    """Choose k rows that maximise (1 - alpha) * d(A) + alpha * sum of quality, greedily.
+
+    d(A) is the sum over all rows v of the largest similarity of v to a chosen row; each step picks the row
+    with the largest (1 - alpha) * d(a|A) + alpha * q(a), the smaller row number on ties (Bukharin & Zhao,
+    "Data Diversity Matters for Robust Instruction Tuning", arXiv 2311.14736, Algorithm 2).
+
+    Args:
+        embeddings: (n, d) float16, bfloat16, float32 or float64, C-contiguous: an array, np.memmap, path to a
+            .npy file, CPU tensor, what `qdit.open_embeddings` returned, or a CuPy array or torch tensor on a
+            CUDA device. Never copied on the CPU.
+        quality: (n,) finite scores (or the path of a .npy file), larger is better; None needs alpha=0.
+        alpha: from 0 (diversity only) to 1 (quality only: the k best scores, whatever the greedy method).
+        k: number of rows, or a fraction of n between 0 and 1. None is 10,000, or with exact quotas their sum,
+            or with a budget as many as it buys.
+        method: greedy with the same picks: "exact" (all gains from one pass over all pairs, then kept up to
+            date), "lazy" (upper bounds, Minoux 1978), "naive" (every gain at every pick). For large pools:
+            "sparse" (a similarity graph of the pool, see `qdit.build_graph`, and greedy on it; the reported
+            gains and coverage are still the exact ones over all rows). "auto" is "exact" if the memory
+            budget lets it, else "lazy"; above 250,000 rows (5,000,000 on "cuda"), without constraints,
+            "sparse". Greedy on samples: "stochastic" (ceil(n / k * ln(1 / epsilon)) random candidates per
+            pick, Mirzasoleiman et al. 2015). Not greedy: "quality" (the best scores), "random", "threshold"
+            (in order of quality, rows that are no more similar than tau to any kept or given row) and
+            "cluster" (equally many of every k-means cluster, by quality), the last two as in arXiv
+            2311.14736.
+        backend: "cpu", "cuda" (an NVIDIA device of compute capability 8.0 or newer), "reference" (float64,
+            slow, plain), or "auto" = "cuda" where the device can be used, else "cpu".
+        metric: "cosine" (rows are normalised as they are read) or "dot".
+        floor: similarity that every row starts with; None starts with nothing, so that the first pick's
+            similarities count as they are, negative ones too.
+        gain_scale: "sum" adds the gain as it is, "per_k" multiplies it by k / n.
+        quality_scale: "raw", "minmax", "zscore" or "rank".
+        given: what is already chosen: row numbers of the pool, or (m, d) rows outside it. Their coverage
+            counts, they are not picked again.
+        epsilon: between 0 and 1, how much "stochastic" may lose in expectation.
+        seed: of "stochastic", "sparse", "random" and "cluster".
+        threads: None for all processors that this process may use. Never changes the result.
+        memory_budget: bytes, or text such as "2GiB", beside the embeddings; None takes half of the available
+            memory for "exact", 5 GB or half of the memory for the graph of "sparse", 512 MB for stored
+            similarities otherwise. Changes no result but that of "sparse" where not all pairs fit.
+        zero_rows: under "cosine", "error" refuses rows of zeros and "ignore" leaves them out.
+        costs: (n,) positive numbers such as tokens (or the path of a .npy file), with budget. Greedy by score
+            per cost and greedy by score both run, each passing over rows that no longer fit and ending when
+            no row with a positive score is left; the result is the one with the larger objective (Leskovec et
+            al., KDD 2007), stats has both. A score below zero would lower the objective: shift such quality,
+            for instance with quality_scale="minmax".
+        budget: what the costs of the picks may add up to, those of given rows not counted.
+        groups: (n,) integers or strings such as sources or languages (or a .npy file), with quota.
+        quota: the most rows of each group, given rows not counted: a number, or {group: number}, where groups
+            that are not named have no limit.
+        quota_mode: "at_most", or "exact": every group gets its quota, and k is their sum.
+        tau: of "threshold", a similarity.
+        shortfall: of "threshold", when fewer than k rows are left: "fill" takes the best of the others,
+            "stop" returns fewer, "error" raises ValueError. stats tells how many survived.
+        clusters: of "cluster".
+        device: number of the device of backend "cuda"; embeddings that are on one stay there.
+        precision: of products on backend "cuda": "float16" (picks within 1e-3 of the best), "split" (items as
+            two float16: within 1e-6, for thrice the products), or "auto" = "split" for float32 and float64.
+        checkpoint: a directory. A run that was stopped in any way goes on from it when the call is repeated
+            and ends with the same picks; a finished one returns at once. It stays until you delete it.
+        progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
+
+    Returns:
+        The selection: indices in pick order, gains, scores, objective, coverage.
+
+    Raises:
+        TypeError: for a wrong dtype or kind of argument.
+        ValueError: for wrong shapes, values, files, or a checkpoint of another run; rows are named.
+        MemoryError: if memory_budget is below what the run needs.
+        RuntimeError: if another run is using the checkpoint.
+
+    """
+    start = time.perf_counter()
+    job = prepare(
+        embeddings,
+        quality,
+        alpha,
+        k,
+        method=method,
+        backend=backend,
+        metric=metric,
+        floor=floor,
+        gain_scale=gain_scale,
+        quality_scale=quality_scale,
+        given=given,
+        epsilon=epsilon,
+        seed=seed,
+        threads=threads,
+        memory_budget=memory_budget,
+        zero_rows=zero_rows,
+        costs=costs,
+        budget=budget,
+        groups=groups,
+        quota=quota,
+        quota_mode=quota_mode,
+        tau=tau,
+        shortfall=shortfall,
+        clusters=clusters,
+        device=device,
+        precision=precision,
+    )
+    return run_job(job, start, checkpoint=checkpoint, progress=progress)
+
+
+def run_job(
+    job: Job,
+    start: float,
+    *,
+    checkpoint: str | os.PathLike[str] | None,
+    progress: bool | Callable[[Progress], Any] | None,
+    engine: Engine | None = None,
+) -> Selection:
+    """Run a prepared call, or finish it from its checkpoint.
+
+    start: perf_counter() when the call began. engine: one that was reset for it; None makes one.
+    """
+    sink, bar = open_sink(progress)
+    try:
+        with resumable(checkpoint):
+            if checkpoint is None:
+                return job.run(start, sink=sink, engine=engine)
+            with Checkpoint(checkpoint, job.identity(), job.problem.n) as saved:
+                selection = saved.result(job.plan.k)
+                if selection is None:
+                    selection = job.run(start, sink=sink, saved=saved, engine=engine)
+                    saved.finish(selection)
+                return selection
+    finally:
+        if bar is not None:
+            bar.close()

@@ -1,0 +1,108 @@
+"""How far a selection can be from the best one: an upper bound on what any set of rows reaches.
+
+d is monotone from any non-empty set A on, and a set S of further rows raises it by at most the sum of the
+gains d(s|A) (submodularity). The best set O therefore has d(O) <= d(A and O) <= d(A) + the sum of the gains
+of the rows of O that are not in A, and
+
+    F(O) <= weight * d(A) + the sum over O of value,    value(o) = bonus(o), plus weight * d(o|A) outside A.
+
+The largest sum that any permitted set can have is the bound. It needs no submodularity at the empty set,
+where unclipped cosines have none, and no quality of one sign: the number of rows is fixed, or the empty
+choice is permitted. For non-negative quality it is never above F(A) + the k largest current scores (Minoux
+1978; Nemhauser, Wolsey & Fisher 1978), which take every row of A twice.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .baselines import free_rows
+from .limits import Constraints
+from .picks import UNKNOWN, Outcome
+from .plan import Plan
+from .problem import Problem
+from .selection import Selection
+
+Floats = NDArray[np.float64]
+
+
+def upper_bound(problem: Problem, plan: Plan, ignored: NDArray[np.int64], outcome: Outcome) -> float | None:
+    """Return what F of no permitted set exceeds, or None where the gain of a row is unknown."""
+    weight = problem.weight(plan.k)
+    if len(outcome.indices) == 0:
+        return None
+    exact = plan.method in ("exact", "lazy", "naive")
+    if plan.k == 1 and exact and plan.constraints.costs is None:
+        return outcome.objective(problem, plan.k)  # the first pick is the best there is
+    rows = plan.constraints.permitted(free_rows(problem, ignored))
+    values = problem.bonus.copy()
+    if weight > 0:
+        rest = np.setdiff1d(rows, outcome.indices)
+        if outcome.bounds is None or (outcome.bounds[rest] == UNKNOWN).any():
+            return None
+        values[rest] += weight * (outcome.bounds[rest] / outcome.scale)
+    return weight * outcome.diversity + largest_sum(values, rows, plan.k, plan.constraints)
+
+
+def certified(
+    selection: Selection, problem: Problem, plan: Plan, ignored: NDArray[np.int64], bound: float | None
+) -> Selection:
+    """Return the selection with its upper bound and optimality."""
+    if bound is None:
+        return selection
+    bound = max(bound, selection.objective)  # where they are equal they differ in rounding
+    lift = 0.0
+    if plan.constraints.costs is None:  # else sets differ in size, and a shift would not lift all alike
+        lowest = float(problem.bonus[free_rows(problem, ignored)].min())
+        lift = plan.k * max(0.0, -lowest)
+    return replace(selection, upper_bound=bound, optimality=ratio(selection.objective, bound, lift))
+
+
+def largest_sum(values: Floats, rows: NDArray[np.int64], k: int, constraints: Constraints) -> float:
+    """Return an upper bound on the sum of `values` over any permitted set of `rows`.
+
+    values: (n,). Without a budget sets have exactly k rows and the bound is reached; with one they have at
+        most
+    k, and fractions of rows count.
+    """
+    order = rows[np.argsort(-values[rows], kind="stable")]
+    if constraints.groups is not None and constraints.quotas is not None:
+        order = order[_within_quotas(constraints.groups[order], constraints.quotas)]
+    if constraints.costs is None:
+        return math.fsum(values[order[:k]].tolist())
+    most = math.fsum(np.maximum(values[order[:k]], 0.0).tolist())
+    return min(most, fractional_knapsack(values[rows], constraints.costs[rows], constraints.budget))
+
+
+def fractional_knapsack(values: Floats, costs: Floats, budget: float) -> float:
+    """Return the largest value of fractions of items within the budget (Dantzig 1957)."""
+    useful = values > 0
+    values, costs = values[useful], costs[useful]
+    order = np.argsort(-values / costs, kind="stable")
+    before = np.concatenate([[0.0], np.cumsum(costs[order])])[:-1]
+    share = np.clip((budget - before) / costs[order], 0.0, 1.0)
+    return math.fsum((share * values[order]).tolist())
+
+
+def _within_quotas(groups: NDArray[np.int64], quotas: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which entries come before their group is full; this greedy is optimal for quotas (a matroid)."""
+    order = np.argsort(groups, kind="stable")
+    ordered = groups[order]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    rank = np.empty(len(groups), np.int64)
+    rank[order] = np.arange(len(groups)) - np.repeat(first, np.diff(np.r_[first, len(groups)]))
+    return np.asarray(rank < quotas[groups])
+
+
+def ratio(objective: float, bound: float, lift: float) -> float | None:
+    """Return (objective + lift) / (bound + lift), or None where it would say nothing.
+
+    lift: what raises both to the scale on which quality is never negative.
+    """
+    if bound <= objective:
+        return 1.0
+    return (objective + lift) / (bound + lift) if objective + lift > 0 else None

@@ -1,0 +1,100 @@
+"""A similarity graph on disk: .npy files that are mapped, and a manifest."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...common import files as manifest
+from ...common import npy
+from ..problem import Problem
+
+FORMAT = "qdit-graph"
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+PAIR = np.dtype([("row", "<u4"), ("sim", "<i4")])
+_DTYPES = {"offsets": np.dtype(np.int64), "pairs": PAIR, "sampled": np.dtype(np.int64)}
+_BLOCK_ITEMS = 1 << 20
+
+
+def write(directory: Path, arrays: dict[str, NDArray[Any]], record: dict[str, Any]) -> Path:
+    """Write the arrays, block by block, and then the manifest."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / MANIFEST).unlink(missing_ok=True)
+    manifest.sync_directory(directory)
+    files = {}
+    for name, array in arrays.items():
+        path = directory / f"{name}.npy"
+        manifest.write_atomic(path, _npy_parts(array))
+        files[path.name] = {
+            "sha256": manifest.sha256_file(path),
+            "bytes": path.stat().st_size,
+            "shape": list(array.shape),
+        }
+    manifest.write_json(
+        directory / MANIFEST, {"format": FORMAT, "format_version": FORMAT_VERSION, **record, "files": files}
+    )
+    return directory
+
+
+def _npy_parts(array: NDArray[Any]) -> Iterator[bytes | memoryview]:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    yield header.getvalue()
+    for start in range(0, len(array), _BLOCK_ITEMS):
+        yield array[start : start + _BLOCK_ITEMS].view(np.uint8).data
+
+
+def read(directory: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the manifest and the arrays, mapped.
+
+    Sizes, shapes and dtypes are checked, not the hashes: reading gigabytes is what mapping is there to avoid.
+    Damaged numbers cannot do more than give a wrong selection or an error.
+    """
+    path = directory / MANIFEST
+    if not path.is_file():
+        raise FileNotFoundError(f"{directory}: no {MANIFEST}, so no complete graph; save or build it again")
+    record = manifest.read_json(path, FORMAT)
+    if record.get("format_version") != FORMAT_VERSION:
+        found = record.get("format_version")
+        raise ValueError(f"{path}: got format version {found}, wanted {FORMAT_VERSION}")
+    try:
+        entries = {name: record["files"][f"{name}.npy"] for name in _DTYPES}
+        for name in ("scale", "params", "stats", "inputs"):
+            record[name]
+    except KeyError as error:
+        raise ValueError(f"{path} is damaged: it has no {error}") from error
+    return record, {name: _open(directory / f"{name}.npy", name, entry) for name, entry in entries.items()}
+
+
+def _open(path: Path, name: str, entry: dict[str, Any]) -> NDArray[Any]:
+    if not path.is_file():
+        raise ValueError(f"{path} is missing though the manifest lists it; build the graph again")
+    array = npy.open_npy(name, path)
+    size = path.stat().st_size
+    if size != entry["bytes"] or array.dtype != _DTYPES[name] or list(array.shape) != entry["shape"]:
+        raise ValueError(
+            f"{path} is damaged or changed: got {size} bytes of {array.dtype}, shape {array.shape}; "
+            f"the manifest says {entry['bytes']} bytes, shape {tuple(entry['shape'])}"
+        )
+    return array
+
+
+def describe_extras(problem: Problem) -> dict[str, Any]:
+    """Return hash, shape and dtype of each input but the embeddings."""
+    inputs: dict[str, tuple[NDArray[Any], str]] = {}
+    if problem.quality is not None:
+        inputs["quality"] = (problem.quality, "float64")
+    if len(problem.given):
+        inputs["given"] = (problem.given, "int64")
+    if problem.outside is not None:
+        inputs["given"] = (problem.outside.array, problem.outside.dtype)
+    return {
+        name: {"sha256": manifest.sha256_array(array, dtype), "shape": list(array.shape), "dtype": dtype}
+        for name, (array, dtype) in inputs.items()
+    }

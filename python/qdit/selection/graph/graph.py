@@ -1,0 +1,264 @@
+"""Similarity graphs: of a large pool's n x n similarities, those that greedy selections need.
+
+Building one costs minutes where an exact pass over all pairs costs hours. It depends on neither quality nor
+alpha nor k, so any number of selections share it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._core import Engine, graph_select
+from ...common import checks
+from ...common.progress import Phases, Progress, open_sink
+from ...common.versions import versions
+from ...engine.rows import Rows, open_embeddings
+from .. import options, quality
+from ..picks import Outcome
+from ..plan import check_k
+from ..problem import Problem, describe_rows, make_problem
+from ..selection import Selection
+from . import files, steps
+from .files import describe_extras
+
+Sink = Callable[[Progress], Any] | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SimilarityGraph:
+    """For every row of a pool its most similar rows; `build_graph` and `load_graph` make it.
+
+    Attributes:
+        rows: the pool.
+        offsets: (n + 1,) int64; the neighbors of row v are pairs[offsets[v]:offsets[v + 1]].
+        pairs: (m,) {row: uint32, sim: int32}, each list by falling similarity (in units of 1 / scale), the
+            smaller row first on ties. Every pair is in the lists of both rows, unless a list was full.
+        sampled: row numbers, ascending, that first picks are chosen from.
+        scale: units per similarity.
+        params: what it was built with, defaults filled in.
+        stats: what it took.
+
+    """
+
+    rows: Rows
+    offsets: NDArray[np.int64]
+    pairs: NDArray[Any]
+    sampled: NDArray[np.int64]
+    scale: float
+    params: dict[str, Any]
+    stats: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"SimilarityGraph(n={self.rows.n}, pairs={len(self.pairs)}, metric={self.params['metric']!r})"
+
+    @cached_property
+    def source(self) -> dict[str, Any]:
+        """Hash, shape, dtype and origin of the embeddings."""
+        return describe_rows(self.rows)
+
+    def select(
+        self,
+        quality: Any = None,
+        alpha: float = 0.7,
+        k: int | float = 10_000,
+        *,
+        floor: float | None = None,
+        gain_scale: str = "sum",
+        quality_scale: str = "raw",
+        given: Any = None,
+        threads: int | None = None,
+        backend: str = "auto",
+        device: int = 0,
+        precision: str = "auto",
+        progress: bool | Callable[[Progress], Any] | None = None,
+    ) -> Selection:
+        """Choose k rows greedily, by the similarities that the graph holds.
+
+        The first picks come from exact greedy on the sampled rows, the others from the graph. Gains,
+        objective and coverage of the result are the exact ones, over all rows; stats has the seconds to the
+        picks and those of this evaluation apart. The backend makes the first picks and the evaluation; picks
+        from the graph are made on the CPU.
+
+        Args:
+            quality: (n,) scores as in `qdit.select`; None needs alpha=0.
+            alpha: from 0 (diversity only) to 1 (quality only).
+            k: number of rows, or a fraction of n between 0 and 1.
+            floor: similarity that every row starts with, or None.
+            gain_scale: "sum" or "per_k".
+            quality_scale: "raw", "minmax", "zscore" or "rank".
+            given: what is already chosen, as in `qdit.select`.
+            threads: None for all processors that this process may use. Never changes the result.
+            backend: "cpu", "cuda" or "auto", as in `qdit.select`; not only the one that built the graph.
+            device: number of the device of backend "cuda".
+            precision: of products on backend "cuda", as in `qdit.select`.
+            progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
+
+        Raises:
+            TypeError, ValueError, RuntimeError: as `qdit.select`.
+
+        """
+        start = time.perf_counter()
+        problem = make_problem(
+            self.rows,
+            quality,
+            alpha,
+            metric=self.params["metric"],
+            floor=floor,
+            zero_rows=self.params["zero_rows"],
+            backend=backend,
+            gain_scale=gain_scale,
+            quality_scale=quality_scale,
+            given=given,
+            device=device,
+            precision=precision,
+        )
+        steps.check_backend(problem.backend)
+        k = options.resolve_k(k, problem.n)
+        threads = checks.check_threads(threads)
+        check_k(k, problem.n, len(problem.given))
+        sink, bar = open_sink(progress)
+        try:
+            engine = problem.engine(threads=threads)
+            outcome = self.pick(problem, k, engine, threads, sink)
+        finally:
+            if bar is not None:
+                bar.close()
+        return self._selection(problem, k, engine, outcome, time.perf_counter() - start)
+
+    def pick(self, problem: Problem, k: int, engine: Engine, threads: int, sink: Sink = None) -> Outcome:
+        """Return the picks for a checked problem over this graph's rows; engine: one reset for it."""
+        if engine.scale != self.scale:
+            raise ValueError("given: rows longer than every row of the pool do not go with metric 'dot'")
+        closed = np.union1d(problem.given, engine.ignored)
+        check_k(k, problem.n, len(closed))
+        phases = Phases(sink, problem.n, k)
+        start = time.perf_counter()
+        d_start = engine.coverage()
+        phases.enter("first")
+        first = np.empty(0, np.int64)
+        if problem.alpha < 1.0:
+            count = min(k, self.params["first_picks"])
+            first = steps.first_picks(problem, k, self.sampled, count, threads, closed)
+        gains = steps.commit(engine, first, phases.tick)
+        phases.enter("picking")
+        rest = self._rest(problem, k, engine, threads, np.union1d(closed, first), len(first), phases)
+        seconds = time.perf_counter() - start
+        phases.enter("evaluating")
+        gains = np.concatenate([gains, steps.commit(engine, rest, phases.tick)])
+        phases.picks = k
+        phases.enter("done")
+        report = {**phases.seconds, "seconds_to_picks": seconds, "first_picks": len(first)}
+        return Outcome(np.concatenate([first, rest]), gains, engine.scale, d_start, report=report)
+
+    def _rest(
+        self,
+        problem: Problem,
+        k: int,
+        engine: Engine,
+        threads: int,
+        closed: NDArray[np.int64],
+        done: int,
+        phases: Phases,
+    ) -> NDArray[np.int64]:
+        is_open = np.ones(problem.n, bool)
+        is_open[closed] = False
+        phases.picks = done
+
+        def on_progress(picks: NDArray[np.int64]) -> None:
+            phases.picks += len(picks)
+            phases.tick(phases.picks / k)
+
+        picks, _ = graph_select(
+            self.offsets,
+            self.pairs,
+            steps.fixed_coverage(engine),
+            k - done,
+            weight=problem.weight(k) / self.scale,
+            bonus=problem.bonus,
+            open=is_open,
+            threads=threads,
+            on_progress=on_progress,
+        )
+        return picks
+
+    def _selection(
+        self, problem: Problem, k: int, engine: Engine, outcome: Outcome, seconds: float
+    ) -> Selection:
+        outside = 0 if problem.outside is None else problem.outside.n
+        inputs = {"embeddings": self.source} | describe_extras(problem)
+        params = {
+            "n": problem.n,
+            "d": problem.rows.d,
+            "dtype": problem.rows.dtype,
+            "k": k,
+            "alpha": problem.alpha,
+            "method": "sparse",
+            **problem.settings(),
+            "gain_factor": quality.gain_factor(problem.gain_scale, k, problem.n),
+            "given_rows": len(problem.given) + outside,
+            "ignored_rows": len(engine.ignored),
+            "graph": dict(self.params),
+        }
+        return Selection.from_picks(
+            outcome.indices,
+            outcome.gains,
+            problem.weight(k) * outcome.gains + problem.bonus[outcome.indices],
+            None if problem.quality is None else problem.quality[outcome.indices],
+            d_start=outcome.d_start,
+            params=params,
+            stats={**engine.stats(), **outcome.report, "seconds_total": seconds, "versions": versions()},
+            inputs=inputs,
+        )
+
+    def save(self, directory: str | os.PathLike[str]) -> Path:
+        """Write offsets.npy, pairs.npy, sampled.npy and manifest.json; return the directory.
+
+        A graph that is already there is replaced. The manifest goes first and the new one comes last, so
+        whenever there is one the directory is whole.
+        """
+        record = {
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "scale": self.scale,
+            "params": self.params,
+            "stats": self.stats,
+            "inputs": {"embeddings": self.source},
+        }
+        arrays = {"offsets": self.offsets, "pairs": self.pairs, "sampled": self.sampled}
+        return files.write(Path(directory), arrays, record)
+
+
+def load_graph(directory: str | os.PathLike[str], embeddings: Any) -> SimilarityGraph:
+    """Open a saved graph; its arrays are memory-mapped.
+
+    Args:
+        directory: where `SimilarityGraph.save` wrote it.
+        embeddings: the rows that it was built of.
+
+    Raises:
+        FileNotFoundError: if there is no complete graph in the directory.
+        ValueError: if a file is damaged, or the graph is one of other embeddings.
+
+    """
+    rows = open_embeddings(embeddings)
+    record, arrays = files.read(Path(directory))
+    graph = SimilarityGraph(
+        rows=rows, scale=record["scale"], params=record["params"], stats=record["stats"], **arrays
+    )
+    saved = record["inputs"]["embeddings"]
+    for name in ("shape", "dtype", "sha256"):
+        if graph.source[name] != saved[name]:
+            raise ValueError(
+                f"{directory}: {name} of embeddings is {graph.source[name]}, the graph was built of "
+                f"{saved[name]}; build a graph of these embeddings"
+            )
+    return graph

@@ -1,0 +1,201 @@
+"""What limits a selection beside k: a budget that costs add up to, quotas for groups of rows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..common import checks, files, npy
+
+QUOTA_MODES = ("at_most", "exact")
+_NO_QUOTA = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, eq=False)
+class Constraints:
+    """Checked constraints.
+
+    Attributes:
+        costs: (n,) positive float64, or None.
+        budget: what the costs of the chosen rows may add up to; 0 without costs.
+        groups: (n,) int64, the number of each row's group, or None.
+        labels: what the groups are called, by number.
+        quotas: (groups,) int64, the most rows of each group, or None.
+        quota_mode: "at_most" or "exact".
+
+    """
+
+    costs: NDArray[np.float64] | None = None
+    budget: float = 0.0
+    groups: NDArray[np.int64] | None = None
+    labels: tuple[int | str, ...] = ()
+    quotas: NDArray[np.int64] | None = None
+    quota_mode: str = "at_most"
+
+    def __bool__(self) -> bool:
+        return self.costs is not None or self.groups is not None
+
+    def engine_options(self, *, per_cost: bool) -> dict[str, Any]:
+        """Return the arguments of `Engine.select`."""
+        chosen: dict[str, Any] = {}
+        if self.costs is not None:
+            chosen |= {"costs": self.costs, "budget": self.budget, "per_cost": per_cost}
+        if self.groups is not None:
+            chosen |= {"groups": self.groups, "quotas": self.quotas}
+        return chosen
+
+    def settings(self) -> dict[str, Any]:
+        """Return what to record beside the hashes of costs and groups."""
+        found: dict[str, Any] = {}
+        if self.costs is not None:
+            found["budget"] = self.budget
+        if self.groups is not None and self.quotas is not None:
+            limits = zip(self.labels, self.quotas.tolist(), strict=True)
+            found["quota"] = {str(label): count for label, count in limits if count != _NO_QUOTA}
+            found["quota_mode"] = self.quota_mode
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        """Return hash, shape and dtype of costs and groups."""
+        found: dict[str, Any] = {}
+        if self.costs is not None:
+            found["costs"] = {
+                "sha256": files.sha256_array(self.costs),
+                "shape": list(self.costs.shape),
+                "dtype": "float64",
+            }
+        if self.groups is not None:
+            found["groups"] = {
+                "sha256": files.sha256_array(self.groups, json.dumps(self.labels)),
+                "shape": list(self.groups.shape),
+                "dtype": type(self.labels[0]).__name__,
+            }
+        return found
+
+    def permitted(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of the rows that may be chosen at all."""
+        if self.costs is not None:
+            rows = rows[self.costs[rows] <= self.budget]
+        if self.groups is not None and self.quotas is not None:
+            rows = rows[self.quotas[self.groups[rows]] > 0]
+        return rows
+
+    def check_rows(self, k: int, free: NDArray[np.int64]) -> None:
+        """Raise ValueError if k rows, or the exact quotas, cannot be had from the free rows."""
+        if self.costs is not None and not (self.costs[free] <= self.budget).any():
+            raise ValueError(
+                f"budget: got {self.budget:g}, wanted at least {self.costs[free].min():g}, the cost of the "
+                "cheapest row"
+            )
+        if self.groups is None or self.quotas is None:
+            return
+        there = np.bincount(self.groups[free], minlength=len(self.labels))
+        if self.quota_mode == "exact" and (there < self.quotas).any():
+            g = int(np.argmax(there < self.quotas))
+            raise ValueError(
+                f"quota: got {self.quotas[g]} for group {self.labels[g]!r}, wanted at most the {there[g]} "
+                "rows of it that can be picked"
+            )
+        most = int(np.minimum(there, self.quotas).sum())
+        if self.costs is None and k > most:
+            raise ValueError(f"k: got {k:,}, wanted at most {most:,}, the most that the quotas allow")
+
+
+NONE = Constraints()
+
+
+def open_constraints(
+    n: int, *, costs: Any, budget: Any, groups: Any, quota: Any, quota_mode: str
+) -> Constraints:
+    """Check the constraints of a pool of n rows; arguments and errors as in `qdit.select`."""
+    checks.check_choice("quota_mode", quota_mode, QUOTA_MODES)
+    if (costs is None) != (budget is None):
+        raise ValueError("costs and budget: got one of them, wanted both or neither")
+    if (groups is None) != (quota is None):
+        raise ValueError("groups and quota: got one of them, wanted both or neither")
+    found: dict[str, Any] = {"quota_mode": quota_mode}
+    if costs is not None:
+        found |= {"costs": _open_costs(costs, n), "budget": _check_budget(budget)}
+    if groups is not None:
+        labels, numbers = _open_groups(groups, n)
+        quotas = _check_quota(quota, labels, quota_mode)
+        found |= {"labels": labels, "groups": numbers, "quotas": quotas}
+    if costs is not None and groups is not None and quota_mode == "exact":
+        raise ValueError(
+            "quota_mode: got 'exact' with a budget, wanted 'at_most'; a budget may not reach for every quota"
+        )
+    return Constraints(**found)
+
+
+def _column(name: str, values: Any, n: int) -> NDArray[Any]:
+    if isinstance(values, str | os.PathLike):
+        values = npy.open_npy(name, Path(values))
+    array = np.asarray(values)
+    if array.ndim != 1 or len(array) != n:
+        raise ValueError(f"{name}: got shape {array.shape}, wanted ({n},), one for each row of embeddings")
+    return array
+
+
+def _open_costs(costs: Any, n: int) -> NDArray[np.float64]:
+    array = _column("costs", costs, n)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"costs: got dtype {array.dtype.name}, wanted real numbers")
+    values = array.astype(np.float64)
+    good = np.isfinite(values) & (values > 0)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise ValueError(f"costs: row {row} is {array[row]}, wanted a finite number above 0")
+    return values
+
+
+def _check_budget(budget: Any) -> float:
+    number = checks.check_float("budget", budget)
+    if number <= 0:
+        raise ValueError(f"budget: got {number}, wanted a number above 0")
+    return number
+
+
+def _open_groups(groups: Any, n: int) -> tuple[tuple[int | str, ...], NDArray[np.int64]]:
+    array = _column("groups", groups, n)
+    if array.dtype.kind == "O" and all(isinstance(label, str) for label in array.tolist()):
+        array = array.astype(np.str_)
+    if array.dtype.kind not in "iuU":
+        raise TypeError(f"groups: got dtype {array.dtype.name}, wanted integers or strings")
+    labels, numbers = np.unique(array, return_inverse=True)
+    return tuple(labels.tolist()), numbers.reshape(-1).astype(np.int64)
+
+
+def _check_quota(quota: Any, labels: tuple[int | str, ...], mode: str) -> NDArray[np.int64]:
+    if not isinstance(quota, Mapping):
+        return np.full(len(labels), _check_count("quota", quota), np.int64)
+    counts = {_label(label, labels): _check_count(f"quota of {label!r}", quota[label]) for label in quota}
+    missing = [label for label in labels if label not in counts]
+    if missing and mode == "exact":
+        raise ValueError(
+            f"quota: group {missing[0]!r} has none, wanted one for every group under quota_mode='exact' "
+            "(0 to leave it out)"
+        )
+    return np.array([counts.get(label, _NO_QUOTA) for label in labels], np.int64)
+
+
+def _label(label: Any, labels: tuple[int | str, ...]) -> int | str:
+    """Return the group that a key of `quota` means; keys of JSON and YAML are strings."""
+    for name in labels:
+        if label == name or (isinstance(label, str) and label == str(name)):
+            return name
+    some = ", ".join(repr(name) for name in labels[:5]) + (", ..." if len(labels) > 5 else "")
+    raise ValueError(f"quota: got group {label!r}, which no row is in; there are {some}")
+
+
+def _check_count(name: str, value: Any) -> int:
+    number = checks.check_int(name, value)
+    if number < 0:
+        raise ValueError(f"{name}: got {number}, wanted 0 or more")
+    return number

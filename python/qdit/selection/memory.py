@@ -1,0 +1,124 @@
+"""Memory: what a run needs beside the pool, what it may use, and what the rest buys."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..common.text import _UNITS, format_bytes
+
+_UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+_WORD_ARRAYS = 8  # (n,) arrays of 8-byte words: bounds, heap, bonus, maxima, norms, ...
+_THREAD_BYTES = 2 * 10**6  # packed panels and accumulators of one thread
+_MIN_CACHED_ROWS = 16
+_DEFAULT_CACHE_BYTES = 512 * 10**6
+_EXACT_WORDS = 7  # "exact": (n,) arrays of the engine, and ...
+_EXACT_THREAD_WORDS = 3  # ... those of one thread: changes of gains that wait to be added
+_MIN_PAIR_BYTES = 256  # for each row: a list shorter than some 16 pairs saves nothing
+_WHOLE_DEVICE = 2**48  # more than any has; the engine takes what is free
+_DEFAULT_PAIR_BYTES = 2 * 10**9  # where the system does not say what is available
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a run may take beside the pool and beside what it needs in any case.
+
+    Attributes:
+        cache_bytes: for stored similarity rows (every method but "exact").
+        pair_bytes: for alive pairs (method "exact").
+
+    """
+
+    cache_bytes: int = 0
+    pair_bytes: int = 0
+
+
+def memory_needed(n: int, d: int, *, threads: int = 1, outside_rows: int = 0, method: str = "lazy") -> int:
+    """Return the bytes a run needs at least, the pool (mapped or in memory) not counted.
+
+    Args:
+        n: rows in the pool.
+        d: dimensions.
+        threads: threads of the engine.
+        outside_rows: already chosen rows outside the pool.
+        method: the method that runs; "exact" needs more than the others.
+
+    """
+    words = _WORD_ARRAYS * 8 * n
+    if method == "exact":
+        rest = (_EXACT_WORDS + _EXACT_THREAD_WORDS * threads) * 8 * n + _MIN_PAIR_BYTES * n
+    else:
+        rest = _MIN_CACHED_ROWS * 4 * n
+    return words + rest + threads * _THREAD_BYTES + outside_rows * (4 * d + 8)
+
+
+def available_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Return the bytes that can be had without swapping, or None if the system does not say."""
+    return _meminfo("MemAvailable", meminfo)
+
+
+def total_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    """Return the bytes of memory that the system has, or None if it does not say."""
+    return _meminfo("MemTotal", meminfo)
+
+
+def _meminfo(name: str, meminfo: Path) -> int | None:
+    try:
+        text = meminfo.read_text()
+    except OSError:
+        return None
+    match = re.search(rf"^{name}:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(match[1]) * 1024 if match else None
+
+
+def on_device(budget: int | None) -> Memory:
+    """Return the same on a CUDA device: what the pool and the rest leave free there, or less if so asked."""
+    return Memory(pair_bytes=_WHOLE_DEVICE if budget is None else budget)
+
+
+def divide(budget: int | None, needed: int, n: int, method: str) -> Memory:
+    """Return what a run may take above what it needs.
+
+    Without a budget method "exact" gets half of the available memory; see `cache_bytes` for the others.
+
+    Raises:
+        MemoryError: if the budget is below what is needed.
+
+    """
+    if method == "sparse":
+        return Memory()  # all that the budget allows goes into the graph
+    if method != "exact":
+        return Memory(cache_bytes=cache_bytes(budget, needed))
+    least = _MIN_PAIR_BYTES * n  # is a part of `needed`
+    if budget is None:
+        available = available_memory()
+        half = _DEFAULT_PAIR_BYTES if available is None else available // 2
+        return Memory(pair_bytes=max(least, half))
+    _check_enough(budget, needed)
+    return Memory(pair_bytes=least + budget - needed)
+
+
+def cache_bytes(budget: int | None, needed: int) -> int:
+    """Return the bytes for stored similarity rows.
+
+    With a budget it is what that leaves above `needed`; without one, 512 MB or a quarter of the available
+    memory, whichever is less.
+
+    Raises:
+        MemoryError: if the budget is below what is needed.
+
+    """
+    if budget is None:
+        available = available_memory()
+        return _DEFAULT_CACHE_BYTES if available is None else min(_DEFAULT_CACHE_BYTES, available // 4)
+    _check_enough(budget, needed)
+    return budget - needed
+
+
+def _check_enough(budget: int, needed: int) -> None:
+    if budget < needed:
+        raise MemoryError(
+            f"memory_budget: got {format_bytes(budget)}, wanted at least {format_bytes(needed)} for this "
+            "pool (beside the embeddings); raise the budget or select from fewer rows"
+        )

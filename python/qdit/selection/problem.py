@@ -1,0 +1,235 @@
+"""What select, objective and coverage share: checked inputs and the engine over them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import Engine, gain_weight
+from ..common import checks, files, npy
+from ..engine import device as cuda
+from ..engine.rows import Rows, check_rows, open_embeddings
+from . import memory, options
+from . import quality as scaling
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Checked inputs.
+
+    Attributes:
+        rows: the pool.
+        alpha, metric, floor, zero_rows, backend, gain_scale, quality_scale: as in `qdit.select`; backend is
+            resolved.
+        quality: (n,) raw scores, or None.
+        scaled: (n,) scores as they enter the score, zeros without quality.
+        given: (m,) pool rows that are already chosen, ascending.
+        outside: rows outside the pool that are already chosen, or None.
+
+    """
+
+    rows: Rows
+    alpha: float
+    quality: NDArray[np.float64] | None
+    scaled: NDArray[np.float64]
+    given: NDArray[np.int64]
+    outside: Rows | None
+    metric: str
+    floor: float | None
+    zero_rows: str
+    backend: str
+    gain_scale: str
+    quality_scale: str
+    device: int = 0
+    precision: str | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of rows in the pool."""
+        return self.rows.n
+
+    @property
+    def bonus(self) -> NDArray[np.float64]:
+        """What quality adds to the score of every row: alpha * quality."""
+        return self.alpha * self.scaled if self.alpha > 0 else np.zeros(self.n)
+
+    def weight(self, k: int) -> float:
+        """Return what a gain in units of similarity is multiplied by in a score."""
+        return gain_weight(self.alpha, self.gain_scale, k, self.n)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the options that shape similarities and scores."""
+        names = ("backend", "metric", "floor", "zero_rows", "gain_scale", "quality_scale")
+        settings = {name: getattr(self, name) for name in names}
+        return settings if self.precision is None else settings | {"precision": self.precision}
+
+    def memory_needed(self, threads: int, method: str) -> int:
+        """Return the bytes a run of this method needs at least, beside the pool."""
+        outside = 0 if self.outside is None else self.outside.n
+        return memory.memory_needed(self.n, self.rows.d, threads=threads, outside_rows=outside, method=method)
+
+    def engine(self, *, threads: int, cache_bytes: int = 0) -> Engine:
+        """Return an engine over the rows that covers with what is given."""
+        outside = self.outside
+        engine = Engine(
+            self.rows.array,
+            dtype=self.rows.dtype,
+            metric=self.metric,
+            floor=self.floor,
+            zero_rows=self.zero_rows,
+            cache_bytes=cache_bytes,
+            outside=None if outside is None else outside.array,
+            outside_dtype="" if outside is None else outside.dtype,
+            **self.placement(threads),
+        )
+        self.reset(engine)
+        return engine
+
+    def placement(self, threads: int) -> dict[str, Any]:
+        """Return the options of an `Engine` over other rows that runs where this problem's does."""
+        names = ("backend", "device", "precision")
+        return {name: getattr(self, name) for name in names} | {"threads": threads}
+
+    def reset(self, engine: Engine) -> None:
+        """Empty the engine's selection and cover with what is given."""
+        engine.reset(np.setdiff1d(self.given, engine.ignored))
+
+    def describe_inputs(self) -> dict[str, Any]:
+        """Return hash, shape, dtype and origin of each input."""
+        entries: dict[str, Any] = {"embeddings": describe_rows(self.rows)}
+        if self.quality is not None:
+            entries["quality"] = _describe(self.quality, "float64")
+        if len(self.given):
+            entries["given"] = _describe(self.given, "int64")
+        if self.outside is not None:
+            entries["given"] = describe_rows(self.outside)
+        return entries
+
+
+def make_problem(
+    embeddings: Any,
+    quality: Any,
+    alpha: float,
+    *,
+    metric: str,
+    floor: float | None,
+    zero_rows: str,
+    backend: str,
+    gain_scale: str,
+    quality_scale: str,
+    given: Any,
+    device: int = 0,
+    precision: str = "auto",
+) -> Problem:
+    """Check all inputs, the cheap ones first; arguments and errors as in `qdit.select`."""
+    alpha = options.check_alpha(alpha)
+    checks.check_choice("backend", backend, options.BACKENDS)
+    checks.check_choice("metric", metric, options.METRICS)
+    checks.check_choice("zero_rows", zero_rows, options.ZERO_ROWS)
+    checks.check_choice("gain_scale", gain_scale, options.GAIN_SCALES)
+    checks.check_choice("quality_scale", quality_scale, options.QUALITY_SCALES)
+    checks.check_choice("precision", precision, options.PRECISIONS)
+    device = checks.check_device(device)
+    floor = None if floor is None else checks.check_float("floor", floor)
+    rows = open_embeddings(embeddings)
+    if rows.device is not None:
+        device = rows.device
+    backend = cuda.resolve_backend(backend, device, on_device=rows.device is not None)
+    raw = scaling.open_quality(quality, rows.n)
+    if raw is None and alpha > 0:
+        raise ValueError(
+            f"quality: got None with alpha {alpha}, wanted one score per row; pass quality or alpha=0"
+        )
+    indices, outside = open_given(given, rows)
+    return Problem(
+        rows=rows,
+        alpha=alpha,
+        quality=raw,
+        scaled=np.zeros(rows.n) if raw is None else scaling.scale_quality(raw, quality_scale),
+        given=np.sort(indices),
+        outside=outside,
+        metric=metric,
+        floor=floor,
+        zero_rows=zero_rows,
+        backend=backend,
+        gain_scale=gain_scale,
+        quality_scale=quality_scale,
+        device=device,
+        precision=cuda.resolve_precision(precision, rows.dtype) if backend == "cuda" else None,
+    )
+
+
+def open_given(given: Any, rows: Rows) -> tuple[NDArray[np.int64], Rows | None]:
+    """Return `given` as row numbers of the pool, or as rows outside it."""
+    nothing = np.empty(0, np.int64)
+    if given is None:
+        return nothing, None
+    if isinstance(given, str | os.PathLike):
+        given = npy.open_npy("given", Path(given))
+    if isinstance(given, Rows) or (getattr(given, "ndim", 0) == 2 and not _are_integers(given)):
+        if 0 in given.shape:
+            return nothing, None
+        outside = given if isinstance(given, Rows) else check_rows("given", given)
+        if outside.d != rows.d:
+            raise ValueError(f"given: got rows of {outside.d} dimensions, wanted {rows.d} as in embeddings")
+        return nothing, outside
+    return row_indices("given", given, rows.n), None
+
+
+def row_indices(name: str, values: Any, n: int) -> NDArray[np.int64]:
+    """Return distinct row numbers of a pool of n rows as int64, in the order given.
+
+    Raises:
+        TypeError: if they are not integers.
+        ValueError: if they are not 1-D, out of range or repeated; position and value are named.
+
+    """
+    array = np.asarray(values)
+    if array.size == 0 and array.ndim == 1:
+        return np.empty(0, np.int64)
+    if array.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name}: got dtype {array.dtype.name}, wanted integer row numbers{_mask_hint(array)}"
+        )
+    if array.ndim != 1:
+        raise ValueError(f"{name}: got shape {array.shape}, wanted row numbers of 1 dimension")
+    outside = (array < 0) | (array >= n)
+    if outside.any():
+        i = int(np.argmax(outside))
+        raise ValueError(f"{name}: position {i} is row {array[i]}, wanted 0 to {n - 1}")
+    indices = array.astype(np.int64)
+    order = np.argsort(indices, kind="stable")
+    repeats = order[1:][indices[order][1:] == indices[order][:-1]]
+    if len(repeats):
+        i = int(repeats.min())
+        first = int(np.argmax(indices == indices[i]))
+        raise ValueError(
+            f"{name}: position {i} is row {indices[i]} again, it was at position {first}; drop repeats"
+        )
+    return indices
+
+
+def _are_integers(array: Any) -> bool:
+    dtype = str(array.dtype)  # torch's too
+    return "int" in dtype or "bool" in dtype
+
+
+def _mask_hint(array: NDArray[Any]) -> str:
+    return "; turn a mask into row numbers with numpy.flatnonzero(mask)" if array.dtype.kind == "b" else ""
+
+
+def _describe(array: NDArray[Any], dtype: str) -> dict[str, Any]:
+    return {"sha256": files.sha256_array(array, dtype), "shape": list(array.shape), "dtype": dtype}
+
+
+def describe_rows(rows: Rows) -> dict[str, Any]:
+    """Return hash, shape, dtype and origin of rows."""
+    if isinstance(rows.array, cuda.DeviceArray):
+        digest = rows.array.sha256()
+        return {"sha256": digest, "shape": list(rows.shape), "dtype": rows.dtype, "source": rows.source}
+    return {**_describe(rows.array, rows.dtype), "source": rows.source}

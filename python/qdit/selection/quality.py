@@ -1,0 +1,115 @@
+"""How quality and diversity are brought to one scale.
+
+The score of a candidate is (1 - alpha) * factor * gain + alpha * q (Bukharin & Zhao, arXiv 2311.14736,
+Algorithm 2). The paper does not say how gain and q are scaled; here both choices are explicit and recorded.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..common import npy
+
+
+def open_quality(quality: Any, n: int) -> NDArray[np.float64] | None:
+    """Return the quality scores of a pool of n rows as float64, or None.
+
+    Args:
+        quality: (n,) integers or floats: an array, a sequence, a CPU tensor, or the path of a .npy file.
+        n: the number of rows they belong to.
+
+    Raises:
+        TypeError: if they are not real numbers.
+        ValueError: if they are not n finite numbers; the first bad row is named.
+
+    """
+    if quality is None:
+        return None
+    if isinstance(quality, str | os.PathLike):
+        quality = npy.open_npy("quality", Path(quality))
+    values = _plain_array(quality)
+    if values.dtype.kind not in "fiu":
+        raise TypeError(f"quality: got dtype {values.dtype.name}, wanted real numbers; convert to float64")
+    if values.ndim != 1:
+        hint = "; flatten it with q.reshape(-1)" if values.size == n else ""
+        raise ValueError(f"quality: got shape {values.shape}, wanted ({n},), one score per row{hint}")
+    if len(values) != n:
+        raise ValueError(f"quality: got {len(values)} scores, wanted {n}, one for each row of embeddings")
+    scores = np.array(values, dtype=np.float64)  # a copy: later changes by the caller must not reach us
+    finite = np.isfinite(scores)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise ValueError(
+            f"quality: row {row} is {scores[row]}, wanted a finite number; drop the row or give it a score"
+        )
+    return scores
+
+
+def _plain_array(quality: Any) -> NDArray[Any]:
+    if isinstance(quality, np.ma.MaskedArray):
+        raise TypeError("quality: got a masked array, wanted a plain one; fill it or drop the masked rows")
+    if type(quality).__module__.partition(".")[0] == "torch" and hasattr(quality, "data_ptr"):
+        torch: Any = sys.modules["torch"]
+        if quality.device.type != "cpu":
+            raise ValueError(
+                f"quality: got a tensor on {quality.device}, wanted one in CPU memory; move it with x.cpu()"
+            )
+        quality = quality.detach()
+        return np.asarray((quality.float() if quality.dtype == torch.bfloat16 else quality).numpy())
+    try:
+        values = np.asarray(quality)
+    except ValueError as error:
+        raise TypeError("quality: got a ragged sequence, wanted one number per row") from error
+    # ml_dtypes.bfloat16 scores; numpy shows the type as void
+    return values.astype(np.float64) if values.dtype.name == "bfloat16" else values
+
+
+def scale_quality(quality: NDArray[np.float64], how: str) -> NDArray[np.float64]:
+    """Return quality on the scale that enters the score, shape (n,).
+
+    Args:
+        quality: (n,) finite scores of the whole pool.
+        how: "raw" leaves them; "minmax" maps the pool's range to [0, 1]; "zscore" subtracts the mean and
+            divides by the standard deviation; "rank" is the average rank, scaled to [0, 1]. When all scores
+            are equal minmax and zscore give 0 and rank gives 0.5 for every row: quality then decides nothing.
+
+    """
+    if how == "raw":
+        return quality
+    if how == "rank":
+        return _average_rank(quality)
+    low, high = float(quality.min()), float(quality.max())
+    with np.errstate(over="ignore", invalid="ignore"):
+        zero, unit = (low, high - low) if how == "minmax" else (float(quality.mean()), float(quality.std()))
+    if not (math.isfinite(zero) and math.isfinite(unit)):
+        raise ValueError(
+            f"quality: range {low} to {high} overflows under quality_scale={how!r}; use 'rank', or rescale it"
+        )
+    return (quality - zero) / unit if unit > 0 else np.zeros_like(quality)
+
+
+def _average_rank(quality: NDArray[np.float64]) -> NDArray[np.float64]:
+    n = len(quality)
+    if n == 1:
+        return np.full(1, 0.5)
+    _, inverse, counts = np.unique(quality, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts) - 1  # zero-based rank of the last of each group of equals
+    average = last - (counts - 1) / 2
+    return np.asarray(average[inverse.reshape(-1)] / (n - 1), dtype=np.float64)
+
+
+def gain_factor(how: str, k: int, n: int) -> float:
+    """Return what a diversity gain is multiplied by: 1 for "sum", k / n for "per_k".
+
+    Late in a run one pick raises the summed coverage by about n / k times the rise of its mean, so the
+    balance of "sum" moves with n / k; "per_k" takes that out.
+    """
+    return _core.gain_factor(how, k, n)

@@ -1,0 +1,223 @@
+"""The result of a selection: rows in pick order, what each one was worth, and where they came from."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..common import files as manifest
+
+FORMAT = "qdit-selection"
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+_FILES = {"indices": np.int64, "gains": np.float64, "scores": np.float64, "quality": np.float64}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Selection:
+    """Rows chosen by `qdit.select`, in pick order; ``sel[:k2]`` is the selection of the first k2 picks.
+
+    Attributes:
+        indices: (k,) int64 row numbers in pick order.
+        gains: (k,) float64 diversity gain d(a|A) of each pick, in units of similarity summed over rows.
+        scores: (k,) float64, (1 - alpha) * gain_factor * gain + alpha * scaled quality, what it won with.
+        quality: (k,) float64 raw quality of the picks, or None.
+        objective: (1 - alpha) * gain_factor * d(A and given) + alpha * sum of the picks' scaled quality.
+        coverage: d / n, the mean over all rows of the similarity to the nearest chosen or given row.
+        mean_quality: mean raw quality of the picks, or None.
+        upper_bound: what the objective of no other permitted set of rows exceeds: (1 - alpha) * gain_factor *
+            d(A and given) plus the largest sum over k rows of alpha * quality, plus (1 - alpha) * gain_factor
+            * gain for those that are not chosen. Under a budget or quotas the sum is over what they permit.
+            None for prefixes, and where the method does not know the gains of all rows ("stochastic",
+            "random", "threshold", "cluster", and "quality" below alpha = 1).
+        optimality: objective / upper_bound, between 0 and 1: what share of the best possible objective this
+            one reaches at least. Where quality is negative both are first raised by k times what makes the
+            worst row's scaled quality 0, or the ratio would say nothing. None without upper_bound, or if the
+            objective is negative still.
+        d_start: d before the first pick, that of the given rows or the floor, so that
+            coverage = (d_start + sum(gains)) / n.
+        params: what was asked for, with defaults filled in.
+        stats: what it took: evaluations, seconds, bytes, backend, instruction set, threads.
+        inputs: for each input its sha256, shape, dtype and path.
+
+    """
+
+    indices: NDArray[np.int64]
+    gains: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    quality: NDArray[np.float64] | None
+    objective: float
+    coverage: float
+    mean_quality: float | None
+    d_start: float = 0.0
+    upper_bound: float | None = None
+    optimality: float | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    stats: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_picks(
+        cls,
+        indices: NDArray[np.int64],
+        gains: NDArray[np.float64],
+        scores: NDArray[np.float64],
+        quality: NDArray[np.float64] | None,
+        *,
+        d_start: float,
+        params: Mapping[str, Any],
+        stats: Mapping[str, Any],
+        inputs: Mapping[str, Any],
+    ) -> Selection:
+        """Build a selection from its picks; see `Selection` for d_start.
+
+        params must hold n, alpha and gain_factor.
+        """
+        n = int(params["n"])
+        weight = (1.0 - float(params["alpha"])) * float(params["gain_factor"])
+        return cls(
+            indices=indices,
+            gains=gains,
+            scores=scores,
+            quality=quality,
+            objective=math.fsum([weight * d_start, *scores.tolist()]),
+            coverage=math.fsum([d_start, *gains.tolist()]) / n,
+            mean_quality=None if quality is None else math.fsum(quality.tolist()) / len(quality),
+            d_start=d_start,
+            params=params,
+            stats=stats,
+            inputs=inputs,
+        )
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, key: slice) -> Selection:
+        """Return the selection of the first picks.
+
+        It is what select would have returned for that k, except under gain_scale="per_k", method "stochastic"
+        and a budget, where the picks depend on k. It has no upper_bound.
+        """
+        if not isinstance(key, slice):
+            raise TypeError(
+                f"selection: got index {key!r}, wanted a prefix sel[:k]; single rows: sel.indices[i]"
+            )
+        if key.start not in (None, 0) or key.step not in (None, 1):
+            raise ValueError(
+                f"selection: got {_slice_text(key)}, wanted a prefix [:k]; other parts are no greedy "
+                "selection: slice sel.indices"
+            )
+        k = len(self) if key.stop is None else int(key.stop)
+        k = k + len(self) if k < 0 else k
+        if not 1 <= k <= len(self):
+            raise ValueError(f"selection: got a prefix of {k} picks, wanted 1 to {len(self)}")
+        if k == len(self):
+            return self
+        return Selection.from_picks(
+            self.indices[:k],
+            self.gains[:k],
+            self.scores[:k],
+            None if self.quality is None else self.quality[:k],
+            d_start=self.d_start,
+            params={**self.params, "k": k, "prefix_of": self.params.get("prefix_of", len(self))},
+            stats=self.stats,
+            inputs=self.inputs,
+        )
+
+    def __repr__(self) -> str:
+        parts = [f"k={len(self)}", f"coverage={self.coverage:.4f}"]
+        if self.mean_quality is not None:
+            parts.append(f"mean_quality={self.mean_quality:.4f}")
+        parts.append(f"objective={self.objective:.6g}")
+        parts += [f"{key}={self.params[key]!r}" for key in ("alpha", "method", "n") if key in self.params]
+        return f"Selection({', '.join(parts)})"
+
+    def save(self, directory: str | os.PathLike[str]) -> Path:
+        """Write indices.npy, gains.npy, scores.npy, quality.npy (if any) and manifest.json.
+
+        A selection that is already there is replaced. Its manifest goes first and the new one comes last, so
+        whenever there is a manifest the directory is whole; `load` refuses it in between.
+
+        Returns:
+            The directory.
+
+        """
+        path = Path(directory)
+        path.mkdir(parents=True, exist_ok=True)
+        (path / MANIFEST).unlink(missing_ok=True)
+        manifest.sync_directory(path)
+        files = {}
+        for name in _FILES:
+            array = getattr(self, name)
+            if array is None:
+                (path / f"{name}.npy").unlink(missing_ok=True)
+            else:
+                files[f"{name}.npy"] = manifest.write_npy(path / f"{name}.npy", array)
+        record = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "result": {key: getattr(self, key) for key in _RESULT},
+            "params": dict(self.params),
+            "stats": dict(self.stats),
+            "inputs": dict(self.inputs),
+            "files": files,
+        }
+        manifest.write_json(path / MANIFEST, record)
+        return path
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str]) -> Selection:
+        """Read a saved selection and check the hash of every file.
+
+        Raises:
+            FileNotFoundError: if there is no complete selection in the directory.
+            ValueError: if a file is damaged or was changed.
+
+        """
+        path = Path(directory)
+        if not (path / MANIFEST).is_file():
+            raise FileNotFoundError(f"{path}: no {MANIFEST}, so no complete selection; save or select again")
+        record = manifest.read_json(path / MANIFEST, FORMAT)
+        if record.get("format_version") != FORMAT_VERSION:
+            found = record.get("format_version")
+            raise ValueError(f"{path / MANIFEST}: got format version {found}, wanted {FORMAT_VERSION}")
+        try:
+            arrays = _load_arrays(path, record["files"])
+            values = {key: record["result"][key] for key in _RESULT}
+            rest = {key: record[key] for key in ("params", "stats", "inputs")}
+        except KeyError as error:
+            raise ValueError(f"{path / MANIFEST} is damaged: it has no {error}") from error
+        return cls(**arrays, **values, **rest)
+
+
+_RESULT = ("objective", "coverage", "mean_quality", "d_start", "upper_bound", "optimality")
+
+
+def _load_arrays(path: Path, files: Mapping[str, Any]) -> dict[str, Any]:
+    arrays: dict[str, Any] = {}
+    for name, dtype in _FILES.items():
+        file = f"{name}.npy"
+        if name == "quality" and file not in files:
+            arrays[name] = None
+            continue
+        array = manifest.load_verified(path, file, files[file])
+        if array.dtype != dtype or array.ndim != 1:
+            raise ValueError(
+                f"{path / file}: got {array.ndim}-d {array.dtype.name}, wanted 1-d {np.dtype(dtype)}"
+            )
+        arrays[name] = array
+    return arrays
+
+
+def _slice_text(key: slice) -> str:
+    parts = ["" if part is None else str(part) for part in (key.start, key.stop)]
+    return f"[{':'.join(parts)}]" if key.step is None else f"[{':'.join(parts)}:{key.step}]"
