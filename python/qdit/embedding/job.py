@@ -45,7 +45,7 @@ class Embeddings:
     """
 
     rows: Rows
-    files: dict[str, Any] = field(repr=False)
+    manifest: dict[str, Any] = field(repr=False)
 
 
 class EmbedJob:

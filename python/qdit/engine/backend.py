@@ -6,7 +6,6 @@ import numpy as np
 
 from .._core import Engine, build_info, cuda_status
 from ..selection.problem import Problem
-from . import device
 
 _HALF = ("float16", "bfloat16")
 
@@ -55,7 +54,7 @@ def _arithmetic(problem: Problem) -> str:
     if problem.backend == "reference":
         return "float64"
     if problem.precision is not None:
-        return device.arithmetic(problem.device, problem.precision)
+        return arithmetic(problem.device, problem.precision)
     if problem.rows.dtype in ("float16", "bfloat16"):
         return "float32"  # products are exact, so fused or not makes no difference
     return "float32 unfused" if build_info()["simd_active"] == "baseline" else "float32 fused"

@@ -38,7 +38,7 @@ class Generated:
     """
 
     path: Path
-    files: dict[str, Any] = field(repr=False)
+    manifest: dict[str, Any] = field(repr=False)
 
 
 class GenerateJob:

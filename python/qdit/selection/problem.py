@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .._core import Engine, gain_weight
 from ..common import checks, files, npy
 from ..engine import device as cuda
+from ..engine.backend import resolve_backend, resolve_precision
 from ..engine.rows import Rows, check_rows, open_embeddings
 from . import memory, options
 from . import quality as scaling
@@ -139,7 +140,7 @@ def make_problem(
     rows = open_embeddings(embeddings)
     if rows.device is not None:
         device = rows.device
-    backend = cuda.resolve_backend(backend, device, on_device=rows.device is not None)
+    backend = resolve_backend(backend, device, on_device=rows.device is not None)
     raw = scaling.open_quality(quality, rows.n)
     if raw is None and alpha > 0:
         raise ValueError(
@@ -160,7 +161,7 @@ def make_problem(
         gain_scale=gain_scale,
         quality_scale=quality_scale,
         device=device,
-        precision=cuda.resolve_precision(precision, rows.dtype) if backend == "cuda" else None,
+        precision=resolve_precision(precision, rows.dtype) if backend == "cuda" else None,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from ..common.progress import Progress
 from ..engine.rows import open_embeddings
 from .api import run_job
-from .options import GREEDY_METHODS
+from .options import GREEDY_METHODS, check_alpha
 from .quality import open_quality
 from .run import Job, prepare
 from .selection import Selection
@@ -79,7 +79,7 @@ def alpha_folder(alpha: float) -> str:
 def _prepare(
     embeddings: Any, quality: Any, alphas: Iterable[float], k: int | float | None, options: dict[str, Any]
 ) -> dict[float, Job]:
-    values = [options.check_alpha(alpha) for alpha in alphas]
+    values = [check_alpha(alpha) for alpha in alphas]
     if not values:
         raise ValueError("alphas: got none, wanted at least one")
     for i, alpha in enumerate(values):
