@@ -30,18 +30,17 @@ test-cpp: $(VENV)/.dev
 test-python: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
+STAGES = records embedding scoring exporting reporting training generation evaluation paper vectors adapters \
+  distributed engine/test_rows_torch.py
+
 # Stages that need torch, transformers, datasets, openai or spaCy: with them, and with a real model. After `make test`,
 # ARGS=--skipped runs only those that had to skip there.
 test-pipeline: $(VENV)/.all
-	$(BIN)/python -m pytest -m "not slow" tests/test_records_*.py tests/test_embedding_*.py tests/test_scoring_*.py \
-	  tests/test_export*.py tests/test_report*.py tests/test_rows_torch.py tests/test_training_*.py \
-	  tests/test_generation_*.py tests/test_evaluation_*.py tests/test_paper_*.py \
-	  tests/test_vectors*.py tests/test_adapters_*.py tests/test_distributed*.py $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(addprefix tests/,$(STAGES)) $(ARGS)
 
 # The whole way from text to tables of evaluation, with real models: about ten minutes.
 test-chain: $(VENV)/.all
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slow tests/test_chain.py tests/test_training_*.py \
-	  tests/test_generation_*.py tests/test_evaluation_*.py
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slow $(addprefix tests/,pipeline/test_chain.py training generation evaluation)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -75,10 +75,10 @@ pytest=("$python" -m pytest -p no:cacheprovider -o addopts= -W ignore -ra -q)
 "$python" -c 'from qdit import _core; s = _core.cuda_status(); print(s); raise SystemExit(not s["usable"])'
 
 run_tests() {
-  "${pytest[@]}" tests/test_cuda.py tests/test_engine_gains.py tests/test_engine_options.py \
-    tests/test_engine_progress.py tests/test_engine_rows.py tests/test_greedy_exact.py tests/test_greedy_replay.py \
-    tests/test_greedy_stochastic.py tests/test_invariance.py tests/test_constraints_engine.py \
-    tests/test_graph.py tests/test_graph_select.py tests/test_method_sparse.py tests/test_distributed_engine.py \
+  "${pytest[@]}" tests/engine/test_cuda.py tests/engine/test_gains.py tests/engine/test_options.py \
+    tests/engine/test_progress.py tests/engine/test_rows_of_engine.py tests/selection/test_exact.py tests/selection/test_replay.py \
+    tests/selection/test_stochastic.py tests/selection/test_invariance.py tests/engine/test_limits.py \
+    tests/selection/graph/test_build.py tests/selection/graph/test_select.py tests/selection/graph/test_method.py tests/distributed/test_engine.py \
     -k "cuda or cupy or torch" | tee "$work/tests.txt"
   # none may skip: but those that only the emulation can run
   ! grep -E '^SKIPPED' "$work/tests.txt" | grep -v 'emulated device'
@@ -87,8 +87,8 @@ export -f run_tests
 if "$python" -c 'import pytest, hypothesis, ml_dtypes' 2>/dev/null; then
   limited 150 $for_bench "tests" bash -c "set -euo pipefail; work='$work'; pytest=(${pytest[*]@Q}); $(declare -f run_tests); run_tests"
   if [ "$kinds" != mma ]; then
-    limited 45 $for_bench "tests, mma" env QDIT_CUDA_KERNELS=mma "${pytest[@]}" tests/test_cuda.py tests/test_graph.py \
-      tests/test_greedy_exact.py -k cuda
+    limited 45 $for_bench "tests, mma" env QDIT_CUDA_KERNELS=mma "${pytest[@]}" tests/engine/test_cuda.py tests/selection/graph/test_build.py \
+      tests/selection/test_exact.py -k cuda
   fi
 else
   not_run+=("tests in Python: pytest, hypothesis or ml_dtypes is missing, and bench/wheels has none")

@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from qdit import _core
 
-pytest_plugins = ["skipped"]
+pytest_plugins = ["helpers.skipped"]
 
 settings.register_profile("qdit", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("qdit")

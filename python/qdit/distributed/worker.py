@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import Engine, Shard, build_info, graph_select
+from .._core import Engine, Shard, graph_select
 from ..common import files
 from ..common.progress import Phases
-from ..engine.backend import arithmetic, resolve_precision
+from ..engine.backend import arithmetic
 from ..selection.graph import steps
 from ..selection.problem import make_problem
 from .messages import Answer, Facts, Ints, Request, Settings
@@ -48,7 +48,7 @@ class Worker:
             files.sha256_array(rows.array, rows.dtype) if hashed else "",
             engine.range,
             engine.ignored,
-            self._arithmetic(),
+            arithmetic(self._settings.backend, self._rows.dtype, simd=self._settings.simd),
             shard.sums_rows,
             shard.lists_pairs,
         )
@@ -243,17 +243,6 @@ class Worker:
             raise ValueError(f"{self._name}: {error}") from None
         self._engine, self._shard = engine, Shard(engine, dtype=rows.dtype)
         return engine
-
-    def _arithmetic(self) -> str:
-        """Return how products are rounded, as in the identity of a checkpoint."""
-        if self._settings.backend == "reference":
-            return "float64"
-        if self._settings.backend == "cuda":
-            return arithmetic(0, resolve_precision("auto", self._rows.dtype))
-        if self._rows.dtype in ("float16", "bfloat16"):
-            return "float32"
-        simd = self._settings.simd or build_info()["simd_active"]
-        return "float32 unfused" if simd == "baseline" else "float32 fused"
 
     def _assemble(self, places: Any, parts: tuple[NDArray[Any], ...]) -> NDArray[Any]:
         if len(parts) == 1 and (np.diff(places[0]) == 1).all():

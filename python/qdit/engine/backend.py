@@ -1,11 +1,10 @@
-"""backend."""
+"""Which backend runs, with which products."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from .._core import Engine, build_info, cuda_status
-from ..selection.problem import Problem
 
 _HALF = ("float16", "bfloat16")
 
@@ -40,21 +39,32 @@ def resolve_precision(precision: str, dtype: str) -> str:
     return "float16" if dtype in _HALF else "split"
 
 
-def arithmetic(device: int, precision: str) -> str:
-    """Return how products are rounded: by what instruction of which generation, from which operands."""
+def arithmetic(
+    backend: str, dtype: str, *, device: int = 0, precision: str | None = None, simd: str | None = None
+) -> str:
+    """Return how products are rounded, which decides the last bit of a similarity.
+
+    Args:
+        backend: one that runs, so not "auto".
+        dtype: of the rows.
+        device: of backend "cuda".
+        precision: of backend "cuda"; None is that of the dtype.
+        simd: the instruction set of backend "cpu"; None for the one in use.
+
+    """
+    if backend == "reference":
+        return "float64"
+    if backend == "cuda":
+        return _on_tensor_cores(device, precision or resolve_precision("auto", dtype))
+    if dtype in _HALF:
+        return "float32"  # products are exact, so fused or not makes no difference
+    return "float32 unfused" if (simd or build_info()["simd_active"]) == "baseline" else "float32 fused"
+
+
+def _on_tensor_cores(device: int, precision: str) -> str:
+    """Return by what instruction of which generation, from which operands."""
     capability = cuda_status(device)["name"].rpartition(" ")[2]
     row = np.ones((1, 8), np.float32)  # an engine knows; the smallest will do
     engine = Engine(row, dtype="float32", backend="cuda", device=device, precision=precision)
     kernels = engine.stats()["device"].partition(" products by ")[2].partition(" ")[0]
     return f"cuda {precision} by {kernels}, tensor cores {capability}"
-
-
-def _arithmetic(problem: Problem) -> str:
-    """Return how products are rounded; it decides the last bit of a similarity."""
-    if problem.backend == "reference":
-        return "float64"
-    if problem.precision is not None:
-        return arithmetic(problem.device, problem.precision)
-    if problem.rows.dtype in ("float16", "bfloat16"):
-        return "float32"  # products are exact, so fused or not makes no difference
-    return "float32 unfused" if build_info()["simd_active"] == "baseline" else "float32 fused"

@@ -16,7 +16,7 @@ from ..common import checks
 from ..common.progress import Progress
 from ..common.text import parse_bytes
 from ..common.versions import versions
-from ..engine.backend import _arithmetic
+from ..engine.backend import arithmetic
 from . import baselines, options, quality
 from .bounds import certified, upper_bound
 from .checkpoint import Checkpoint
@@ -154,7 +154,9 @@ class Job:
         identity: dict[str, Any] = {name: entry["sha256"] for name, entry in self.inputs.items()}
         identity |= {"n": problem.n, "d": problem.rows.d, "dtype": problem.rows.dtype}
         identity |= {"method": plan.method, "alpha": problem.alpha, **problem.settings()}
-        identity["arithmetic"] = _arithmetic(problem)
+        identity["arithmetic"] = arithmetic(
+            problem.backend, problem.rows.dtype, device=problem.device, precision=problem.precision
+        )
         identity |= self._method_options()
         # elsewhere the picks for a smaller k are the first of those for a larger one
         decides = plan.method == "stochastic" or problem.gain_scale == "per_k"

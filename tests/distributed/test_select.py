@@ -1,0 +1,370 @@
+"""The protocol of qdit.distributed, with workers in this process: no Ray."""
+
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import qdit
+from conftest import skip_without_cuda
+from helpers.oracle import replay
+from helpers.shards import cut, pool
+from qdit import distributed
+from qdit.cli.main import main
+from qdit.distributed.transport import LocalTransport
+
+
+def one_process(rows, quality, alpha, k, **options):
+    return qdit.select(rows, quality, alpha, k, backend="cpu", method="exact", threads=1, **options)
+
+
+def select(shards, quality, alpha, k, **options):
+    return distributed.select(shards, quality, alpha, k, address="in-process", **options)
+
+
+def assert_same(got, wanted):
+    assert np.array_equal(got.indices, wanted.indices)
+    assert got.gains.tobytes() == wanted.gains.tobytes()
+    assert got.scores.tobytes() == wanted.scores.tobytes()
+    assert (got.objective, got.coverage, got.d_start) == (wanted.objective, wanted.coverage, wanted.d_start)
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+def test_shard_agnosticism(data):
+    n = data.draw(st.integers(2, 120), "n")
+    places = data.draw(st.lists(st.integers(1, n - 1), max_size=4, unique=True), "cuts")
+    seed = data.draw(st.integers(0, 99), "seed")
+    metric = data.draw(st.sampled_from(["cosine", "dot"]), "metric")
+    integers = data.draw(st.booleans(), "integers")
+    floor = data.draw(st.sampled_from([None, 0.0]), "floor")
+    rows, quality = pool(n, 5, seed)
+    if integers:  # ties
+        rows, quality = np.rint(rows).astype(np.float32), np.rint(quality)
+        rows[:, 0] = 1
+    given_rows = data.draw(st.lists(st.integers(0, n - 1), max_size=3, unique=True), "given")
+    options = {"metric": metric, "floor": floor, "given": np.array(given_rows, np.int64)}
+    k = data.draw(st.integers(1, n - len(given_rows)), "k")
+    alpha = data.draw(st.sampled_from([0.0, 0.3, 0.9, 1.0]), "alpha")
+    method = data.draw(st.sampled_from(["exact", "lazy"]), "method")
+    got = select(cut(rows, *sorted(places)), quality, alpha, k, method=method, **options)
+    wanted = qdit.select(rows, quality, alpha, k, backend="cpu", threads=1, **options)
+    assert_same(got, wanted)
+
+
+@pytest.mark.parametrize("memory", [1, 200_000, 10**9])
+def test_lists_that_do_not_fit_change_nothing(memory):
+    rows, quality = pool(2500)
+    wanted = one_process(rows, quality, 0.5, 120)
+    got = select(cut(rows, 1100), quality, 0.5, 120, memory_budget=memory)
+    assert_same(got, wanted)
+    assert got.upper_bound >= got.objective
+
+
+def test_one_round_makes_several_picks():
+    rows, quality = pool(3000)
+    got = select(cut(rows, 1000, 2000), quality, 0.5, 400)
+    assert got.stats["rounds"] < 100
+    assert got.stats["actors"] == 3
+    assert got.stats["bytes_received"] > 0
+
+
+def test_reference_backend_agrees_with_itself_and_the_oracle():
+    rows, quality = pool(90, 6)
+    got = select(cut(rows, 40), quality, 0.5, 12, backend="reference")
+    wanted = qdit.select(rows, quality, 0.5, 12, backend="reference")
+    assert_same(got, wanted)
+    assert got.params["method"] == "lazy"
+    replay(rows, got.indices, quality, 0.5, k=12, gains=got.gains)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("alpha", [0.0, 0.7])
+def test_cuda_picks_what_one_device_picks(dtype, alpha):
+    skip_without_cuda()
+    rows, quality = pool(260, dtype=dtype)
+    wanted = qdit.select(rows, quality, alpha, 12, backend="cuda", method="lazy")
+    for places in ([], [100], [1, 200]):
+        got = select(cut(rows, *places), quality, alpha, 12, backend="cuda")
+        assert_same(got, wanted)
+        assert got.params["method"] == "lazy"
+        assert got.params["backend"] == got.stats["backend"] == "cuda"
+        assert got.params["precision"] == wanted.params["precision"]
+        assert got.stats["device"] == wanted.stats["device"]
+
+
+def test_two_rounds_on_cuda():
+    skip_without_cuda()
+    rows, quality = pool(260)
+    options = {"parts": 1, "address": "in-process", "floor": 0.0}
+    got = distributed.two_round(cut(rows, 100), quality, 0.5, 8, backend="cuda", **options)
+    wanted = qdit.select(rows, quality, 0.5, 8, backend="cuda", method="exact", floor=0.0)
+    assert np.array_equal(got.indices, wanted.indices)
+
+
+def test_cuda_keeps_no_lists_for_others():
+    skip_without_cuda()
+    rows, quality = pool(60)
+    for method in ("exact", "sparse"):
+        with pytest.raises(ValueError, match="lists of pairs"):
+            select([rows], quality, 0.5, 3, backend="cuda", method=method)
+
+
+def test_the_oracle_finds_every_pick_the_best_of_its_step():
+    rows, quality = pool(700, dtype=np.float32)
+    got = select(cut(rows, 300, 450), quality, 0.3, 80)
+    replay(rows, got.indices, quality, 0.3, k=80, gains=got.gains)
+
+
+def test_dot_takes_the_longest_row_of_all_shards_for_its_scale():
+    rows, quality = pool(400, dtype=np.float32)
+    rows[250:] *= 9
+    wanted = one_process(rows, quality, 0.2, 30, metric="dot")
+    assert_same(select(cut(rows, 250), quality, 0.2, 30, metric="dot"), wanted)
+
+
+def test_outside_rows_zero_rows_and_scales():
+    rows, quality = pool(300)
+    rows[[3, 200]] = 0
+    outside = pool(4, seed=9)[0]
+    options = {
+        "given": outside,
+        "zero_rows": "ignore",
+        "gain_scale": "per_k",
+        "quality_scale": "rank",
+    }
+    wanted = one_process(rows, quality, 0.4, 25, **options)
+    got = select(cut(rows, 120), quality, 0.4, 25, **options)
+    assert_same(got, wanted)
+    assert got.params["ignored_rows"] == 2
+
+
+def test_shards_from_files_of_several_kinds(tmp_path):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet shards need pyarrow")
+    from pyarrow import parquet
+
+    rows, quality = pool(200, dtype=np.float32)
+    np.save(tmp_path / "a.npy", rows[:70])
+    table = arrow.table({"embeddings": arrow.array(list(rows[70:150]), arrow.list_(arrow.float32()))})
+    parquet.write_table(table, tmp_path / "b.parquet")
+    np.save(tmp_path / "quality.npy", quality)
+    shards = [tmp_path / "a.npy", tmp_path / "b.parquet", np.ascontiguousarray(rows[150:])]
+    got = select(shards, tmp_path / "quality.npy", 0.5, 20)
+    assert_same(got, one_process(rows, quality, 0.5, 20))
+    parts = [quality[:70], quality[70:150], quality[150:]]
+    assert np.array_equal(select(shards, parts, 0.5, 20).indices, got.indices)
+
+
+def test_command_line(tmp_path, monkeypatch, capsys):
+    rows, quality = pool(300)
+    np.save(tmp_path / "x.npy", rows)
+    np.save(tmp_path / "q.npy", quality)
+    monkeypatch.chdir(tmp_path)
+    line = "select x.npy --quality q.npy --alpha 0.5 --k 20 --ray in-process --no-progress"
+    assert main([*line.split(), "--actors", "3", "--out", "chosen"]) == 0
+    assert "picked" in capsys.readouterr().out
+    got = qdit.Selection.load("chosen")
+    assert_same(got, one_process(rows, quality, 0.5, 20))
+    assert got.stats["actors"] == 3
+    assert not (tmp_path / "chosen" / "checkpoint").exists()
+    assert main([*line.split(), "--costs", "q.npy"]) == 2
+    assert "costs: got 'q.npy' with --ray" in capsys.readouterr().err
+    assert main([*line.split(), "--precision", "split"]) == 2
+    assert "precision: got 'split' with --ray" in capsys.readouterr().err
+    assert main(["select", "x.npy", "--actors", "2"]) == 2
+    assert "without ray" in capsys.readouterr().err
+    (tmp_path / "shards").mkdir()
+    np.save(tmp_path / "shards" / "b.npy", rows[100:])
+    np.save(tmp_path / "shards" / "a.npy", rows[:100])
+    assert main([*line.replace("x.npy", "shards").split(), "--out", "again"]) == 0
+    assert np.array_equal(qdit.Selection.load("again").indices, got.indices)
+
+
+class Fails:
+    """Loses a worker at each of some calls of a method."""
+
+    def __init__(self, method, *calls):
+        self.method, self.calls, self.count = method, set(calls), 0
+
+    def __call__(self, worker, method, message):
+        if method != self.method:
+            return False
+        self.count += 1
+        return self.count in self.calls
+
+    def transport(self, sources, settings):
+        return LocalTransport(sources, settings, fails=self)
+
+
+@pytest.mark.parametrize(
+    ("method", "calls"),
+    [
+        ("begin", [2]),
+        ("first_gains", [1]),
+        ("open_lists", [2]),
+        ("list_block", [1]),
+        ("start_lists", [2]),
+        ("step", [5]),
+        ("step", [4, 9, 14]),
+        ("take", [3]),
+        ("bounds", [1]),
+    ],
+)
+def test_a_lost_worker_changes_nothing(method, calls):
+    rows, quality = pool(600)
+    fails = Fails(method, *calls)
+    got = distributed.select(cut(rows, 250), quality, 0.3, 60, transport=fails.transport)
+    assert got.stats["actors_lost"] == len(calls)
+    assert_same(got, one_process(rows, quality, 0.3, 60))
+
+
+@pytest.mark.parametrize("method", ["collect", "choose", "sparse"])
+def test_a_worker_lost_by_an_approximation_changes_nothing(method):
+    rows, quality = pool(600)
+    shards = cut(rows, 250)
+
+    def run(**options):
+        if method == "sparse":
+            return distributed.select(shards, quality, 0.3, 40, method="sparse", **options)
+        return distributed.two_round(shards, quality, 0.3, 40, **options)
+
+    got = run(transport=Fails(method, 2).transport)
+    assert got.stats["actors_lost"] == 1
+    assert_same(got, run(address="in-process"))
+
+
+def test_a_run_that_loses_worker_after_worker_gives_up():
+    rows, quality = pool(100)
+    fails = Fails("begin", *range(100))
+    with pytest.raises(RuntimeError, match="gives up"):
+        distributed.select(cut(rows, 50), quality, 0.3, 10, transport=fails.transport)
+
+
+def test_a_stopped_run_goes_on_from_its_checkpoint(tmp_path):
+    rows, quality = pool(800)
+    shards = cut(rows, 300)
+
+    class StopError(Exception):
+        pass
+
+    def stop(progress):
+        if progress.phase == "picking" and progress.picks >= 40:
+            raise StopError
+
+    with pytest.raises(StopError):
+        select(shards, quality, 0.3, 150, checkpoint=tmp_path / "run", progress=stop)
+    got = select(shards, quality, 0.3, 150, checkpoint=tmp_path / "run")
+    assert got.stats["resumed_picks"] >= 40
+    assert_same(got, one_process(rows, quality, 0.3, 150))
+    again = select(shards, quality, 0.3, 150, checkpoint=tmp_path / "run")
+    assert np.array_equal(again.indices, got.indices)
+    with pytest.raises(ValueError, match=r"alpha is 0\.4 now and was 0\.3"):
+        select(shards, quality, 0.4, 150, checkpoint=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shards": []}, "empty list"),
+        ({"shards": "a.npy"}, "wanted a list of paths or arrays"),
+        ({"shards": ["/no/such/file.npy"]}, "no such file or folder"),
+        ({"k": 1000}, "wanted at most 100"),
+        ({"quality": [np.ones(50)]}, "one for each of the 2 shards"),
+        ({"quality": np.ones(99)}, "quality"),
+        ({"method": "naive"}, "method"),
+        ({"method": "exact", "backend": "reference"}, "use 'lazy'"),
+    ],
+)
+def test_bad_input_is_refused(change, message):
+    rows, quality = pool(100)
+    call = {"shards": cut(rows, 50), "quality": quality, "alpha": 0.5, "k": 5} | change
+    with pytest.raises((ValueError, TypeError, FileNotFoundError), match=message):
+        distributed.select(**call, address="in-process")
+
+
+def test_without_ray_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    rows, quality = pool(100)
+    with pytest.raises(ImportError, match=r"pip install 'qdit\[ray\]'"):
+        distributed.select(cut(rows, 50), quality, 0.5, 5, address="local")
+
+
+def test_shards_that_do_not_go_together_are_named():
+    rows, quality = pool(100)
+    with pytest.raises(ValueError, match=r"shard 1 \(memory\) has d 23, wanted 24"):
+        select([rows[:50], np.ascontiguousarray(rows[50:, :23])], quality, 0.5, 5)
+    with pytest.raises(ValueError, match="has dtype 'float32', wanted 'float16'"):
+        select([rows[:50], rows[50:].astype(np.float32)], quality, 0.5, 5)
+    rows[70] = np.nan
+    with pytest.raises(ValueError, match=r"shard 1 \(memory\): embeddings: row 20 has nan"):
+        select(cut(rows, 50), quality, 0.5, 5)
+
+
+@pytest.mark.parametrize("places", [[], [900], [500, 1100]])
+def test_sparse_is_near_exact_and_says_the_truth(places):
+    rows, quality = pool(2000)
+    shards = cut(rows, *places)
+    got = select(shards, quality, 0.3, 100, method="sparse")
+    wanted = one_process(rows, quality, 0.3, 100)
+    random = qdit.select(rows, quality, 0.3, 100, method="random")
+    gained = got.objective - random.objective
+    assert gained > 0.8 * (wanted.objective - random.objective)
+    assert got.objective == pytest.approx(qdit.objective(rows, got.indices, quality, 0.3), rel=1e-6)
+    assert np.array_equal(got.indices, select(shards, quality, 0.3, 100, method="sparse").indices)
+
+
+def test_sparse_of_one_shard_merges_nothing_and_given_rows_stay_out():
+    rows, quality = pool(900)
+    got = select(cut(rows, 400), quality, 0.3, 50, method="sparse", given=np.array([5, 600]))
+    assert not set(got.indices.tolist()) & {5, 600}
+    assert len(set(got.indices.tolist())) == 50
+    with pytest.raises(ValueError, match="metric 'cosine' only"):
+        select(cut(rows, 400), quality, 0.3, 50, method="sparse", metric="dot")
+
+
+@pytest.mark.parametrize("given_kind", ["none", "pool", "outside"])
+def test_two_rounds_are_near_exact(given_kind):
+    rows, quality = pool(1200)
+    given = {"none": None, "pool": np.array([3, 800]), "outside": pool(3, seed=7)[0]}[given_kind]
+    got = distributed.two_round(cut(rows, 500), quality, 0.3, 60, address="in-process", given=given, parts=3)
+    wanted = one_process(rows, quality, 0.3, 60, given=given)
+    assert got.objective <= wanted.objective * (1 + 1e-9)
+    assert got.objective > 0.97 * wanted.objective
+    assert got.stats["candidates"] <= 180
+    assert got.objective == max(got.stats["objective_union"], got.stats["objective_best_part"])
+    true = qdit.objective(rows, got.indices, quality, 0.3, given=given)
+    assert got.objective == pytest.approx(true, rel=1e-6)
+
+
+def test_two_rounds_of_one_part_are_exact_greedy():
+    rows, quality = pool(500)
+    got = distributed.two_round(cut(rows, 200), quality, 0.3, 30, address="in-process", parts=1)
+    assert got.indices.tolist() == one_process(rows, quality, 0.3, 30).indices.tolist()
+    with pytest.raises(ValueError, match="parts: got 20, wanted 1 to 16"):
+        distributed.two_round(cut(rows, 200), quality, 0.3, 30, address="in-process", parts=20)
+
+
+def test_predictions_follow_from_what_was_measured():
+    rows, quality = pool(800)
+    rates = distributed.measure(rows, quality, k=60)
+    assert 0 < rates.rounds < 4
+    assert rates.bytes > 0
+    assert rates.pairs > 1e5
+    small, large = (distributed.predict(rates, n, 1000, distributed.Cluster(8, 4)) for n in (10**7, 10**8))
+    assert [one.method for one in small] == ["exact", "sparse", "two_round"]
+    assert large[0].compute == pytest.approx(100 * small[0].compute)
+    assert large[1].compute == pytest.approx(10 * small[1].compute)
+    more = distributed.predict(rates, 10**8, 1000, distributed.Cluster(16, 4))
+    assert more[0].compute < large[0].compute < 2.2 * more[0].compute
+    assert all(one.seconds >= one.compute + one.network for one in large)
+
+
+def test_simulate_command(capsys):
+    assert main(["simulate", "--rows", "1000000,2000000", "--d", "16", "--nodes", "4"]) == 0
+    text = capsys.readouterr().out
+    assert "predicted for 4 nodes of 32 cores" in text
+    assert text.count("| exact |") == text.count("| two_round |") == 2
+    assert main(["simulate", "--nodes", "0"]) == 2
+    assert "nodes: got 0" in capsys.readouterr().err

@@ -1,0 +1,133 @@
+"""Answers of a server that fails, stalls and talks nonsense, over a real local connection."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers.openai_server import OpenAIServer
+from helpers.scoring_pools import KEY, KEY_ENV, assert_nowhere
+from qdit.evaluation.sets import Question
+from qdit.generation import generate, prepare
+from qdit.scoring import EndpointError
+
+pytest.importorskip("openai", reason="needs the openai package: pip install 'qdit[judge]'")
+
+N = 12
+QUESTIONS = [Question("own", str(i), f"Question {i}?", reference="r" if i % 2 else None) for i in range(N)]
+
+
+@pytest.fixture(autouse=True)
+def no_long_pauses(monkeypatch):
+    """Let retries follow at once: pauses are the library's business."""
+    from openai import _base_client
+
+    from qdit.models import client
+
+    monkeypatch.setattr(_base_client, "INITIAL_RETRY_DELAY", 0.01)
+    monkeypatch.setattr(_base_client, "MAX_RETRY_DELAY", 0.02)
+    monkeypatch.setattr(client, "_BACKOFF", (0.01, 0.02))
+    monkeypatch.setenv(KEY_ENV, KEY)
+
+
+def reply(text):
+    return f"An answer to: {text}"
+
+
+def make(out, server, questions=QUESTIONS, **options):
+    options = {"model": "m", "key_env": KEY_ENV, "base_url": server.url, "concurrency": 3} | options
+    return generate(questions, out, **options)
+
+
+def answers(path):
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def test_answers_in_the_order_of_the_questions(tmp_path):
+    with OpenAIServer(answer=reply) as server:
+        made = make(tmp_path / "a.jsonl", server)
+    assert [one["output"] for one in answers(made.path)] == [reply(f"Question {i}?") for i in range(N)]
+    assert {one["finish"] for one in answers(made.path)} == {"stop"}
+    assert {one["model"] for one in answers(made.path)} == {"m"}
+    body = server.requests[0].body
+    assert (body["temperature"], body["max_tokens"], len(body["messages"])) == (0.0, 512, 1)
+    assert not {"seed", "top_p", "stop"} & body.keys()
+    assert server.requests[0].authorization == f"Bearer {KEY}"
+    assert made.manifest["by"] == {"model": "m", "params": {"temperature": 0.0, "max_tokens": 512}}
+    assert made.manifest["base_url"] == server.url
+    assert_nowhere(KEY, tmp_path)
+
+
+def test_settings_of_a_request(tmp_path):
+    options = {"temperature": 0.5, "top_p": 0.9, "stop": "###", "max_new_tokens": 3, "seed": 4}
+    with OpenAIServer(answer=reply) as server:
+        made = make(tmp_path / "a.jsonl", server, template="Q: {instruction}\nA:", **options)
+    bodies = {request.text: request.body for request in server.requests}
+    assert set(bodies) == {f"Q: Question {i}?\nA:" for i in range(N)}
+    body = bodies["Q: Question 0?\nA:"]
+    assert (body["temperature"], body["top_p"], body["stop"]) == (0.5, 0.9, ["###"])
+    seeds = {one["seed"] for one in bodies.values()}
+    assert len(seeds) == N
+    assert all(0 <= seed < 2**31 for seed in seeds)
+    # the stand-in says more than three words, and counts words
+    assert {one["finish"] for one in answers(made.path)} == {"length"}
+
+
+def test_failed_requests_are_asked_again_by_another_run(tmp_path):
+    out = tmp_path / "a.jsonl"
+
+    def faults(request):
+        return "400" if request.text in ("Question 3?", "Question 7?") else None
+
+    with (
+        OpenAIServer(faults, answer=reply) as server,
+        pytest.raises(
+            EndpointError,
+            match=r"2 of 12 questions have no answer: HTTP 400.*\(2 times\); all others are kept",
+        ),
+    ):
+        make(out, server)
+    assert not out.exists()
+    with OpenAIServer(["drop", "garbage"], answer=reply) as server:
+        assert (
+            prepare(QUESTIONS, out, model="m", base_url=server.url, key_env=KEY_ENV).estimate()["left"] == 2
+        )
+        made = make(out, server)
+    assert {request.text for request in server.requests} == {"Question 3?", "Question 7?"}
+    assert [one["output"] for one in answers(made.path)] == [reply(f"Question {i}?") for i in range(N)]
+    assert_nowhere(KEY, tmp_path)
+
+
+def test_a_key_that_the_server_echoes_goes_nowhere(tmp_path, capsys):
+    with OpenAIServer(["echo"] * 99, answer=reply) as server, pytest.raises(EndpointError) as caught:
+        make(tmp_path / "a.jsonl", server, retries=0)
+    assert "[key]" in str(caught.value)
+    with OpenAIServer(answer=lambda text: f"your key is {KEY}") as server:
+        made = make(tmp_path / "b.jsonl", server)
+    assert answers(made.path)[0]["output"] == "your key is [key]"
+    assert_nowhere(KEY, tmp_path, str(caught.value), *capsys.readouterr())
+
+
+def test_a_refused_key_stops_at_once(tmp_path):
+    with OpenAIServer(["401"] * 99) as server, pytest.raises(EndpointError, match="HTTP 401"):
+        make(tmp_path / "a.jsonl", server, concurrency=1)
+    assert len(server.requests) == 1
+
+
+def test_another_server_with_the_same_model_goes_on(tmp_path):
+    out = tmp_path / "a.jsonl"
+    refusing = OpenAIServer(lambda request: "400" if request.number >= 5 else None, answer=reply)
+    with refusing as server, pytest.raises(EndpointError):
+        make(out, server, concurrency=1)
+    with OpenAIServer(answer=reply) as server:
+        make(out, server)
+    assert len(server.requests) == N - 5
+
+
+def test_prices(tmp_path):
+    job = prepare(
+        QUESTIONS, tmp_path / "a.jsonl", model="m", base_url="http://x/v1", price_in=1.0, price_out=2.0
+    )
+    estimate = job.estimate()
+    assert estimate["completion_tokens_at_most"] == 512 * N
+    assert estimate["cost_at_most"] == (estimate["prompt_tokens"] + 2 * 512 * N) / 1e6

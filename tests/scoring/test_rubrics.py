@@ -1,0 +1,204 @@
+"""What a judge is asked, how its answers are read, how they are kept, and that keys stay hidden."""
+
+import base64
+import json
+
+import pytest
+
+from helpers.scoring_pools import KEY, KEY_ENV
+from qdit.common.journal import AnswerFile
+from qdit.models.client import HIDDEN, check_url, hide, read_key
+from qdit.models.texts import human_assistant, make_template, prompt_of
+from qdit.records import Row
+from qdit.scoring.judge import Endpoint, Judge
+from qdit.scoring.rubrics import alpagasus, deita
+
+ROW = Row(0, "0", "s", "Add {a}.", "1, 2", "3", (("user", "Add {a}.\n\n1, 2"), ("assistant", "3")))
+CHAT = Row(1, "1", "s", "Hi", "", "Hello", (("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello")))
+
+
+@pytest.mark.parametrize(
+    ("answer", "want"),
+    [
+        ("4.5\nThe response is accurate.", 4.5),
+        ("\n 5 \n", 5.0),
+        ("0", 0.0),
+        ("Score: 4", 4.0),
+        ("**Rating: 3.5**", 3.5),
+        ("The accuracy is 4.", 4.0),
+        ("4/5", 4.0),
+        ("<think>Maybe 2?\nNo.</think>\n\n4", 4.0),
+        ("4/10", None),
+        ("5.5", None),
+        ("-1", None),
+        ("4 5", None),
+        ("4-5", None),
+        ("I would say 4, out of 5.", None),
+        ("Because it is right.\n4", None),
+        ("nan", None),
+        ("inf", None),
+        ("", None),
+    ],
+)
+def test_ratings(answer, want):
+    assert alpagasus().parse(answer) == want
+
+
+def test_scale_of_deita():
+    rubric = deita("quality")
+    assert [rubric.parse(text) for text in ("0", "1", "6", "6/6", "5/5", "7")] == [None, 1, 6, 6, None, None]
+
+
+def test_alpagasus_asks_as_the_paper_does():
+    system, user = alpagasus("helpfulness").messages(ROW)
+    assert system["role"] == "system"
+    assert system["content"].startswith("We would like to request your feedback on the performance of AI ")
+    assert system["content"].endswith("Instruction: Add {a}.\nInput: 1, 2\nResponse: 3")
+    assert user["content"].count("the helpfulness") == 2
+    assert "accuracy" not in user["content"]
+
+
+def test_complexity_does_not_see_the_response():
+    assert deita("complexity").messages(CHAT)[1]["content"] == "### Instruction\nHi"
+    assert deita("quality").messages(ROW)[1]["content"].endswith("### Input\n1, 2\n\n### Response\n3")
+
+
+def test_texts():
+    assert human_assistant(ROW) == "###Human: Add {a}.\n\n1, 2 ###Assistant: 3"
+    assert human_assistant(CHAT) == "Be brief. ###Human: Hi ###Assistant: Hello"
+    assert (prompt_of(ROW), prompt_of(CHAT)) == ("Add {a}.\n\n1, 2", "Hi")
+    assert make_template("t", "{{Q}} {prompt} {output}", ())(ROW) == "{Q} Add {a}.\n\n1, 2 3"
+
+
+@pytest.mark.parametrize(
+    "template", ["no field", "{id}", "{output.__class__}", "{output!r}", "{output", "{}"]
+)
+def test_wrong_templates(template):
+    with pytest.raises(ValueError, match=r"reward_template: .* wanted 'chat' or a format string"):
+        make_template("reward_template", template, ("chat",))
+
+
+def parse(text):
+    return float(text) if text.isdigit() else None
+
+
+def test_answers_are_kept(tmp_path):
+    path = tmp_path / "a.jsonl"
+    with AnswerFile(path, parse) as answers:
+        answers.add("k", "4", 10, 2)
+        answers.add("é", "no\nnumber", 11, 3)
+        assert ("k" in answers, "x" in answers) == (True, False)
+    with AnswerFile(path, parse) as answers:
+        assert answers["k"] == (4.0, 10, 2)
+        assert answers["é"] == (None, 11, 3)
+        answers.forget_unparsable()
+        assert "é" not in answers
+    assert len(path.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("cut", [1, 20, 60])
+def test_a_line_cut_off_is_asked_for_again(tmp_path, cut):
+    path = tmp_path / "a.jsonl"
+    with AnswerFile(path, parse) as answers:
+        answers.add("a", "1", 1, 1)
+        answers.add("b", "2", 1, 1)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-cut])
+    with AnswerFile(path, parse) as answers:
+        assert ("a" in answers, "b" in answers) == (True, False)
+        answers.add("b", "2", 1, 1)
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("line", ["{", "[]", '{"key": "a"}', "\\xff"])
+def test_damaged_answers(tmp_path, line):
+    path = tmp_path / "a.jsonl"
+    good = json.dumps({"key": "a", "answer": "1", "prompt_tokens": 1, "completion_tokens": 1})
+    path.write_text(f"{good}\n{line}\n{good}\n")
+    with pytest.raises(ValueError, match=r"a\.jsonl, line 2 is damaged"):
+        AnswerFile(path, parse)
+
+
+def test_keys_come_from_the_environment_and_errors_do_not_repeat_them():
+    assert read_key("X", {"X": "k"}) == "k"
+    assert read_key("X", {"X": ""}) is None
+    with pytest.raises(ValueError, match="never the key itself") as caught:
+        read_key(KEY, {})
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://me:pw@host/v1", "https://host/v1?key=pw", "https://host/#pw"])
+def test_urls_carry_no_secrets(url):
+    with pytest.raises(ValueError, match="base_url: wanted a URL without") as caught:
+        check_url(url)
+    assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://host", ""])
+def test_wrong_urls(url):
+    with pytest.raises(ValueError, match="base_url: got"):
+        check_url(url)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        KEY,
+        KEY.replace("/", "%2F").replace("+", "%2B").replace("=", "%3D"),
+        json.dumps(KEY)[1:-1],
+        KEY.replace("/", "\\/"),
+    ],
+)
+def test_keys_are_hidden(form):
+    assert hide(f"a {form} b", KEY) == f"a {HIDDEN} b"
+    assert hide(base64.b64encode(KEY.encode()).decode(), KEY) == HIDDEN
+
+
+def test_short_keys_are_no_secrets():
+    assert hide("none of it", "none") == "none of it"
+    assert hide("none of it", None) == "none of it"
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"concurrency": 0}, "concurrency: got 0, wanted at least 1"),
+        ({"retries": -1}, "retries: got -1"),
+        ({"timeout": 0.0}, "timeout: got 0.0"),
+        ({"params": {"stream": True}}, "'stream' cannot be set"),
+        ({"base_url": "nowhere"}, "base_url: got 'nowhere'"),
+        ({"key_env": "sk-123"}, "key_env: wanted the name"),
+    ],
+)
+def test_wrong_endpoints(options, error):
+    with pytest.raises(ValueError, match=error):
+        Judge(alpagasus(), Endpoint(**{"model": "m"} | options))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"extra_headers": {"Authorization": "Bearer sk-not-in-the-environment"}},
+        {"extra_query": {"key": "sk-not-in-the-environment"}},
+        {"api_key": "sk-not-in-the-environment"},
+        {"extra_body": {"user": [f"me/{KEY}"]}},
+    ],
+)
+def test_keys_do_not_stand_in_parameters(params, monkeypatch):
+    """They would be written into the manifest."""
+    monkeypatch.setenv(KEY_ENV, KEY)
+    with pytest.raises(ValueError, match=r"judge_params: .* cannot stand there.*key_env names") as caught:
+        Judge(alpagasus(), Endpoint(model="m", key_env=KEY_ENV, params=params))
+    assert KEY not in str(caught.value)
+    assert "sk-not" not in str(caught.value)
+
+
+def test_identity_follows_the_question_and_the_parameters():
+    def identity(rubric, **options):
+        return json.dumps(Judge(rubric, Endpoint(model="m", **options)).identity())
+
+    base = identity(alpagasus())
+    assert base == identity(alpagasus(), concurrency=3, base_url="http://localhost:1/v1", key_env="X")
+    assert base != identity(alpagasus("helpfulness"))
+    assert base != identity(alpagasus(), params={"max_tokens": 1})
+    assert "temperature" not in identity(alpagasus(), params={"temperature": None})
