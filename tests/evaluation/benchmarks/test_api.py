@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from qdit.evaluation.benchmarks.api.model import open_model
+from qdit.evaluation.benchmarks.model import open_model
 
 from helpers.benchmark_rows import scripted, write_benchmarks
 from helpers.children import child_environment

@@ -5,8 +5,8 @@ import random
 
 import pytest
 import yaml
-from qdit.evaluation.benchmarks.api.scores import macro_interval, macro_mean, prefix_match
-from qdit.evaluation.benchmarks.api.tasks import (
+from qdit.evaluation.benchmarks.scores import macro_interval, macro_mean, prefix_match
+from qdit.evaluation.benchmarks.tasks import (
     FOLDER,
     KNOWN,
     check_known,

@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from qdit.evaluation.benchmarks.api.protocol import code_temperature, first_paragraph
-from qdit.evaluation.humaneval.api.styles import before_stops
+from qdit.evaluation.benchmarks.protocol import code_temperature, first_paragraph
+from qdit.evaluation.humaneval.styles import before_stops
 
 from qdit.evaluation.execution import check
 
