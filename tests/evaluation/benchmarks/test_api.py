@@ -7,13 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from qdit.evaluation.benchmarks.model import open_model
 
 from helpers.benchmark_rows import scripted, write_benchmarks
 from helpers.children import child_environment
 from helpers.training_data import write_jsonl
 from qdit.cli.evaluate_models import evaluate_benchmarks_command
 from qdit.evaluation.benchmarks.api import run_benchmarks
+from qdit.evaluation.benchmarks.model import open_model
 from qdit.evaluation.results import read_values
 
 pytest.importorskip("lm_eval", reason="pip install 'qdit[eval]'")

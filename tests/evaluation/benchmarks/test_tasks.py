@@ -5,6 +5,10 @@ import random
 
 import pytest
 import yaml
+
+from helpers.benchmark_rows import BBH, DROP, MMLU_DEV, MMLU_TEST, scripted, write_benchmarks
+from helpers.data_folder import data_folder
+from qdit.evaluation.benchmarks import protocol
 from qdit.evaluation.benchmarks.scores import macro_interval, macro_mean, prefix_match
 from qdit.evaluation.benchmarks.tasks import (
     FOLDER,
@@ -14,10 +18,6 @@ from qdit.evaluation.benchmarks.tasks import (
     load,
     task_manager,
 )
-
-from helpers.benchmark_rows import BBH, DROP, MMLU_DEV, MMLU_TEST, scripted, write_benchmarks
-from helpers.data_folder import data_folder
-from qdit.evaluation.benchmarks import protocol
 
 DATA = data_folder() / "eval"
 

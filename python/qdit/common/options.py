@@ -1,0 +1,37 @@
+"""What all options have in common: checked when they are made, documented and given defaults in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Base of the options of a stage; each class below it checks its own fields in `_check`."""
+
+    def __post_init__(self) -> None:
+        for kind in reversed(type(self).__mro__):
+            if "_check" in vars(kind):
+                vars(kind)["_check"](self)
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the names of all options, those of base classes first."""
+        return tuple(field.name for field in fields(cls))
+
+    @classmethod
+    def of(cls, verb: str, options: Mapping[str, Any]) -> Self:
+        """Return the options that a call named; TypeError names one that there is not.
+
+        verb: what was called, for the message.
+        """
+        unknown = [name for name in options if name not in cls.names()]
+        if unknown:
+            raise TypeError(f"{verb}: got option {unknown[0]!r}, wanted one of {', '.join(cls.names())}")
+        return cls(**options)
+
+    def _set(self, name: str, value: object) -> None:
+        """Replace a field by its checked form; for `_check` alone."""
+        object.__setattr__(self, name, value)

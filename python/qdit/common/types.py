@@ -1,0 +1,15 @@
+"""Names for kinds of values that many modules pass on."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+StrPath = str | os.PathLike[str]
+JSON = dict[str, Any]  # an object of JSON values
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]  # row numbers
+Array = NDArray[Any]  # of any dtype
