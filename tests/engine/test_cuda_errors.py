@@ -151,7 +151,7 @@ def test_dlpack_capsules_are_described():
 
 def test_methods_that_read_rows_on_the_cpu_say_so(monkeypatch):
     monkeypatch.setattr(
-        "qdit.engine.device.cuda_status", lambda device=0: {"usable": True, "reason": "", "name": "x"}
+        "qdit.engine.backend.cuda_status", lambda device=0: {"usable": True, "reason": "", "name": "x"}
     )
     with pytest.raises(ValueError, match="method: 'cluster' reads embeddings in CPU memory"):
         qdit.select(OnDevice(), np.arange(40), method="cluster", k=3)

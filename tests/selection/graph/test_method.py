@@ -37,7 +37,7 @@ def builds(monkeypatch):
         calls.append(args)
         return build(*args)
 
-    monkeypatch.setattr(graph_build.graph_steps, "build", counted)
+    monkeypatch.setattr(graph_build.steps, "build", counted)
     return calls
 
 
