@@ -11,7 +11,7 @@ from helpers.openai_server import OpenAIServer
 from helpers.paper_pools import write_study
 from helpers.smollm import tiny_llama
 from helpers.tiny_models import make_reward_model
-from qdit.cli.paper import paper_fig4_command, paper_loss_command, paper_table1_command
+from qdit.cli.paper_study import paper_fig4_command, paper_loss_command, paper_table1_command
 
 MISSING = [
     name

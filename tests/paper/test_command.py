@@ -5,12 +5,11 @@ import json
 
 import numpy as np
 import pytest
-from jsonargparse import auto_cli
 
 from helpers.export_pools import K, vectors
 from helpers.paper_pools import FirstWords, make_pool, scores, write_study
+from qdit.cli import main as command_line
 from qdit.cli import paper_figures
-from qdit.cli.paper import COMMANDS
 from qdit.paper import fig1
 
 pytest.importorskip("matplotlib", reason="figures need matplotlib: pip install 'qdit[plots]'")
@@ -19,7 +18,7 @@ PNG = b"\x89PNG"
 
 def run(*arguments: object) -> None:
     """Run ``qdit paper`` with these arguments."""
-    auto_cli({"paper": dict(COMMANDS)}, args=["paper", *map(str, arguments)])
+    command_line.run(["paper", *map(str, arguments)])
 
 
 def rows(path) -> list[dict[str, str]]:

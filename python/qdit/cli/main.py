@@ -1,39 +1,18 @@
-"""The command line: a verb for each step from text to a report."""
+"""The command line: a verb for each step from text to a report. Only the verb that is asked for is loaded."""
 
 from __future__ import annotations
 
 import errno
-import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
-from jsonargparse import auto_cli
+from jsonargparse import ArgumentParser
 
 from .._version import __version__
-from ..distributed.simulate import simulate_command
-from . import paper
-from .convert import convert_command
-from .demo import demo_command
-from .embed import embed_command
-from .evaluate import alpacaeval_command, hh_command, judge_command, loss_command, table_command
-from .evaluate_models import (
-    evaluate_benchmarks_command,
-    evaluate_coverage_command,
-    evaluate_humaneval_command,
-)
-from .export import explain_command, export_command, verify_command
-from .generate import generate_command
-from .import_ import import_command
-from .info import info_command
-from .report import report_command
-from .run import run_command
-from .score import score_command
-from .select import select_command
-from .sweep import sweep_command
-from .train import train_command
 
 _REMEDIES = {
     errno.ENOSPC: "make room on this disk, or write to another; repeated, the command goes on",
@@ -44,38 +23,48 @@ _REMEDIES = {
     errno.EEXIST: "a file is where a directory is wanted; pass another path",
 }
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-_COMMANDS: dict[str, Any] = {  # a dict in it is a verb with verbs of its own
-    "import": import_command,
-    "convert": convert_command,
-    "embed": embed_command,
-    "score": score_command,
-    "select": select_command,
-    "sweep": sweep_command,
-    "simulate": simulate_command,
-    "export": export_command,
-    "explain": explain_command,
-    "verify": verify_command,
-    "report": report_command,
-    "train": train_command,
-    "generate": generate_command,
+_HELP = "_help"  # in verbs of a verb: what they are for
+_VERBS: dict[str, Any] = {  # where each command is; a dict is a verb with verbs of its own
+    "import": "import_.import_command",
+    "convert": "convert.convert_command",
+    "embed": "embed.embed_command",
+    "score": "score.score_command",
+    "select": "select.select_command",
+    "sweep": "sweep.sweep_command",
+    "simulate": "simulate.simulate_command",
+    "export": "export.export_command",
+    "explain": "export.explain_command",
+    "verify": "export.verify_command",
+    "report": "report.report_command",
+    "train": "train.train_command",
+    "generate": "generate.generate_command",
     "evaluate": {
-        "_help": "Say what a model trained on chosen rows, or the choice itself, is worth.",
-        "hh": hh_command,
-        "judge": judge_command,
-        "loss": loss_command,
-        "coverage": evaluate_coverage_command,
-        "benchmarks": evaluate_benchmarks_command,
-        "humaneval": evaluate_humaneval_command,
-        "alpacaeval": alpacaeval_command,
-        "table": table_command,
+        _HELP: "Say what a model trained on chosen rows, or the choice itself, is worth.",
+        "hh": "evaluate.hh_command",
+        "judge": "evaluate.judge_command",
+        "loss": "evaluate.loss_command",
+        "coverage": "evaluate_models.evaluate_coverage_command",
+        "benchmarks": "evaluate_models.evaluate_benchmarks_command",
+        "humaneval": "evaluate_models.evaluate_humaneval_command",
+        "alpacaeval": "evaluate.alpacaeval_command",
+        "table": "evaluate.table_command",
     },
     "paper": {
-        "_help": "The figures and tables of arXiv 2311.14736, one command each.",
-        **paper.COMMANDS,
+        _HELP: "The figures and tables of arXiv 2311.14736, one command each.",
+        "fig1": "paper_figures.paper_fig1_command",
+        "fig2": "paper_figures.paper_fig2_command",
+        "fig3": "paper_study.paper_fig3_command",
+        "fig4": "paper_study.paper_fig4_command",
+        "fig9": "paper_figures.paper_fig9_command",
+        "table1": "paper_study.paper_table1_command",
+        "table2": "paper_study.paper_table2_command",
+        "cost": "paper_figures.paper_cost_command",
+        "coverage": "paper_figures.paper_coverage_command",
+        "loss": "paper_study.paper_loss_command",
     },
-    "run": run_command,
-    "info": info_command,
-    "demo": demo_command,
+    "run": "run.run_command",
+    "info": "info.info_command",
+    "demo": "demo.demo_command",
 }
 
 
@@ -84,15 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 done; 1 it failed while running; 2 wrong usage or input; 130 interrupted by Ctrl-C.
     """
-    arguments = normalise(sys.argv[1:] if argv is None else argv)
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        auto_cli(
-            _COMMANDS,
-            args=arguments,
-            prog="qdit",
-            version=__version__,
-            description="Choose fine-tuning data that is both good and diverse.",
-        )
+        run(words)
     except SystemExit as stop:  # the parser printed help, a version or what is wrong
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
     except KeyboardInterrupt as interrupt:
@@ -110,53 +93,105 @@ def main(argv: Sequence[str] | None = None) -> int:
     return OK
 
 
-def normalise(argv: Sequence[str]) -> list[str]:
-    """Return arguments as the parser wants them.
+def run(words: Sequence[str]) -> None:
+    """Run the command that the words spell; what is wrong is raised."""
+    before, verbs, rest = split(words)
+    parser = ArgumentParser(
+        prog="qdit", version=__version__, description="Choose fine-tuning data that is both good and diverse."
+    )
+    flags = _add_verbs(parser, _VERBS, verbs)
+    found = parser.instantiate(parser.parse_args(before + spelled(rest, flags)))
+    command: Any = _VERBS
+    while not isinstance(command, str):
+        verb = found["subcommand"]
+        command, found = command[verb], found[verb]
+    options = found.as_dict()
+    options.pop("config", None)
+    _load(command)(**options)
+
+
+def _add_verbs(parser: ArgumentParser, verbs: Mapping[str, Any], asked: Sequence[str]) -> frozenset[str]:
+    """Add those verbs that are asked for, all where none is; return the options that are on or off."""
+    flags = frozenset[str]()
+    parser.add_argument("--config", action="config", help="Path to a configuration file.")
+    subcommands = parser.add_subcommands(required=True)
+    for verb in asked[:1] or [name for name in verbs if name != _HELP]:
+        found = verbs[verb] if isinstance(verbs[verb], dict) else _load(verbs[verb])
+        about = found[_HELP] if isinstance(found, dict) else str(found.__doc__).partition("\n")[0]
+        below = ArgumentParser(description=about)
+        subcommands.add_subcommand(verb, below, help=about)
+        if isinstance(found, dict):
+            flags = _add_verbs(below, found, asked[1:])
+        elif asked:  # a list of verbs shows no options
+            flags = _add_command(below, found)
+    return flags
+
+
+def _add_command(parser: ArgumentParser, command: Callable[..., None]) -> frozenset[str]:
+    if command.__code__.co_argcount + command.__code__.co_kwonlyargcount:
+        parser.add_argument("--config", action="config", help="Path to a configuration file.")
+    names = parser.add_function_arguments(command, as_group=False, as_positional=True, sub_configs=True)
+    defaults = parser.get_defaults()
+    return frozenset(name for name in names if isinstance(defaults.get(name), bool))
+
+
+def _load(command: str) -> Callable[..., None]:
+    module, _, name = command.partition(".")
+    loaded: Callable[..., None] = getattr(import_module(f"{__package__}.{module}"), name)
+    return loaded
+
+
+def split(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return the words up to the last verb, the verbs among them, and the words that follow."""
+    before: list[str] = []
+    asked: list[str] = []
+    verbs: Any = _VERBS
+    for i, word in enumerate(words):
+        if isinstance(verbs, str):
+            return before, asked, list(words[i:])
+        if word in verbs and word != _HELP:
+            asked.append(word)
+            verbs = verbs[word]
+        before.append(_spelled(word, "", frozenset()))
+    return before, asked, []
+
+
+def spelled(words: Sequence[str], flags: Collection[str]) -> list[str]:
+    """Return the options of a command as the parser wants them.
 
     ``--dry-run`` becomes ``--dry_run=true``, ``--no-progress`` becomes ``--progress=false``, and a config
     file goes before the other options, because what comes later wins.
+
+    Args:
+        words: what follows the verb.
+        flags: the options that are on or off.
+
     """
-    before: list[str] = []
     config: list[str] = []
-    after: list[str] = []
-    words = list(argv)
-    verb: Any = _COMMANDS
-    while words and isinstance(verb, dict):
-        word = words.pop(0)
-        if word in verb and not word.startswith("_"):
-            verb = verb[word]
-            before.append(word)
-        else:
-            before.append(_spelled(word, words, frozenset()))
-    flags = frozenset[str]() if isinstance(verb, dict) else _flags(verb)
-    while words:
-        word = words.pop(0)
+    others: list[str] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
         if word == "--":
-            after += [word, *words]
+            others += [word, *left]
             break
-        word = _spelled(word, words, flags)
+        word = _spelled(word, left[0] if left else "", flags)
         if word == "--config":
-            config += [word, *words[:1]]
-            words = words[1:]
+            config += [word, *left[:1]]
+            left = left[1:]
         else:
-            (config if word.startswith("--config=") else after).append(word)
-    return before + config + after
+            (config if word.startswith("--config=") else others).append(word)
+    return config + others
 
 
-def _flags(command: Callable[..., Any]) -> frozenset[str]:
-    """Return the options of a command that are on or off."""
-    parameters = inspect.signature(command).parameters
-    return frozenset(name for name, found in parameters.items() if found.annotation in (bool, "bool"))
-
-
-def _spelled(word: str, following: list[str], flags: frozenset[str]) -> str:
+def _spelled(word: str, following: str, flags: Collection[str]) -> str:
     match = re.fullmatch(r"--([a-zA-Z][\w-]*)(=.*)?", word, re.DOTALL)
     if match is None:
         return word
     name, value = match[1].replace("-", "_"), match[2] or ""
     if name.startswith("no_") and name[3:] in flags and not value:
         return f"--{name[3:]}=false"
-    if name in flags and not value and following[:1] not in (["true"], ["false"]):
+    if name in flags and not value and following not in ("true", "false"):
         return f"--{name}=true"
     return f"--{name}{value}"
 
