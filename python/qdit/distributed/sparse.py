@@ -15,18 +15,17 @@ are exact.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from .._core import Engine
+from ..engine.rows import Rows
 from ..engine.shuffle import shuffled
 from ..selection.graph import steps
 from .messages import Ints
 from .session import Session
 
-_SAMPLE_PAIR_BYTES = 2 * 10**9
 _SPARE = 4  # candidates for each pick
 
 
@@ -44,7 +43,16 @@ def candidates(session: Session, seed: int) -> tuple[Ints, dict[str, Any]]:
         pool.commit(given)
     closed = session.closed
     session.tell("sampling", 0.0, 0)
-    first = _first_picks(session, min(session.k, plan.first_picks), plan.sample, seed)
+    free = np.setdiff1d(np.arange(pool.n), pool.ignored)
+    first = steps.first_picks(
+        replace(problem, given=given),
+        session.k,
+        np.sort(shuffled(free, seed)[: plan.sample]),
+        min(session.k, plan.first_picks),
+        transport.settings.threads,
+        np.flatnonzero(closed),
+        lambda rows: Rows(pool.fetch(rows), pool.dtype),
+    )
     if len(first):
         pool.commit(first)
     closed[first] = True
@@ -76,37 +84,3 @@ def candidates(session: Session, seed: int) -> tuple[Ints, dict[str, Any]]:
     seconds["graphs and picks"] = time.perf_counter() - start
     report = {"seconds": seconds, "first_picks": len(first), "graph": asdict(plan)}
     return np.union1d(first, rows[order]), report
-
-
-def _first_picks(session: Session, count: int, sample: int, seed: int) -> Ints:
-    """Return the first picks of exact greedy on a sample of all rows, made by the driver."""
-    pool, problem, transport = session.pool, session.problem, session.pool.transport
-    sampled = np.sort(shuffled(np.setdiff1d(np.arange(pool.n), pool.ignored), seed)[:sample])
-    excluded = np.flatnonzero(session.closed[sampled])
-    count = min(count, len(sampled) - len(excluded))
-    if count == 0:
-        return np.empty(0, np.int64)
-    given = np.setdiff1d(problem.given, pool.ignored)
-    outside = problem.outside.array if problem.outside is not None else None
-    if len(given):
-        outside = pool.fetch(given)
-    settings = transport.settings
-    engine = Engine(
-        pool.fetch(sampled),
-        dtype=pool.dtype,
-        floor=problem.floor,
-        zero_rows="ignore",
-        threads=settings.threads,
-        outside=outside,
-        outside_dtype="" if outside is None else pool.dtype,
-    )
-    engine.reset()
-    found, _ = engine.select(
-        "exact",
-        count,
-        weight=problem.weight(session.k) * problem.n / len(sampled) / engine.scale,
-        bonus=np.ascontiguousarray(problem.bonus[sampled]),
-        excluded=excluded,
-        memory=_SAMPLE_PAIR_BYTES,
-    )
-    return np.asarray(sampled[found], np.int64)

@@ -12,6 +12,7 @@ from .._core import Engine, Shard, graph_select
 from ..common import files
 from ..common.progress import Phases
 from ..engine.backend import arithmetic
+from ..engine.blocks import fixed_coverage
 from ..selection.graph import steps
 from ..selection.problem import make_problem
 from .messages import Answer, Facts, Ints, Request, Settings
@@ -175,7 +176,7 @@ class Worker:
         weight: of a gain in fixed point.
         """
         engine, rows = self._ready[0], self._rows
-        floors = steps.fixed_coverage(engine)
+        floors = fixed_coverage(engine)
         plan = steps.plan(rows.n, limit=max(memory, 1), seed=seed)
         problem = make_problem(
             rows,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.shuffle import GOLDEN, Words, splitmix64
 from .encoder import Encoder, Tick
 
 NAME = "builtin:hash"
@@ -34,10 +35,7 @@ _WEIGHTS = np.array([8, 192, 32, 64])
 _KIND_BITS, _HASH_BITS = 2, 44  # a sort key is the row, bits of the hash, the kind
 _CHARACTERS = 1 << 17  # taken at once: bounds the memory, changes nothing
 _SPACE = 32
-_BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so it has an inverse modulo 2**64
-_INVERSE = np.uint64(pow(int(_BASE), -1, 1 << 64))
-
-Words = NDArray[np.uint64]
+_INVERSE = np.uint64(pow(int(GOLDEN), -1, 1 << 64))  # it is odd, so there is one
 
 
 class HashEncoder(Encoder):
@@ -87,7 +85,7 @@ def _features(texts: Sequence[str]) -> Words:
     hashes = _SegmentHashes(codes)
     words, rows = hashes(begins, ends), row_of[begins]
     together = rows[1:] == rows[:-1]
-    pairs = _mix(words[:-1] + _BASE * words[1:])[together]
+    pairs = splitmix64(words[:-1] + GOLDEN * words[1:])[together]
 
     at = np.arange(max(0, len(codes) - _GRAM + 1))
     at = at[row_of[at] == row_of[at + _GRAM - 1]]  # n-grams that cross from one text to the next are none
@@ -135,18 +133,18 @@ class _SegmentHashes:
     """Hashes of any stretches of a text, from polynomial hashes (modulo 2**64) of its prefixes."""
 
     def __init__(self, codes: NDArray[np.uint32]) -> None:
-        powers = np.full(len(codes), _BASE)
+        powers = np.full(len(codes), GOLDEN)
         powers[:1] = 1
         self._inverses = np.full(len(codes), _INVERSE)
         self._inverses[:1] = 1
         np.cumprod(powers, out=powers)
         np.cumprod(self._inverses, out=self._inverses)
         self._sums = np.zeros(len(codes) + 1, np.uint64)
-        np.cumsum(_mix(codes.astype(np.uint64)) * powers, out=self._sums[1:])
+        np.cumsum(splitmix64(codes.astype(np.uint64)) * powers, out=self._sums[1:])
 
     def __call__(self, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> Words:
         """Return a hash of the characters from each begin to its end, wherever they stand."""
-        return _mix((self._sums[ends] - self._sums[begins]) * self._inverses[begins])
+        return splitmix64((self._sums[ends] - self._sums[begins]) * self._inverses[begins])
 
 
 def _project(keys: Words, n: int) -> NDArray[np.float64]:
@@ -159,16 +157,8 @@ def _project(keys: Words, n: int) -> NDArray[np.float64]:
     hashes = keys & ((np.uint64(1) << bits) - np.uint64(1))
     total = np.empty((n, _BLOCKS, _BLOCK))
     for block in range(_BLOCKS):
-        word = _mix(hashes + np.uint64(block << 48))
+        word = splitmix64(hashes + np.uint64(block << 48))
         dimension = ((word >> np.uint64(33)) * np.uint64(_BLOCK) >> np.uint64(31)).astype(np.int64)
         signed = np.where(word & np.uint64(1), weights, -weights)
         total[:, block] = np.bincount(places + dimension, signed, n * _BLOCK).reshape(n, _BLOCK)
     return total.reshape(n, DIMENSIONS)
-
-
-def _mix(words: Words) -> Words:
-    """Return splitmix64 of every word; wraps around."""
-    words = words + _BASE
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))

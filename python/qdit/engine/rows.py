@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common import npy
+from ..common.types import Indices
 from .device import DeviceArray, is_on_device, open_device_array
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -246,7 +247,14 @@ def _check_layout(name: str, array: NDArray[Any]) -> None:
         )
 
 
-def to_float32(rows: Rows, which: NDArray[np.int64] | slice) -> NDArray[np.float32]:
+def subset(rows: Rows, which: Indices) -> Rows:
+    """Return a copy of some rows in CPU memory."""
+    if isinstance(rows.array, DeviceArray):
+        return Rows(rows.array.take(which), rows.dtype)
+    return Rows(np.ascontiguousarray(rows.array[which]), rows.dtype)
+
+
+def to_float32(rows: Rows, which: Indices | slice) -> NDArray[np.float32]:
     """Return some rows as float32."""
     part = rows.array[which]
     if rows.dtype == "bfloat16":

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from ..common import files
 from ..common.lock import acquire
-from ..engine.shuffle import _mix
+from ..engine.shuffle import splitmix64
 from .selection import MANIFEST, Selection
 
 FORMAT = "qdit-checkpoint"
@@ -267,7 +267,9 @@ def decode_picks(content: bytes, key: int) -> tuple[NDArray[np.int64], NDArray[n
 
 def _check_words(records: NDArray[np.int64], position: int, key: int) -> NDArray[np.int64]:
     where = np.arange(position, position + len(records), dtype=np.uint64) + np.uint64(key)
-    word = _mix(_mix(_mix(where) ^ records[:, 0].view(np.uint64)) ^ records[:, 1].view(np.uint64))
+    word = splitmix64(where)
+    for column in (0, 1):
+        word = splitmix64(word ^ records[:, column].view(np.uint64))
     return word.view(np.int64)
 
 

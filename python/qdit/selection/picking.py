@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from .._core import Engine
 from ..common.progress import Progress, Tracker
+from ..engine.blocks import chunks
 from . import baselines
 from .checkpoint import Checkpoint
 from .first_bounds import first_bounds
@@ -20,9 +20,6 @@ from .plan import Plan
 from .problem import Problem
 
 Ints = NDArray[np.int64]
-_FIRST_CHUNK = 16
-_MAX_CHUNK = 4096
-_CHUNK_SECONDS = 0.1
 _INTERVAL_SECONDS = 0.25
 
 
@@ -123,7 +120,7 @@ class Runner:
 
     def _commit(self, order: Ints) -> Ints:
         gains = np.empty(len(order), np.int64)
-        for part in _chunks(len(order)):
+        for part in chunks(len(order)):
             gains[part] = self._engine.commit(order[part])
             self._on_progress(order[part], gains[part], 0)
         return gains
@@ -137,18 +134,3 @@ class Runner:
         if saved is not None and self._snapshots() and self._position >= len(self.replayed):
             saved.snapshot(self._bounds)
         self._tracker.update(self._position, max(0, evaluations - self._earlier))
-
-
-def _chunks(count: int) -> Iterable[slice]:
-    """Cut a range into parts that take about a tenth of a second, so that Ctrl-C and progress stay prompt."""
-    start, size = 0, _FIRST_CHUNK
-    last = time.monotonic()
-    while start < count:
-        yield slice(start, min(count, start + size))
-        start += size
-        now = time.monotonic()
-        spent, last = now - last, now
-        if spent < _CHUNK_SECONDS / 2:
-            size = min(_MAX_CHUNK, size * 2)
-        elif spent > _CHUNK_SECONDS * 2:
-            size = max(1, size // 2)

@@ -7,7 +7,7 @@ import qdit
 from conftest import Variant
 from helpers.graph_pools import clustered, greedy_on, lists_of, near_copies
 from qdit import _core
-from qdit.selection.graph.steps import fixed_coverage
+from qdit.engine.blocks import fixed_coverage
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from ..._core import Engine, graph_select
 from ...common import checks
 from ...common.progress import Phases, Progress, open_sink
 from ...common.versions import versions
+from ...engine.blocks import commit, fixed_coverage
 from ...engine.rows import Rows, open_embeddings
 from .. import options, quality
 from ..picks import Outcome
@@ -149,12 +150,12 @@ class SimilarityGraph:
         if problem.alpha < 1.0:
             count = min(k, self.params["first_picks"])
             first = steps.first_picks(problem, k, self.sampled, count, threads, closed)
-        gains = steps.commit(engine, first, phases.tick)
+        gains = commit(engine, first, phases.tick)
         phases.enter("picking")
         rest = self._rest(problem, k, engine, threads, np.union1d(closed, first), len(first), phases)
         seconds = time.perf_counter() - start
         phases.enter("evaluating")
-        gains = np.concatenate([gains, steps.commit(engine, rest, phases.tick)])
+        gains = np.concatenate([gains, commit(engine, rest, phases.tick)])
         phases.picks = k
         phases.enter("done")
         report = {**phases.seconds, "seconds_to_picks": seconds, "first_picks": len(first)}
@@ -181,7 +182,7 @@ class SimilarityGraph:
         picks, _ = graph_select(
             self.offsets,
             self.pairs,
-            steps.fixed_coverage(engine),
+            fixed_coverage(engine),
             k - done,
             weight=problem.weight(k) / self.scale,
             bonus=problem.bonus,

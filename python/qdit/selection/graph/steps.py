@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from ..._core import Engine, GraphBuilder
 from ...common.checks import check_int
 from ...common.progress import Phases
 from ...common.text import format_bytes
-from ...engine import device
-from ...engine.cells import ITERATIONS, train
-from ...engine.rows import Rows
+from ...common.types import Indices
+from ...engine.blocks import commit, fixed_coverage
+from ...engine.kmeans import CELL_ITERATIONS, cell_centroids
+from ...engine.rows import Rows, subset
 from ...engine.shuffle import shuffled
 from .. import memory
 from ..problem import Problem
@@ -34,7 +36,6 @@ _ROW_BYTES = 120  # norms, maxima, offsets, list heads, members and parts, witho
 _PROBE_BYTES = 12
 _KEEP_BYTES = 9  # per pair of a row: 8, and room to shrink lists rarely
 _LEAST_KEEP = 16
-_COMMIT_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def expected_products(n: int, plan: Plan) -> float:
     compared = plan.probes / plan.cells * n
     return (
         n * (plan.cells + compared / 2)
-        + training * plan.cells * ITERATIONS
+        + training * plan.cells * CELL_ITERATIONS
         + plan.sample * (plan.sample / 2 + plan.first_picks)
     )
 
@@ -168,7 +169,7 @@ def build(
     training = np.sort(order[: _TRAINING_ROWS * plan.cells])
     count = min(plan.cells, len(training))
     placement = problem.placement(threads)
-    centroids = train(subset(rows, training), count, plan.seed, phases.tick, **placement)
+    centroids = cell_centroids(subset(rows, training), count, plan.seed, phases.tick, **placement)
     phases.enter("assigning")
     builder = GraphBuilder(
         rows.array, dtype=rows.dtype, metric=problem.metric, zero_rows=problem.zero_rows, **placement
@@ -192,11 +193,12 @@ def build(
 def first_picks(
     problem: Problem,
     k: int,
-    sampled: NDArray[np.int64],
+    sampled: Indices,
     count: int,
     threads: int,
-    closed: NDArray[np.int64] | None = None,
-) -> NDArray[np.int64]:
+    closed: Indices | None = None,
+    read: Callable[[Indices], Rows] | None = None,
+) -> Indices:
     """Return the first picks of exact greedy on a sample of the rows.
 
     Args:
@@ -206,11 +208,16 @@ def first_picks(
         count: picks, fewer if fewer sampled rows are open.
         threads: threads of the engine.
         closed: rows of the pool that cannot be picked.
+        read: returns some rows of the pool; None takes them from the problem.
 
     """
-    rows = problem.rows
-    some = subset(rows, sampled)
-    outside = subset(rows, problem.given) if len(problem.given) else problem.outside
+    read = partial(subset, problem.rows) if read is None else read
+    excluded = np.flatnonzero(np.isin(sampled, [] if closed is None else closed))
+    count = min(count, len(sampled) - len(excluded))
+    if count == 0:
+        return np.empty(0, np.int64)
+    some = read(sampled)
+    outside = read(problem.given) if len(problem.given) else problem.outside
     engine = Engine(
         some.array,
         dtype=some.dtype,
@@ -222,38 +229,12 @@ def first_picks(
         outside_dtype="" if outside is None else outside.dtype,
     )
     engine.reset()
-    excluded = np.flatnonzero(np.isin(sampled, [] if closed is None else closed))
-    count = min(count, some.n - len(excluded))
-    if count == 0:
-        return np.empty(0, np.int64)
     picks, _ = engine.select(
         "exact",
         count,
-        weight=problem.weight(k) * rows.n / some.n / engine.scale,
+        weight=problem.weight(k) * problem.n / some.n / engine.scale,
         bonus=np.ascontiguousarray(problem.bonus[sampled]),
         excluded=excluded,
         memory=_SAMPLE_PAIR_BYTES,
     )
     return np.asarray(sampled[picks], dtype=np.int64)
-
-
-def subset(rows: Rows, which: NDArray[np.int64]) -> Rows:
-    """Return a copy of some rows in CPU memory."""
-    if isinstance(rows.array, device.DeviceArray):
-        return Rows(rows.array.take(which), rows.dtype)
-    return Rows(np.ascontiguousarray(rows.array[which]), rows.dtype)
-
-
-def commit(engine: Engine, picks: NDArray[np.int64], tick: Callable[[float], None]) -> NDArray[np.int64]:
-    """Add picks to the engine's selection; return what each one raised the coverage by (fixed point)."""
-    gains = np.empty(len(picks), np.int64)
-    for start in range(0, len(picks), _COMMIT_ROWS):
-        part = slice(start, start + _COMMIT_ROWS)
-        gains[part] = engine.commit(picks[part])
-        tick(min(len(picks), part.stop) / len(picks))
-    return gains
-
-
-def fixed_coverage(engine: Engine) -> NDArray[np.int32]:
-    """Return the running maximum of every row in fixed point."""
-    return np.rint(engine.row_coverage() * engine.scale).astype(np.int32)

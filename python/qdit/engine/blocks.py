@@ -1,0 +1,48 @@
+"""Work on many rows, part by part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core import Engine
+from ..common.types import Indices
+
+_FIRST_CHUNK, _MAX_CHUNK, _CHUNK_SECONDS = 16, 4096, 0.1
+_COMMIT_ROWS = 128
+
+
+def chunks(count: int) -> Iterator[slice]:
+    """Cut a range into parts that take about a tenth of a second, so that Ctrl-C and progress stay prompt."""
+    start, size = 0, _FIRST_CHUNK
+    last = time.monotonic()
+    while start < count:
+        yield slice(start, min(count, start + size))
+        start += size
+        now = time.monotonic()
+        spent, last = now - last, now
+        if spent < _CHUNK_SECONDS / 2:
+            size = min(_MAX_CHUNK, size * 2)
+        elif spent > _CHUNK_SECONDS * 2:
+            size = max(1, size // 2)
+
+
+def commit(engine: Engine, picks: Indices, tick: Callable[[float], None]) -> Indices:
+    """Add picks to the engine's selection; return what each one raised the coverage by (fixed point).
+
+    tick: called with the share that is done.
+    """
+    gains = np.empty(len(picks), np.int64)
+    for start in range(0, len(picks), _COMMIT_ROWS):
+        part = slice(start, start + _COMMIT_ROWS)
+        gains[part] = engine.commit(picks[part])
+        tick(min(len(picks), part.stop) / len(picks))
+    return gains
+
+
+def fixed_coverage(engine: Engine) -> NDArray[np.int32]:
+    """Return the running maximum of every row in fixed point."""
+    return np.rint(engine.row_coverage() * engine.scale).astype(np.int32)
