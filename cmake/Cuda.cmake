@@ -36,9 +36,9 @@ if(qdit_cuda_found)
   # for nothing else, so that the driver has nothing to choose. Named to nvcc itself: CMake before 3.25 does not
   # know the architecture.
   add_library(qdit_cuda_wgmma OBJECT
-    csrc/cuda/graph_wgmma.cu
-    csrc/cuda/pass_wgmma.cu
-    csrc/cuda/products_wgmma.cu)
+    csrc/cuda/kernels/graph_wgmma.cu
+    csrc/cuda/kernels/pass_wgmma.cu
+    csrc/cuda/kernels/products_wgmma.cu)
   set_target_properties(qdit_cuda_wgmma PROPERTIES CUDA_ARCHITECTURES OFF CUDA_VISIBILITY_PRESET hidden)
   target_include_directories(qdit_cuda_wgmma PRIVATE csrc)
   target_compile_options(qdit_cuda_wgmma PRIVATE
@@ -47,22 +47,22 @@ if(qdit_cuda_found)
     $<TARGET_OBJECTS:qdit_cuda_wgmma>
     csrc/cuda/alive_index.cpp
     csrc/cuda/candidate_pass.cpp
-    csrc/cuda/cover.cu
     csrc/cuda/cuda_backend.cpp
     csrc/cuda/cuda_shard.cpp
     csrc/cuda/device.cpp
-    csrc/cuda/graph.cu
     csrc/cuda/graph_builder.cpp
     csrc/cuda/kernel_choice.cpp
+    csrc/cuda/kernels/cover.cu
+    csrc/cuda/kernels/graph.cu
+    csrc/cuda/kernels/lists.cu
+    csrc/cuda/kernels/pass.cu
+    csrc/cuda/kernels/picks.cu
+    csrc/cuda/kernels/products.cu
+    csrc/cuda/kernels/rows.cu
     csrc/cuda/library.cpp
-    csrc/cuda/lists.cu
-    csrc/cuda/pass.cu
-    csrc/cuda/picks.cu
     csrc/cuda/products.cpp
-    csrc/cuda/products.cu
     csrc/cuda/row_store.cpp
     csrc/cuda/row_sums.cpp
-    csrc/cuda/rows.cu
     csrc/cuda/tracker.cpp
     csrc/cuda/uploader.cpp
     csrc/cuda/wgmma_check.cpp)

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "cuda/comparisons_on_host.h"
-#include "cuda/graph_kernels.h"
+#include "cuda/kernels/graph_kernels.h"
 #include "cuda/products.h"
 #include "engine/graph_cells.h"
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "cuda/comparisons.h"
+#include "cuda/kernels/comparisons.h"
 #include "engine/graph_cells.h"
 #include "engine/types.h"
 

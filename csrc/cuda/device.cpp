@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "cuda/kernels.h"
+#include "cuda/kernels/kernels.h"
 
 namespace qdit::cuda {
 namespace {

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "cuda/launch.h"
+#include "cuda/kernels/launch.h"
 #include "engine/interrupt.h"
 
 namespace qdit::cuda {

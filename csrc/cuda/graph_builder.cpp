@@ -4,7 +4,7 @@
 #include <new>
 #include <utility>
 
-#include "cuda/graph_kernels.h"
+#include "cuda/kernels/graph_kernels.h"
 #include "cuda/lists_on_host.h"
 
 namespace qdit::cuda {

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "cuda/wgmma.h"
+#include "cuda/kernels/wgmma.h"
 #include "cuda/wgmma_check.h"
 
 namespace qdit::cuda {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "cuda/device.h"
-#include "cuda/layout.h"
+#include "cuda/kernels/layout.h"
 #include "engine/pool_options.h"
 
 namespace qdit::cuda {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cuda/device.h"
-#include "cuda/kernels.h"
+#include "cuda/kernels/kernels.h"
 #include "cuda/row_store.h"
 #include "engine/interrupt.h"
 

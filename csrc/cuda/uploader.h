@@ -8,7 +8,7 @@
 #include <span>
 
 #include "cuda/device.h"
-#include "cuda/kernels.h"
+#include "cuda/kernels/kernels.h"
 #include "engine/interrupt.h"
 #include "engine/rows.h"
 #include "engine/types.h"

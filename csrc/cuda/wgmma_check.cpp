@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "cuda/half.h"
-#include "cuda/kernels.h"
+#include "cuda/kernels/half.h"
+#include "cuda/kernels/kernels.h"
 
 namespace qdit::cuda {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "cuda/device.h"
-#include "cuda/layout.h"
+#include "cuda/kernels/layout.h"
 
 namespace qdit::cuda {
 

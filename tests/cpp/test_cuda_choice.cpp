@@ -9,7 +9,7 @@
 #include "check.h"
 #include "cuda/device.h"
 #include "cuda/kernel_choice.h"
-#include "cuda/layout.h"
+#include "cuda/kernels/layout.h"
 #include "cuda/library.h"
 #include "cuda/wgmma_check.h"
 #include "pools.h"

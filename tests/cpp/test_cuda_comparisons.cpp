@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "check.h"
-#include "cuda/comparisons.h"
 #include "cuda/comparisons_on_host.h"
+#include "cuda/kernels/comparisons.h"
 
 using namespace qdit;
 using namespace qdit::cuda;

@@ -9,11 +9,11 @@
 #include <utility>
 
 #include "check.h"
-#include "cuda/epilogue.h"
-#include "cuda/half.h"
-#include "cuda/layout.h"
+#include "cuda/kernels/epilogue.h"
+#include "cuda/kernels/half.h"
+#include "cuda/kernels/layout.h"
+#include "cuda/kernels/tile_map.h"
 #include "cuda/lists_on_host.h"
-#include "cuda/tile_map.h"
 #include "engine/rows.h"
 #include "engine/score.h"
 

@@ -10,10 +10,10 @@
 
 #include "block.h"
 #include "check.h"
-#include "cuda/half.h"
-#include "cuda/layout.h"
-#include "cuda/ptx_wgmma.h"
-#include "cuda/wgmma_layout.h"
+#include "cuda/kernels/half.h"
+#include "cuda/kernels/layout.h"
+#include "cuda/kernels/ptx_wgmma.h"
+#include "cuda/kernels/wgmma_layout.h"
 
 using namespace qdit;
 using namespace qdit::cuda;

@@ -2,8 +2,8 @@
 #include <cstdint>
 
 #include "check.h"
-#include "cuda/layout.h"
-#include "cuda/wgmma_layout.h"
+#include "cuda/kernels/layout.h"
+#include "cuda/kernels/wgmma_layout.h"
 
 using namespace qdit::cuda;
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "block.h"
-#include "cuda/half.h"
+#include "cuda/kernels/half.h"
 #include "cuda_runtime.h"
 #include "instructions.h"
 

@@ -1,5 +1,5 @@
-// The functions of cuda/ptx.h in plain C++. What lane holds which item of a matrix follows the PTX ISA,
-// sections on ldmatrix and on mma.m16n8k16.
+// The functions of cuda/kernels/ptx.h in plain C++. What lane holds which item of a matrix follows the PTX
+// ISA, sections on ldmatrix and on mma.m16n8k16.
 #pragma once
 
 #include <cstddef>

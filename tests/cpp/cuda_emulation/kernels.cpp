@@ -1,6 +1,6 @@
 // The kernels, as plain functions.
-#include "cuda/cover.cu"
-#include "cuda/lists.cu"
-#include "cuda/pass.cu"
-#include "cuda/picks.cu"
-#include "cuda/rows.cu"
+#include "cuda/kernels/cover.cu"
+#include "cuda/kernels/lists.cu"
+#include "cuda/kernels/pass.cu"
+#include "cuda/kernels/picks.cu"
+#include "cuda/kernels/rows.cu"

@@ -1,3 +1,3 @@
 // Apart from pass.cu, whose helper functions go by the same names.
-#include "cuda/graph.cu"
-#include "cuda/products.cu"
+#include "cuda/kernels/graph.cu"
+#include "cuda/kernels/products.cu"

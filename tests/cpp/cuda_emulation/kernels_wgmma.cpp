@@ -1,4 +1,4 @@
 // The kernels that multiply by wgmma, as plain functions.
-#include "cuda/graph_wgmma.cu"
-#include "cuda/pass_wgmma.cu"
-#include "cuda/products_wgmma.cu"
+#include "cuda/kernels/graph_wgmma.cu"
+#include "cuda/kernels/pass_wgmma.cu"
+#include "cuda/kernels/products_wgmma.cu"

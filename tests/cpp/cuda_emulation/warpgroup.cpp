@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "block.h"
-#include "cuda/wgmma_layout.h"
+#include "cuda/kernels/wgmma_layout.h"
 #include "cuda_runtime.h"
 #include "instructions.h"
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "cuda/tile_map.h"
+#include "cuda/kernels/tile_map.h"
 
 namespace qdit::cuda {
 

@@ -1,9 +1,9 @@
 // Gains kept exact from pick to pick: a pick lowers the gains of the candidates in the lists of the rows
 // whose maximum it raises. Sums of integers: the order in which warps come to them does not show.
-#include "cuda/kernels.h"
-#include "cuda/launch.h"
-#include "cuda/ptx.h"
-#include "cuda/sums.cuh"
+#include "cuda/kernels/kernels.h"
+#include "cuda/kernels/launch.h"
+#include "cuda/kernels/ptx.h"
+#include "cuda/kernels/sums.cuh"
 
 namespace qdit::cuda {
 namespace {

@@ -1,6 +1,6 @@
 // The pass by mma.sync, and which kernels make it.
-#include "cuda/pass.cuh"
-#include "cuda/wgmma.h"
+#include "cuda/kernels/pass.cuh"
+#include "cuda/kernels/wgmma.h"
 
 namespace qdit::cuda {
 

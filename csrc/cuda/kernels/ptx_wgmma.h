@@ -1,7 +1,7 @@
 // The instructions of products by warpgroups, by their names in the PTX ISA. sm_90a alone has them.
 #pragma once
 
-#include "cuda/ptx.h"
+#include "cuda/kernels/ptx.h"
 
 #if !defined(QDIT_CUDA_EMULATION)
 

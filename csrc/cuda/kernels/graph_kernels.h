@@ -5,9 +5,9 @@
 
 #include <cstdint>
 
-#include "cuda/comparisons.h"
-#include "cuda/epilogue.h"
-#include "cuda/layout.h"
+#include "cuda/kernels/comparisons.h"
+#include "cuda/kernels/epilogue.h"
+#include "cuda/kernels/layout.h"
 
 namespace qdit::cuda {
 

@@ -8,9 +8,9 @@
 
 #include <type_traits>
 
-#include "cuda/epilogue.h"
-#include "cuda/mma.cuh"
-#include "cuda/wgmma.cuh"
+#include "cuda/kernels/epilogue.h"
+#include "cuda/kernels/mma.cuh"
+#include "cuda/kernels/wgmma.cuh"
 
 namespace qdit::cuda {
 

@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
-#include "cuda/epilogue.h"
-#include "cuda/layout.h"
+#include "cuda/kernels/epilogue.h"
+#include "cuda/kernels/layout.h"
 #include "engine/rows.h"
 #include "engine/score.h"
 #include "engine/types.h"

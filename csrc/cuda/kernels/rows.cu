@@ -1,9 +1,9 @@
 // Rows on their way in, gathered rows, and the first gains. A warp takes a row.
-#include "cuda/half.h"
-#include "cuda/kernels.h"
-#include "cuda/launch.h"
-#include "cuda/ptx.h"
-#include "cuda/sums.cuh"
+#include "cuda/kernels/half.h"
+#include "cuda/kernels/kernels.h"
+#include "cuda/kernels/launch.h"
+#include "cuda/kernels/ptx.h"
+#include "cuda/kernels/sums.cuh"
 
 namespace qdit::cuda {
 namespace {

@@ -1,10 +1,10 @@
 // The candidate pairs of the similarity graph, by tiles of any shape.
 #pragma once
 
-#include "cuda/graph_kernels.h"
-#include "cuda/launch.h"
-#include "cuda/product.cuh"
-#include "cuda/sums.cuh"
+#include "cuda/kernels/graph_kernels.h"
+#include "cuda/kernels/launch.h"
+#include "cuda/kernels/product.cuh"
+#include "cuda/kernels/sums.cuh"
 
 namespace qdit::cuda {
 namespace {

@@ -1,8 +1,8 @@
 // The functions of kernels.h and graph_kernels.h that multiply, by wgmma: for compute capability 9.0.
 #pragma once
 
-#include "cuda/graph_kernels.h"
-#include "cuda/kernels.h"
+#include "cuda/kernels/graph_kernels.h"
+#include "cuda/kernels/kernels.h"
 
 namespace qdit::cuda::wgmma {
 

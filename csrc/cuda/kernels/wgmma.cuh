@@ -2,9 +2,9 @@
 // the tile and all of its columns, straight from shared memory.
 #pragma once
 
-#include "cuda/loader.cuh"
-#include "cuda/ptx_wgmma.h"
-#include "cuda/wgmma_layout.h"
+#include "cuda/kernels/loader.cuh"
+#include "cuda/kernels/ptx_wgmma.h"
+#include "cuda/kernels/wgmma_layout.h"
 
 namespace qdit::cuda {
 

@@ -1,6 +1,6 @@
 // The pass by wgmma: a file of its own, since it is compiled for sm_90a alone.
-#include "cuda/pass_wide.cuh"
-#include "cuda/wgmma.h"
+#include "cuda/kernels/pass_wide.cuh"
+#include "cuda/kernels/wgmma.h"
 
 namespace qdit::cuda::wgmma {
 

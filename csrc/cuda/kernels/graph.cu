@@ -1,9 +1,9 @@
 // The similarity graph: its candidates (candidates.cuh), their lists in order, the nearest centroids of rows.
-#include "cuda/candidates.cuh"
-#include "cuda/graph_kernels.h"
-#include "cuda/launch.h"
-#include "cuda/sums.cuh"
-#include "cuda/wgmma.h"
+#include "cuda/kernels/candidates.cuh"
+#include "cuda/kernels/graph_kernels.h"
+#include "cuda/kernels/launch.h"
+#include "cuda/kernels/sums.cuh"
+#include "cuda/kernels/wgmma.h"
 
 namespace qdit::cuda {
 namespace {

@@ -1,8 +1,8 @@
 // Rows on their way to shared memory, for all kernels that multiply.
 #pragma once
 
-#include "cuda/layout.h"
-#include "cuda/ptx.h"
+#include "cuda/kernels/layout.h"
+#include "cuda/kernels/ptx.h"
 
 namespace qdit::cuda {
 

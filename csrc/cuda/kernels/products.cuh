@@ -2,9 +2,9 @@
 // of any shape of tile; products.cu and products_wgmma.cu make those of theirs.
 #pragma once
 
-#include "cuda/kernels.h"
-#include "cuda/launch.h"
-#include "cuda/product.cuh"
+#include "cuda/kernels/kernels.h"
+#include "cuda/kernels/launch.h"
+#include "cuda/kernels/product.cuh"
 
 namespace qdit::cuda {
 

@@ -1,7 +1,7 @@
 // Products by mma.sync (m16n8k16), which every device from 8.0 on has.
 #pragma once
 
-#include "cuda/loader.cuh"
+#include "cuda/kernels/loader.cuh"
 
 namespace qdit::cuda {
 

@@ -1,10 +1,10 @@
 // What the kernels without tensor cores share: a thread per item, sums of a warp.
 #pragma once
 
-#include "cuda/epilogue.h"
-#include "cuda/launch.h"
-#include "cuda/layout.h"
-#include "cuda/ptx.h"
+#include "cuda/kernels/epilogue.h"
+#include "cuda/kernels/launch.h"
+#include "cuda/kernels/layout.h"
+#include "cuda/kernels/ptx.h"
 
 namespace qdit::cuda {
 

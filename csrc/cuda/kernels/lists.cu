@@ -1,8 +1,8 @@
 // Thresholds and lists of alive pairs.
-#include "cuda/kernels.h"
-#include "cuda/launch.h"
-#include "cuda/ptx.h"
-#include "cuda/sums.cuh"
+#include "cuda/kernels/kernels.h"
+#include "cuda/kernels/launch.h"
+#include "cuda/kernels/ptx.h"
+#include "cuda/kernels/sums.cuh"
 
 namespace qdit::cuda {
 namespace {

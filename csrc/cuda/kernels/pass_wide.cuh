@@ -12,7 +12,7 @@
 
 #include <algorithm>
 
-#include "cuda/pass.cuh"
+#include "cuda/kernels/pass.cuh"
 
 namespace qdit::cuda {
 

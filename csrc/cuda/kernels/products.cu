@@ -1,6 +1,6 @@
 // Batches of candidates by mma.sync, and which kernels take them.
-#include "cuda/products.cuh"
-#include "cuda/wgmma.h"
+#include "cuda/kernels/products.cuh"
+#include "cuda/kernels/wgmma.h"
 
 namespace qdit::cuda {
 
