@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "cuda/kernels/wgmma.h"
+#include "cuda/kernels/wgmma_kernels.h"
 #include "cuda/wgmma_check.h"
 
 namespace qdit::cuda {

@@ -3,8 +3,8 @@
 
 #include "cuda/kernels/graph_kernels.h"
 #include "cuda/kernels/launch.h"
-#include "cuda/kernels/product.cuh"
 #include "cuda/kernels/sums.cuh"
+#include "cuda/kernels/tile.cuh"
 
 namespace qdit::cuda {
 namespace {

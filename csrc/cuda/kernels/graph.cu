@@ -3,7 +3,7 @@
 #include "cuda/kernels/graph_kernels.h"
 #include "cuda/kernels/launch.h"
 #include "cuda/kernels/sums.cuh"
-#include "cuda/kernels/wgmma.h"
+#include "cuda/kernels/wgmma_kernels.h"
 
 namespace qdit::cuda {
 namespace {

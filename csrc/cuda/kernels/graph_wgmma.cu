@@ -1,6 +1,6 @@
 // Candidate pairs of the similarity graph by wgmma: a file of its own, since it is compiled for sm_90a alone.
 #include "cuda/kernels/candidates.cuh"
-#include "cuda/kernels/wgmma.h"
+#include "cuda/kernels/wgmma_kernels.h"
 
 namespace qdit::cuda::wgmma {
 

@@ -1,6 +1,6 @@
 // The pass by mma.sync, and which kernels make it.
 #include "cuda/kernels/pass.cuh"
-#include "cuda/kernels/wgmma.h"
+#include "cuda/kernels/wgmma_kernels.h"
 
 namespace qdit::cuda {
 

@@ -4,7 +4,7 @@
 
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
-#include "cuda/kernels/product.cuh"
+#include "cuda/kernels/tile.cuh"
 
 namespace qdit::cuda {
 

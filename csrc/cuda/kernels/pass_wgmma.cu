@@ -1,6 +1,6 @@
 // The pass by wgmma: a file of its own, since it is compiled for sm_90a alone.
-#include "cuda/kernels/pass_wide.cuh"
-#include "cuda/kernels/wgmma.h"
+#include "cuda/kernels/pass_wgmma.cuh"
+#include "cuda/kernels/wgmma_kernels.h"
 
 namespace qdit::cuda::wgmma {
 

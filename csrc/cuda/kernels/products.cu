@@ -1,6 +1,6 @@
 // Batches of candidates by mma.sync, and which kernels take them.
 #include "cuda/kernels/products.cuh"
-#include "cuda/kernels/wgmma.h"
+#include "cuda/kernels/wgmma_kernels.h"
 
 namespace qdit::cuda {
 

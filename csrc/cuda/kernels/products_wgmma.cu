@@ -1,6 +1,6 @@
 // Batches of candidates by wgmma: a file of its own, since it is compiled for sm_90a alone.
 #include "cuda/kernels/products.cuh"
-#include "cuda/kernels/wgmma.h"
+#include "cuda/kernels/wgmma_kernels.h"
 
 namespace qdit::cuda::wgmma {
 
