@@ -45,11 +45,12 @@ if(qdit_cuda_found)
     --generate-code=arch=compute_90a,code=sm_90a -Xcompiler=-Wall,-Wextra)
   add_library(qdit_cuda MODULE
     $<TARGET_OBJECTS:qdit_cuda_wgmma>
-    csrc/cuda/alive_index.cpp
+    csrc/cuda/alive_lists.cpp
     csrc/cuda/candidate_pass.cpp
     csrc/cuda/cuda_backend.cpp
     csrc/cuda/cuda_shard.cpp
     csrc/cuda/device.cpp
+    csrc/cuda/exact_gains.cpp
     csrc/cuda/graph_builder.cpp
     csrc/cuda/kernel_choice.cpp
     csrc/cuda/kernels/cover.cu
@@ -63,7 +64,6 @@ if(qdit_cuda_found)
     csrc/cuda/products.cpp
     csrc/cuda/row_store.cpp
     csrc/cuda/row_sums.cpp
-    csrc/cuda/tracker.cpp
     csrc/cuda/uploader.cpp
     csrc/cuda/wgmma_check.cpp)
   set_target_properties(qdit_cuda PROPERTIES PREFIX "" CUDA_VISIBILITY_PRESET hidden)

@@ -8,11 +8,11 @@
 
 #include "cuda/cuda_shard.h"
 #include "cuda/device.h"
+#include "cuda/exact_gains.h"
 #include "cuda/kernel_choice.h"
 #include "cuda/products.h"
 #include "cuda/row_store.h"
 #include "cuda/row_sums.h"
-#include "cuda/tracker.h"
 #include "engine/indices.h"
 #include "engine/wholeness.h"
 
@@ -111,13 +111,13 @@ class CudaBackend final : public Backend {
     whole_.check();
     const KeepDevice before = device_.enter();
     stats_.commits += static_cast<std::int64_t>(candidates.size());
-    if (tracker_ == nullptr) {
+    if (exact_ == nullptr) {
       commit_products(candidates, increases, true);
     } else {
       whole_.begin();
       for (std::size_t i = 0; i < candidates.size(); ++i) {
-        if (!tracker_->grouped()) rows_->gather(candidates.subspan(i, 1), batch_);
-        increases[i] = tracker_->commit(candidates[i], batch_);
+        if (!exact_->grouped()) rows_->gather(candidates.subspan(i, 1), batch_);
+        increases[i] = exact_->commit(candidates[i], batch_);
       }
       whole_.end();
     }
@@ -129,23 +129,24 @@ class CudaBackend final : public Backend {
     const KeepDevice before = device_.enter();
     if (empty_) throw std::logic_error("track: nothing is chosen yet.");
     const auto evaluations = stats_.evaluations;
-    tracker_.reset();
-    tracker_ = std::make_unique<Tracker>(context_, products_, max_, gains, memory, stats_, [&](double share) {
-      stats_.evaluations = evaluations + static_cast<std::int64_t>(share * static_cast<double>(n_));
-      tick(share);
-    });
+    exact_.reset();
+    exact_ =
+        std::make_unique<ExactGains>(context_, products_, max_, gains, memory, stats_, [&](double share) {
+          stats_.evaluations = evaluations + static_cast<std::int64_t>(share * static_cast<double>(n_));
+          tick(share);
+        });
     stats_.evaluations = evaluations + n_;
     stats_.rows_read += n_;
     return true;
   }
-  bool tight(Index candidate) const override { return tracker_ != nullptr && tracker_->tight(candidate); }
+  bool tight(Index candidate) const override { return exact_ != nullptr && exact_->tight(candidate); }
 
   Index run_tracked(const Picking& picking, std::span<Index> picks, std::span<Fixed> increases) override {
-    if (tracker_ == nullptr) return 0;
+    if (exact_ == nullptr) return 0;
     whole_.check();
     const KeepDevice before = device_.enter();
     whole_.begin();
-    const Index count = tracker_->run(picking, picks, increases);
+    const Index count = exact_->run(picking, picks, increases);
     whole_.end();
     stats_.commits += count;
     return count;
@@ -222,7 +223,7 @@ class CudaBackend final : public Backend {
   }
 
   void restart() {
-    tracker_.reset();
+    exact_.reset();
     empty_ = !options_.floor.has_value();
     whole_.end();
     launch_set(max_.data(), n_, rows_->floor(), stream_.get());
@@ -230,9 +231,9 @@ class CudaBackend final : public Backend {
   }
 
   void gains_of_batch(std::span<const Index> candidates, std::span<Fixed> out) {
-    if (tracker_ != nullptr) {
-      if (tracker_->partial()) rows_->gather(candidates, batch_);
-      tracker_->evaluate(candidates, batch_, out);
+    if (exact_ != nullptr) {
+      if (exact_->partial()) rows_->gather(candidates, batch_);
+      exact_->evaluate(candidates, batch_, out);
       return;
     }
     const auto count = static_cast<Index>(candidates.size());
@@ -274,7 +275,7 @@ class CudaBackend final : public Backend {
 
   // Rows from other parts of a larger pool, added to the selection of this one.
   void commit_shard(const CudaShard::Load& load, std::span<Fixed> increases) {
-    if (tracker_ != nullptr) {
+    if (exact_ != nullptr) {
       throw std::logic_error("commit: the gains of this pool are tracked; reset() first.");
     }
     commit_all(load, increases);
@@ -343,7 +344,7 @@ class CudaBackend final : public Backend {
   Batch batch_;
   bool empty_ = true;
   Wholeness whole_;
-  std::unique_ptr<Tracker> tracker_;  // while tracking
+  std::unique_ptr<ExactGains> exact_;  // while tracking
   CudaShard shard_;
 };
 

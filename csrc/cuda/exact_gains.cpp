@@ -1,4 +1,4 @@
-#include "cuda/tracker.h"
+#include "cuda/exact_gains.h"
 
 #include <algorithm>
 
@@ -24,15 +24,15 @@ std::size_t usable(const Context& context, std::size_t memory) {
 
 }  // namespace
 
-Tracker::Tracker(const Context& context, Products& products, Buffer<std::int32_t>& max,
-                 std::span<Fixed> gains, std::size_t memory, BackendStats& stats,
-                 const std::function<void(double)>& tick)
+ExactGains::ExactGains(const Context& context, Products& products, Buffer<std::int32_t>& max,
+                       std::span<Fixed> gains, std::size_t memory, BackendStats& stats,
+                       const std::function<void(double)>& tick)
     : context_(context),
       products_(products),
       max_(max),
       host_gains_(gains),
       stats_(stats),
-      index_(context, products),
+      lists_(context, products),
       gains_(context.device, context.n),
       complete_(context.device, context.n),
       sims_(context.device, context.n),
@@ -41,17 +41,17 @@ Tracker::Tracker(const Context& context, Products& products, Buffer<std::int32_t
   build(tick);
 }
 
-void Tracker::build(const std::function<void(double)>& tick) {
+void ExactGains::build(const std::function<void(double)>& tick) {
   const Stopwatch watch(stats_.seconds_pass);
-  const double before = index_.products();
+  const double before = lists_.products();
   // A quarter of the memory is for pairs grouped by candidate, later.
-  index_.build(max_.data(), gains_.data(), memory_ / 4 * 3, stats_, tick);
-  stats_.products += index_.products() - before;
+  lists_.build(max_.data(), gains_.data(), memory_ / 4 * 3, stats_, tick);
+  stats_.products += lists_.products() - before;
   dense_products_ = 0.0;
-  partial_ = index_.incomplete().size() > 0;
+  partial_ = lists_.incomplete().size() > 0;
   if (partial_) {
     context_.stream.zero(complete_.data(), context_.n);
-    launch_complete_sums(index_.lists(), max_.data(), context_.n, complete_.data(), context_.stream.get());
+    launch_complete_sums(lists_.view(), max_.data(), context_.n, complete_.data(), context_.stream.get());
   }
   std::fill(evaluated_.begin(), evaluated_.end(), commits_);
   checked_ = commits_;
@@ -59,16 +59,16 @@ void Tracker::build(const std::function<void(double)>& tick) {
   publish();
 }
 
-void Tracker::publish() {
+void ExactGains::publish() {
   static_assert(sizeof(Sum) == sizeof(Fixed));
   context_.stream.download(reinterpret_cast<const Fixed*>(gains_.data()), host_gains_);
 }
 
-TrackedState Tracker::state() {
-  return {index_.lists(), max_.data(), gains_.data(), partial_ ? complete_.data() : nullptr};
+TrackedState ExactGains::state() {
+  return {lists_.view(), max_.data(), gains_.data(), partial_ ? complete_.data() : nullptr};
 }
 
-void Tracker::evaluate(std::span<const Index> candidates, const Batch& batch, std::span<Fixed> out) {
+void ExactGains::evaluate(std::span<const Index> candidates, const Batch& batch, std::span<Fixed> out) {
   if (!partial_) {
     for (std::size_t i = 0; i < candidates.size(); ++i) out[i] = host_gains_[at(candidates[i])];
     return;
@@ -79,7 +79,7 @@ void Tracker::evaluate(std::span<const Index> candidates, const Batch& batch, st
   ids_.grow(context_.device, count);
   sums_.grow(context_.device, count);
   stream.upload(std::span<const std::int32_t>(ids), ids_.data());
-  products_.gains(batch, max_.data(), &index_.incomplete(), sums_.data());
+  products_.gains(batch, max_.data(), &lists_.incomplete(), sums_.data());
   launch_store_gains(ids_.data(), static_cast<std::int32_t>(count), complete_.data(), gains_.data(),
                      sums_.data(), stream.get());
   stream.download(reinterpret_cast<const Fixed*>(sums_.data()), out);
@@ -88,12 +88,12 @@ void Tracker::evaluate(std::span<const Index> candidates, const Batch& batch, st
     evaluated_[at(candidates[i])] = commits_;
   }
   const Index tile = tile_rows(context_.rows.arithmetic());
-  const auto rows = static_cast<double>(index_.incomplete().size());
+  const auto rows = static_cast<double>(lists_.incomplete().size());
   dense_products_ += static_cast<double>(divide_up(count, tile) * tile) * rows;
   stats_.products += static_cast<double>(count) * rows;
 }
 
-Fixed Tracker::commit(Index a, const Batch& batch) {
+Fixed ExactGains::commit(Index a, const Batch& batch) {
   const Stream& stream = context_.stream;
   ++commits_;
   rises_.grow(context_.device, kMostPicks);
@@ -112,10 +112,10 @@ Fixed Tracker::commit(Index a, const Batch& batch) {
   return rise;
 }
 
-void Tracker::after_commit() {
+void ExactGains::after_commit() {
   if (partial_) {
-    index_.find_incomplete(max_.data());
-    if (index_.incomplete().size() == 0) {
+    lists_.find_incomplete(max_.data());
+    if (lists_.incomplete().size() == 0) {
       // Bounds that were not evaluated for a while give way to what is now known exactly.
       context_.stream.copy(complete_.data(), gains_.data(), context_.n);
       partial_ = false;
@@ -134,16 +134,16 @@ void Tracker::after_commit() {
 }
 
 // Groups all pairs by candidate, if all lists are complete and the memory lets them.
-void Tracker::maybe_group() {
+void ExactGains::maybe_group() {
   checked_ = commits_;
   if (partial_ || grouped()) return;
   const Stream& stream = context_.stream;
   const Index n = context_.n;
-  const std::int64_t pairs = index_.listed();
+  const std::int64_t pairs = lists_.listed();
   if (at(pairs) * sizeof(Pair) > memory_ / 4) return;
   const Buffer<std::uint32_t> counts(context_.device, n);
   stream.zero(counts.data(), n);
-  launch_group_counts(index_.lists(), n, counts.data(), stream.get());
+  launch_group_counts(lists_.view(), n, counts.data(), stream.get());
   std::vector<std::uint32_t> host(at(n));
   stream.download(counts.data(), std::span(host));
   const std::vector<std::int64_t> begin = running_sums(host);
@@ -151,12 +151,12 @@ void Tracker::maybe_group() {
   Buffer<std::int64_t> device_begin(context_.device, n + 1);
   stream.upload(std::span<const std::int64_t>(begin), device_begin.data());
   stream.zero(counts.data(), n);
-  launch_group_fill(index_.lists(), n, device_begin.data(), counts.data(), grouped_.data(), stream.get());
+  launch_group_fill(lists_.view(), n, device_begin.data(), counts.data(), grouped_.data(), stream.get());
   stream.wait();
   group_begin_ = std::move(device_begin);  // from now on grouped()
 }
 
-PickArguments Tracker::pick_arguments() {
+PickArguments ExactGains::pick_arguments() {
   closed_.grow(context_.device, context_.n);
   bonus_.grow(context_.device, context_.n);
   partial_best_.grow(context_.device, pick_blocks(context_.n));
@@ -175,7 +175,7 @@ PickArguments Tracker::pick_arguments() {
   return arguments;
 }
 
-Index Tracker::run(const Backend::Picking& picking, std::span<Index> picks, std::span<Fixed> rises) {
+Index ExactGains::run(const Backend::Picking& picking, std::span<Index> picks, std::span<Fixed> rises) {
   if (!grouped() || picks.empty()) return 0;
   const Stopwatch watch(stats_.seconds_sparse);
   const Stream& stream = context_.stream;

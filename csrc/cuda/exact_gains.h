@@ -10,17 +10,17 @@
 #include <span>
 #include <vector>
 
-#include "cuda/alive_index.h"
+#include "cuda/alive_lists.h"
 #include "cuda/products.h"
 #include "engine/backend.h"
 
 namespace qdit::cuda {
 
-class Tracker {
+class ExactGains {
  public:
   // gains: the caller's, kept up to date. memory: bytes of the device for lists, at most what it has.
-  Tracker(const Context& context, Products& products, Buffer<std::int32_t>& max, std::span<Fixed> gains,
-          std::size_t memory, BackendStats& stats, const std::function<void(double)>& tick);
+  ExactGains(const Context& context, Products& products, Buffer<std::int32_t>& max, std::span<Fixed> gains,
+             std::size_t memory, BackendStats& stats, const std::function<void(double)>& tick);
 
   bool tight(Index c) const { return !partial_ || evaluated_[static_cast<std::size_t>(c)] == commits_; }
   bool partial() const { return partial_; }                        // evaluate() needs the batch
@@ -44,7 +44,7 @@ class Tracker {
   Buffer<std::int32_t>& max_;
   std::span<Fixed> host_gains_;
   BackendStats& stats_;
-  AliveIndex index_;
+  AliveLists lists_;
   Buffer<Sum> gains_;
   Buffer<Sum> complete_;  // per candidate: the part of its gain that complete rows make up
   Buffer<Sum> sums_;      // of the candidates of one evaluation

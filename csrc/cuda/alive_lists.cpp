@@ -1,4 +1,4 @@
-#include "cuda/alive_index.h"
+#include "cuda/alive_lists.h"
 
 #include <algorithm>
 #include <numeric>
@@ -15,7 +15,7 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
-AliveIndex::AliveIndex(const Context& context, Products& products)
+AliveLists::AliveLists(const Context& context, Products& products)
     : context_(context),
       products_(products),
       threshold_(context.device, context.n),
@@ -27,9 +27,9 @@ AliveIndex::AliveIndex(const Context& context, Products& products)
   incomplete_.counts.assign(at(context.rows.chunks()), 0);
 }
 
-Lists AliveIndex::lists() const { return {pairs_.data(), begin_.data(), count_.data(), threshold_.data()}; }
+Lists AliveLists::view() const { return {pairs_.data(), begin_.data(), count_.data(), threshold_.data()}; }
 
-void AliveIndex::build(const std::int32_t* max, Sum* gains, std::size_t memory, BackendStats& stats,
+void AliveLists::build(const std::int32_t* max, Sum* gains, std::size_t memory, BackendStats& stats,
                        const std::function<void(double)>& tick) {
   const Stream& stream = context_.stream;
   const auto capacity = static_cast<std::int64_t>(memory / sizeof(Pair));
@@ -51,7 +51,7 @@ void AliveIndex::build(const std::int32_t* max, Sum* gains, std::size_t memory, 
   find_incomplete(max);
 }
 
-void AliveIndex::pass(const std::int32_t* max, Sum* gains, bool fill,
+void AliveLists::pass(const std::int32_t* max, Sum* gains, bool fill,
                       const std::function<void(double)>& tick) {
   const auto fill_in = [&](PassSide& side, Index begin) {
     side.max = max + begin;
@@ -74,7 +74,7 @@ void AliveIndex::pass(const std::int32_t* max, Sum* gains, bool fill,
 }
 
 // Where the list of each row starts: at its maximum, or higher where more pairs are alive than its share.
-void AliveIndex::choose_thresholds(const std::int32_t* max, std::int64_t capacity) {
+void AliveLists::choose_thresholds(const std::int32_t* max, std::int64_t capacity) {
   const Index n = context_.n;
   context_.stream.copy(max, threshold_.data(), n);
   if (n <= kSamples / 2 || capacity / n >= n) return;
@@ -103,7 +103,7 @@ void AliveIndex::choose_thresholds(const std::int32_t* max, std::int64_t capacit
 
 // Gives each list its place; the longest are not kept where the pairs counted do not fit. Returns their
 // number.
-std::int64_t AliveIndex::fit(std::int64_t capacity) {
+std::int64_t AliveLists::fit(std::int64_t capacity) {
   const Stream& stream = context_.stream;
   std::vector<std::uint32_t> counts(at(context_.n));
   stream.download(count_.data(), std::span(counts));
@@ -119,7 +119,7 @@ std::int64_t AliveIndex::fit(std::int64_t capacity) {
   return begin.back();
 }
 
-void AliveIndex::find_incomplete(const std::int32_t* max) {
+void AliveLists::find_incomplete(const std::int32_t* max) {
   const Stream& stream = context_.stream;
   const RowStore& rows = context_.rows;
   for (Index chunk = 0; chunk < rows.chunks(); ++chunk) {
@@ -132,7 +132,7 @@ void AliveIndex::find_incomplete(const std::int32_t* max) {
   }
 }
 
-std::int64_t AliveIndex::listed() {
+std::int64_t AliveLists::listed() {
   const Stream& stream = context_.stream;
   stream.zero(sum_.data(), 1);
   launch_count_sum(count_.data(), context_.n, sum_.data(), stream.get());

@@ -10,9 +10,9 @@
 
 namespace qdit::cuda {
 
-class AliveIndex {
+class AliveLists {
  public:
-  AliveIndex(const Context& context, Products& products);
+  AliveLists(const Context& context, Products& products);
 
   // Finds all gains over these maxima, and lists as many alive pairs as `memory` bytes hold: a row of which
   // more pairs are alive than its share starts its list at a threshold. Two passes: count first, then fill,
@@ -22,7 +22,7 @@ class AliveIndex {
   // The rows whose lists start above their maxima.
   void find_incomplete(const std::int32_t* max);
 
-  Lists lists() const;
+  Lists view() const;
   const Subset& incomplete() const { return incomplete_; }
   std::int64_t listed();  // pairs in all lists just now
   double products() const { return products_made_; }
