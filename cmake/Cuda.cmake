@@ -46,12 +46,12 @@ if(qdit_cuda_found)
   add_library(qdit_cuda MODULE
     $<TARGET_OBJECTS:qdit_cuda_wgmma>
     csrc/cuda/alive_lists.cpp
-    csrc/cuda/candidate_pass.cpp
     csrc/cuda/cuda_backend.cpp
     csrc/cuda/cuda_shard.cpp
     csrc/cuda/device.cpp
     csrc/cuda/exact_gains.cpp
     csrc/cuda/graph_builder.cpp
+    csrc/cuda/graph_pairs.cpp
     csrc/cuda/kernel_choice.cpp
     csrc/cuda/kernels/cover.cu
     csrc/cuda/kernels/graph.cu

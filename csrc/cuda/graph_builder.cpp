@@ -82,7 +82,7 @@ GraphBuilder::Result GraphBuilder::pairs(const Pairs& request, const Tick& tick)
   const Index n = size();
   const CellLayout layout =
       lay_out_cells(request.nearest, request.probes, request.cells, request.largest, request.seed);
-  CandidatePass pass(context_, layout, request.floors);
+  PairPass pass(context_, layout, request.floors);
   std::vector<std::uint32_t> counts(at(n));
   {
     const Buffer<std::uint32_t> found(device_, n);
@@ -109,7 +109,7 @@ GraphBuilder::Result GraphBuilder::pairs(const Pairs& request, const Tick& tick)
 }
 
 // The lists of rows first .. end: stored, sorted, and their best pairs brought to the host.
-void GraphBuilder::round(CandidatePass& pass, Index first, Index end, std::span<const std::uint32_t> counts,
+void GraphBuilder::round(PairPass& pass, Index first, Index end, std::span<const std::uint32_t> counts,
                          NeighborTable& table, const Tick& tick) {
   const std::vector<std::int64_t> begin = running_sums(counts);
   const Index rows = end - first;

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "cuda/candidate_pass.h"
 #include "cuda/device.h"
+#include "cuda/graph_pairs.h"
 #include "cuda/kernel_choice.h"
 #include "cuda/products.h"
 #include "cuda/row_store.h"
@@ -37,7 +37,7 @@ class GraphBuilder final : public GraphBackend {
 
  private:
   std::int64_t capacity(std::int64_t memory) const;
-  void round(CandidatePass& pass, Index first, Index end, std::span<const std::uint32_t> counts,
+  void round(PairPass& pass, Index first, Index end, std::span<const std::uint32_t> counts,
              NeighborTable& table, const Tick& tick);
   void download(Index first, Index end, const Sum* keys, const std::int64_t* list_begin,
                 NeighborTable& table);

@@ -1,4 +1,4 @@
-#include "cuda/candidate_pass.h"
+#include "cuda/graph_pairs.h"
 
 #include <algorithm>
 #include <limits>
@@ -30,8 +30,7 @@ std::int64_t rows_of_a_group(const RowStore& rows) {
 
 }  // namespace
 
-CandidatePass::CandidatePass(const Context& context, const CellLayout& layout,
-                             std::span<const std::int32_t> floors)
+PairPass::PairPass(const Context& context, const CellLayout& layout, std::span<const std::int32_t> floors)
     : context_(context),
       layout_(layout),
       numbers_(on_device(context, std::span<const std::int32_t>(numbers_of(layout)))),
@@ -41,7 +40,7 @@ CandidatePass::CandidatePass(const Context& context, const CellLayout& layout,
       group_rows_(rows_of_a_group(context.rows)),
       pace_(context.device, context.interrupt) {}
 
-void CandidatePass::run(const CandidateLists& lists, const std::function<void(double)>& tick) {
+void PairPass::run(const CandidateLists& lists, const std::function<void(double)>& tick) {
   const std::span<const Piece> pieces = pieces_;
   std::size_t begin = 0;
   while (begin < pieces.size()) {
@@ -61,8 +60,8 @@ void CandidatePass::run(const CandidateLists& lists, const std::function<void(do
   context_.stream.wait();
 }
 
-void CandidatePass::run_group(std::span<const Piece> pieces, const CandidateLists& lists,
-                              const std::function<void(double)>& tick) {
+void PairPass::run_group(std::span<const Piece> pieces, const CandidateLists& lists,
+                         const std::function<void(double)>& tick) {
   const Stream& stream = context_.stream;
   RowStore& store = context_.rows;
   const bool gathered = !store.resident();
@@ -108,7 +107,7 @@ void CandidatePass::run_group(std::span<const Piece> pieces, const CandidateList
 }
 
 // Brings the rows of the pieces together, in the order that compare() counts on.
-void CandidatePass::gather(std::span<const Piece> pieces) {
+void PairPass::gather(std::span<const Piece> pieces) {
   std::vector<Index> rows;
   for (const Piece& piece : pieces) {
     for (std::int64_t i = piece.member_begin; i < piece.member_end; ++i) {

@@ -26,9 +26,9 @@ struct CandidateLists {
   Sum* keys = nullptr;                       // null: only counted
 };
 
-class CandidatePass {
+class PairPass {
  public:
-  CandidatePass(const Context& context, const CellLayout& layout, std::span<const std::int32_t> floors);
+  PairPass(const Context& context, const CellLayout& layout, std::span<const std::int32_t> floors);
 
   // tick: called with the share that is done; may throw. Waits until all is done.
   void run(const CandidateLists& lists, const std::function<void(double)>& tick);
