@@ -50,6 +50,7 @@ if(qdit_cuda_found)
     csrc/cuda/cuda_shard.cpp
     csrc/cuda/device.cpp
     csrc/cuda/exact_gains.cpp
+    csrc/cuda/first_gains.cpp
     csrc/cuda/graph_builder.cpp
     csrc/cuda/graph_pairs.cpp
     csrc/cuda/kernel_choice.cpp
@@ -61,9 +62,8 @@ if(qdit_cuda_found)
     csrc/cuda/kernels/products.cu
     csrc/cuda/kernels/rows.cu
     csrc/cuda/library.cpp
-    csrc/cuda/products.cpp
+    csrc/cuda/product.cpp
     csrc/cuda/row_store.cpp
-    csrc/cuda/row_sums.cpp
     csrc/cuda/uploader.cpp
     csrc/cuda/wgmma_check.cpp)
   set_target_properties(qdit_cuda PROPERTIES PREFIX "" CUDA_VISIBILITY_PRESET hidden)

@@ -15,9 +15,9 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
-AliveLists::AliveLists(const Context& context, Products& products)
+AliveLists::AliveLists(const Context& context, Product& product)
     : context_(context),
-      products_(products),
+      product_(product),
       threshold_(context.device, context.n),
       count_(context.device, context.n),
       begin_(context.device, context.n),
@@ -85,7 +85,7 @@ void AliveLists::choose_thresholds(const std::int32_t* max, std::int64_t capacit
   context_.rows.gather(sample, batch);
   const cudaStream_t stream = context_.stream.get();
   const auto count = static_cast<std::int32_t>(samples);
-  products_.strips(batch, [&](Index begin, Index rows, const std::int32_t* sims, std::int64_t stride) {
+  product_.strips(batch, [&](Index begin, Index rows, const std::int32_t* sims, std::int64_t stride) {
     launch_alive(sims, stride, count, rows, max + begin, count_.data() + begin, stream);
   });
   products_made_ += static_cast<double>(n) * static_cast<double>(samples);
@@ -94,7 +94,7 @@ void AliveLists::choose_thresholds(const std::int32_t* max, std::int64_t capacit
   const std::uint32_t rank = rank_that_fits(alive, static_cast<double>(n) / static_cast<double>(samples),
                                             kSlack * static_cast<double>(capacity));
   if (rank >= *std::max_element(alive.begin(), alive.end())) return;  // all of them fit
-  products_.strips(batch, [&](Index begin, Index rows, const std::int32_t* sims, std::int64_t stride) {
+  product_.strips(batch, [&](Index begin, Index rows, const std::int32_t* sims, std::int64_t stride) {
     launch_thresholds(sims, stride, count, rows, max + begin, rank, threshold_.data() + begin, stream);
   });
   products_made_ += static_cast<double>(n) * static_cast<double>(samples);

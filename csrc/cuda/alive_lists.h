@@ -5,14 +5,14 @@
 #include <functional>
 #include <vector>
 
-#include "cuda/products.h"
+#include "cuda/product.h"
 #include "engine/backend.h"
 
 namespace qdit::cuda {
 
 class AliveLists {
  public:
-  AliveLists(const Context& context, Products& products);
+  AliveLists(const Context& context, Product& product);
 
   // Finds all gains over these maxima, and lists as many alive pairs as `memory` bytes hold: a row of which
   // more pairs are alive than its share starts its list at a threshold. Two passes: count first, then fill,
@@ -33,7 +33,7 @@ class AliveLists {
   void pass(const std::int32_t* max, Sum* gains, bool fill, const std::function<void(double)>& tick);
 
   const Context& context_;
-  Products& products_;
+  Product& product_;
   Buffer<std::int32_t> threshold_;
   Buffer<std::uint32_t> count_;
   Buffer<std::int64_t> begin_;

@@ -9,10 +9,10 @@
 #include "cuda/cuda_shard.h"
 #include "cuda/device.h"
 #include "cuda/exact_gains.h"
+#include "cuda/first_gains.h"
 #include "cuda/kernel_choice.h"
-#include "cuda/products.h"
+#include "cuda/product.h"
 #include "cuda/row_store.h"
-#include "cuda/row_sums.h"
 #include "engine/indices.h"
 #include "engine/wholeness.h"
 
@@ -36,10 +36,10 @@ class CudaBackend final : public Backend {
         n_(options_.rows.n),
         rows_(check()),
         context_{device_, stream_, *rows_, options_.interrupt, n_},
-        products_(context_),
+        product_(context_),
         max_(device_, n_),
         sum_(device_, 1),
-        shard_({context_, products_, max_, stats_},
+        shard_({context_, product_, max_, stats_},
                {[this](const CudaShard::Load& load, std::span<Fixed> increases) {
                   commit_shard(load, increases);
                 },
@@ -130,11 +130,10 @@ class CudaBackend final : public Backend {
     if (empty_) throw std::logic_error("track: nothing is chosen yet.");
     const auto evaluations = stats_.evaluations;
     exact_.reset();
-    exact_ =
-        std::make_unique<ExactGains>(context_, products_, max_, gains, memory, stats_, [&](double share) {
-          stats_.evaluations = evaluations + static_cast<std::int64_t>(share * static_cast<double>(n_));
-          tick(share);
-        });
+    exact_ = std::make_unique<ExactGains>(context_, product_, max_, gains, memory, stats_, [&](double share) {
+      stats_.evaluations = evaluations + static_cast<std::int64_t>(share * static_cast<double>(n_));
+      tick(share);
+    });
     stats_.evaluations = evaluations + n_;
     stats_.rows_read += n_;
     return true;
@@ -243,7 +242,7 @@ class CudaBackend final : public Backend {
       sum_rows();
       launch_first_gains(batch_.operand, row_sum_.data(), out_.data(), stream_.get());
     } else {
-      products_.gains(batch_, max_.data(), nullptr, out_.data());
+      product_.gains(batch_, max_.data(), nullptr, out_.data());
       count_products(candidates.size());
     }
     stream_.download(reinterpret_cast<const Fixed*>(out_.data()), out);
@@ -298,7 +297,7 @@ class CudaBackend final : public Backend {
     sims_.grow(device_, n_ * count);
     out_.grow(device_, count);
     stream_.zero(out_.data(), count);
-    products_.similarities(batch, sims_.data(), n_);
+    product_.similarities(batch, sims_.data(), n_);
     launch_cover(sims_.data(), n_, count, n_, max_.data(), empty_, out_.data(), stream_.get());
     stream_.download(reinterpret_cast<const Fixed*>(out_.data()), increases);
     empty_ = false;
@@ -335,7 +334,7 @@ class CudaBackend final : public Backend {
   Choice choice_;
   std::unique_ptr<RowStore> rows_;
   Context context_;
-  Products products_;
+  Product product_;
   Buffer<std::int32_t> max_;  // running maximum
   Buffer<Sum> sum_;
   Buffer<Sum> out_;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "cuda/row_sums.h"
+#include "cuda/first_gains.h"
 
 namespace qdit::cuda {
 namespace {
@@ -23,7 +23,7 @@ void CudaShard::gains(const RowView& candidates, std::span<Fixed> out) {
     const Index count = std::min(kGains, candidates.n - first);
     parts_.context.rows.load_candidates(candidates, first, count, batch_);
     out_.grow(parts_.context.device, count);
-    parts_.products.gains(batch_, parts_.max.data(), nullptr, out_.data());
+    parts_.product.gains(batch_, parts_.max.data(), nullptr, out_.data());
     parts_.context.stream.download(
         reinterpret_cast<const Fixed*>(out_.data()),
         out.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)));

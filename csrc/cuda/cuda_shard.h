@@ -4,7 +4,7 @@
 #include <functional>
 #include <span>
 
-#include "cuda/products.h"
+#include "cuda/product.h"
 #include "engine/backend.h"
 #include "engine/shard.h"
 
@@ -15,7 +15,7 @@ class CudaShard final : public Shard {
   // Of the backend, which outlives this.
   struct Parts {
     const Context& context;
-    Products& products;
+    Product& product;
     const Buffer<std::int32_t>& max;
     BackendStats& stats;
   };

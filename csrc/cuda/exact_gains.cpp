@@ -24,15 +24,15 @@ std::size_t usable(const Context& context, std::size_t memory) {
 
 }  // namespace
 
-ExactGains::ExactGains(const Context& context, Products& products, Buffer<std::int32_t>& max,
+ExactGains::ExactGains(const Context& context, Product& product, Buffer<std::int32_t>& max,
                        std::span<Fixed> gains, std::size_t memory, BackendStats& stats,
                        const std::function<void(double)>& tick)
     : context_(context),
-      products_(products),
+      product_(product),
       max_(max),
       host_gains_(gains),
       stats_(stats),
-      lists_(context, products),
+      lists_(context, product),
       gains_(context.device, context.n),
       complete_(context.device, context.n),
       sims_(context.device, context.n),
@@ -79,7 +79,7 @@ void ExactGains::evaluate(std::span<const Index> candidates, const Batch& batch,
   ids_.grow(context_.device, count);
   sums_.grow(context_.device, count);
   stream.upload(std::span<const std::int32_t>(ids), ids_.data());
-  products_.gains(batch, max_.data(), &lists_.incomplete(), sums_.data());
+  product_.gains(batch, max_.data(), &lists_.incomplete(), sums_.data());
   launch_store_gains(ids_.data(), static_cast<std::int32_t>(count), complete_.data(), gains_.data(),
                      sums_.data(), stream.get());
   stream.download(reinterpret_cast<const Fixed*>(sums_.data()), out);
@@ -101,7 +101,7 @@ Fixed ExactGains::commit(Index a, const Batch& batch) {
   if (grouped()) {
     launch_pick_of(pick_arguments(), a, 0, stream.get());
   } else {
-    products_.similarities(batch, sims_.data(), context_.n);
+    product_.similarities(batch, sims_.data(), context_.n);
     launch_commit(state(), sims_.data(), context_.n, rises_.data(), stream.get());
     dense_products_ += kCommitProducts * static_cast<double>(context_.n);
     stats_.products += static_cast<double>(context_.n);

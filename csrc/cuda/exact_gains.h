@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "cuda/alive_lists.h"
-#include "cuda/products.h"
+#include "cuda/product.h"
 #include "engine/backend.h"
 
 namespace qdit::cuda {
@@ -19,7 +19,7 @@ namespace qdit::cuda {
 class ExactGains {
  public:
   // gains: the caller's, kept up to date. memory: bytes of the device for lists, at most what it has.
-  ExactGains(const Context& context, Products& products, Buffer<std::int32_t>& max, std::span<Fixed> gains,
+  ExactGains(const Context& context, Product& product, Buffer<std::int32_t>& max, std::span<Fixed> gains,
              std::size_t memory, BackendStats& stats, const std::function<void(double)>& tick);
 
   bool tight(Index c) const { return !partial_ || evaluated_[static_cast<std::size_t>(c)] == commits_; }
@@ -40,7 +40,7 @@ class ExactGains {
   void publish();
 
   const Context& context_;
-  Products& products_;
+  Product& product_;
   Buffer<std::int32_t>& max_;
   std::span<Fixed> host_gains_;
   BackendStats& stats_;

@@ -40,7 +40,7 @@ GraphBuilder::GraphBuilder(PoolOptions options)
       choice_(choose_arithmetic(device_, options_)),
       rows_(std::make_unique<RowStore>(device_, stream_, options_, choice_.how, options_.interrupt)),
       context_{device_, stream_, *rows_, options_.interrupt, options_.rows.n},
-      products_(context_) {}
+      product_(context_) {}
 
 GraphBuilder::~GraphBuilder() {
   if (!device_.in_own_process()) return;
@@ -66,7 +66,7 @@ void GraphBuilder::nearest(const RowView& centroids, Index count, std::span<std:
     stream_.download(found.data(), ids.subspan(at(begin * count), at(rows * count)));
     tick(static_cast<double>(begin + rows) / static_cast<double>(n));
   };
-  products_.strips(batch, use, factors.data());
+  product_.strips(batch, use, factors.data());
 }
 
 // Pairs that lists may have at a time: no more than asked for, and than the device has beside the rest.

@@ -11,7 +11,7 @@
 #include "cuda/device.h"
 #include "cuda/graph_pairs.h"
 #include "cuda/kernel_choice.h"
-#include "cuda/products.h"
+#include "cuda/product.h"
 #include "cuda/row_store.h"
 #include "engine/graph_backend.h"
 #include "engine/pool_options.h"
@@ -49,7 +49,7 @@ class GraphBuilder final : public GraphBackend {
   Choice choice_;
   std::unique_ptr<RowStore> rows_;
   Context context_;
-  Products products_;
+  Product product_;
 };
 
 std::unique_ptr<GraphBackend> make_graph_builder(PoolOptions options);

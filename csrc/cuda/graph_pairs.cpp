@@ -6,7 +6,7 @@
 namespace qdit::cuda {
 namespace {
 
-// Some ten milliseconds on a large card, as in products.cpp.
+// Some ten milliseconds on a large card, as in product.cpp.
 constexpr std::int64_t kTilesPerLaunch = 1 << 17;
 
 template <class T>

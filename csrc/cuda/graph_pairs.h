@@ -12,7 +12,7 @@
 
 #include "cuda/comparisons_on_host.h"
 #include "cuda/kernels/graph_kernels.h"
-#include "cuda/products.h"
+#include "cuda/product.h"
 #include "engine/graph_cells.h"
 
 namespace qdit::cuda {

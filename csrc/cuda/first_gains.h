@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "cuda/products.h"
+#include "cuda/product.h"
 
 namespace qdit::cuda {
 

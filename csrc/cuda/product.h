@@ -29,9 +29,9 @@ struct Subset {
   Index size() const;
 };
 
-class Products {
+class Product {
  public:
-  explicit Products(const Context& context) : context_(context) {}
+  explicit Product(const Context& context) : context_(context) {}
 
   // out[i] = sum over all rows, or those of `subset`, of max(0, s(c_i, v) - max[v]); on the device.
   void gains(const Batch& batch, const std::int32_t* max, const Subset* subset, Sum* out);

@@ -1,4 +1,4 @@
-#include "cuda/row_sums.h"
+#include "cuda/first_gains.h"
 
 #include <algorithm>
 #include <vector>

@@ -1,4 +1,4 @@
-#include "cuda/products.h"
+#include "cuda/product.h"
 
 #include <algorithm>
 #include <numeric>
@@ -24,7 +24,7 @@ Operand part_of(const Operand& rows, Index first, Index count) {
 
 Index Subset::size() const { return std::accumulate(counts.begin(), counts.end(), Index{0}); }
 
-void Products::gains(const Batch& batch, const std::int32_t* max, const Subset* subset, Sum* out) {
+void Product::gains(const Batch& batch, const std::int32_t* max, const Subset* subset, Sum* out) {
   const Stream& stream = context_.stream;
   RowStore& store = context_.rows;
   stream.zero(out, batch.operand.count);
@@ -42,7 +42,7 @@ void Products::gains(const Batch& batch, const std::int32_t* max, const Subset* 
   }
 }
 
-void Products::similarities(const Batch& batch, std::int32_t* sims, std::int64_t stride) {
+void Product::similarities(const Batch& batch, std::int32_t* sims, std::int64_t stride) {
   RowStore& store = context_.rows;
   for (Index chunk = 0; chunk < store.chunks(); ++chunk) {
     context_.interrupt.poll();
@@ -53,7 +53,7 @@ void Products::similarities(const Batch& batch, std::int32_t* sims, std::int64_t
   }
 }
 
-void Products::strips(const Batch& batch, const Strip& use, const float* factors) {
+void Product::strips(const Batch& batch, const Strip& use, const float* factors) {
   RowStore& store = context_.rows;
   const std::int64_t count = std::max<std::int64_t>(batch.operand.count, 1);
   const Index most = std::clamp<Index>(kStripItems / count, 1, context_.n);
