@@ -62,8 +62,8 @@ if(qdit_cuda_found)
     csrc/cuda/kernels/products.cu
     csrc/cuda/kernels/rows.cu
     csrc/cuda/library.cpp
+    csrc/cuda/pool.cpp
     csrc/cuda/product.cpp
-    csrc/cuda/row_store.cpp
     csrc/cuda/uploader.cpp
     csrc/cuda/wgmma_check.cpp)
   set_target_properties(qdit_cuda PROPERTIES PREFIX "" CUDA_VISIBILITY_PRESET hidden)

@@ -24,7 +24,7 @@ AliveLists::AliveLists(const Context& context, Product& product)
       sum_(context.device, 1),
       found_(context.device, 1) {
   incomplete_.ids = Buffer<std::int32_t>(context.device, context.n);
-  incomplete_.counts.assign(at(context.rows.chunks()), 0);
+  incomplete_.counts.assign(at(context.pool.chunks()), 0);
 }
 
 Lists AliveLists::view() const { return {pairs_.data(), begin_.data(), count_.data(), threshold_.data()}; }
@@ -60,7 +60,7 @@ void AliveLists::pass(const std::int32_t* max, Sum* gains, bool fill,
     side.counts = count_.data() + begin;
     side.list_begin = begin_.data() + begin;
   };
-  const Arithmetic& how = context_.rows.arithmetic();
+  const Arithmetic& how = context_.pool.arithmetic();
   const auto launch = [&](const PassArguments& arguments, std::int64_t first, std::int64_t count) {
     if (fill) {
       launch_fill(how, arguments, pairs_.data(), first, count, context_.stream.get());
@@ -82,7 +82,7 @@ void AliveLists::choose_thresholds(const std::int32_t* max, std::int64_t capacit
   std::vector<Index> sample(at(samples));
   for (Index i = 0; i < samples; ++i) sample[at(i)] = i * n / samples;
   Batch batch;
-  context_.rows.gather(sample, batch);
+  context_.pool.gather(sample, batch);
   const cudaStream_t stream = context_.stream.get();
   const auto count = static_cast<std::int32_t>(samples);
   product_.strips(batch, [&](Index begin, Index rows, const std::int32_t* sims, std::int64_t stride) {
@@ -121,11 +121,11 @@ std::int64_t AliveLists::fit(std::int64_t capacity) {
 
 void AliveLists::find_incomplete(const std::int32_t* max) {
   const Stream& stream = context_.stream;
-  const RowStore& rows = context_.rows;
-  for (Index chunk = 0; chunk < rows.chunks(); ++chunk) {
+  const Pool& pool = context_.pool;
+  for (Index chunk = 0; chunk < pool.chunks(); ++chunk) {
     stream.zero(found_.data(), 1);
-    launch_incomplete(threshold_.data(), max, rows.begin(chunk), rows.end(chunk),
-                      incomplete_.ids.data() + rows.begin(chunk), found_.data(), stream.get());
+    launch_incomplete(threshold_.data(), max, pool.begin(chunk), pool.end(chunk),
+                      incomplete_.ids.data() + pool.begin(chunk), found_.data(), stream.get());
     std::uint32_t count = 0;
     stream.download(found_.data(), std::span(&count, 1));
     incomplete_.counts[at(chunk)] = static_cast<std::int32_t>(count);

@@ -11,8 +11,8 @@
 #include "cuda/exact_gains.h"
 #include "cuda/first_gains.h"
 #include "cuda/kernel_choice.h"
+#include "cuda/pool.h"
 #include "cuda/product.h"
-#include "cuda/row_store.h"
 #include "engine/indices.h"
 #include "engine/wholeness.h"
 
@@ -34,8 +34,8 @@ class CudaBackend final : public Backend {
         device_(options_.device),
         stream_(device_),
         n_(options_.rows.n),
-        rows_(check()),
-        context_{device_, stream_, *rows_, options_.interrupt, n_},
+        pool_(check()),
+        context_{device_, stream_, *pool_, options_.interrupt, n_},
         product_(context_),
         max_(device_, n_),
         sum_(device_, 1),
@@ -60,9 +60,9 @@ class CudaBackend final : public Backend {
   std::string name() const override { return "cuda"; }
   std::string device() const override { return choice_.text; }
   Index size() const override { return n_; }
-  double scale() const override { return rows_->scale(); }
-  double range() const override { return rows_->range(); }
-  std::span<const Index> ignored() const override { return rows_->ignored(); }
+  double scale() const override { return pool_->scale(); }
+  double range() const override { return pool_->range(); }
+  std::span<const Index> ignored() const override { return pool_->ignored(); }
   bool empty() const override { return empty_; }
   Shard* shard() override { return &shard_; }
   BackendStats stats() const override {
@@ -87,8 +87,8 @@ class CudaBackend final : public Backend {
       std::vector<Fixed> increases(ids.size());
       commit_products(ids, increases, of_pool);
     };
-    cover(without(outside, rows_->outside_ignored()), false);
-    cover(without(given, rows_->ignored()), true);
+    cover(without(outside, pool_->outside_ignored()), false);
+    cover(without(given, pool_->ignored()), true);
   }
 
   void gains(std::span<const Index> candidates, std::span<Fixed> out) override {
@@ -116,7 +116,7 @@ class CudaBackend final : public Backend {
     } else {
       whole_.begin();
       for (std::size_t i = 0; i < candidates.size(); ++i) {
-        if (!exact_->grouped()) rows_->gather(candidates.subspan(i, 1), batch_);
+        if (!exact_->grouped()) pool_->gather(candidates.subspan(i, 1), batch_);
         increases[i] = exact_->commit(candidates[i], batch_);
       }
       whole_.end();
@@ -161,7 +161,7 @@ class CudaBackend final : public Backend {
     Batch others;
     for (std::size_t left = 0; left < rows.size(); left += kRows) {
       const auto part = rows.subspan(left, std::min(kRows, rows.size() - left));
-      rows_->gather(part, others);
+      pool_->gather(part, others);
       const std::size_t most =
           std::min(candidates.size(), std::max<std::size_t>(1, at(kSimItems) / part.size()));
       for (std::size_t begin = 0; begin < candidates.size(); begin += most) {
@@ -177,13 +177,13 @@ class CudaBackend final : public Backend {
     const Buffer<Sum> best(device_, n_);
     stream_.zero(best.data(), n_);
     for (Index first = 0; first < centroids.n; first += kCentroids) {
-      rows_->load(centroids, first, std::min(kCentroids, centroids.n - first), batch_);
-      for (Index chunk = 0; chunk < rows_->chunks(); ++chunk) {
+      pool_->load(centroids, first, std::min(kCentroids, centroids.n - first), batch_);
+      for (Index chunk = 0; chunk < pool_->chunks(); ++chunk) {
         options_.interrupt.poll();
-        launch_nearest(rows_->arithmetic(), rows_->chunk(chunk), batch_.operand,
-                       static_cast<std::uint32_t>(first), best.data() + rows_->begin(chunk), stream_.get());
-        rows_->started();
-        rows_->prefetch(chunk + 1);
+        launch_nearest(pool_->arithmetic(), pool_->chunk(chunk), batch_.operand,
+                       static_cast<std::uint32_t>(first), best.data() + pool_->begin(chunk), stream_.get());
+        pool_->started();
+        pool_->prefetch(chunk + 1);
       }
     }
     std::vector<Sum> keys(at(n_));
@@ -215,28 +215,28 @@ class CudaBackend final : public Backend {
   }
 
  private:
-  std::unique_ptr<RowStore> check() {
+  std::unique_ptr<Pool> check() {
     const Stopwatch watch(stats_.seconds_check);
     choice_ = choose_arithmetic(device_, options_);
-    return std::make_unique<RowStore>(device_, stream_, options_, choice_.how, options_.interrupt);
+    return std::make_unique<Pool>(device_, stream_, options_, choice_.how, options_.interrupt);
   }
 
   void restart() {
     exact_.reset();
     empty_ = !options_.floor.has_value();
     whole_.end();
-    launch_set(max_.data(), n_, rows_->floor(), stream_.get());
+    launch_set(max_.data(), n_, pool_->floor(), stream_.get());
     stream_.wait();
   }
 
   void gains_of_batch(std::span<const Index> candidates, std::span<Fixed> out) {
     if (exact_ != nullptr) {
-      if (exact_->partial()) rows_->gather(candidates, batch_);
+      if (exact_->partial()) pool_->gather(candidates, batch_);
       exact_->evaluate(candidates, batch_, out);
       return;
     }
     const auto count = static_cast<Index>(candidates.size());
-    rows_->gather(candidates, batch_);
+    pool_->gather(candidates, batch_);
     out_.grow(device_, count);
     if (empty_) {
       sum_rows();
@@ -263,9 +263,9 @@ class CudaBackend final : public Backend {
         [&](Index first, Index count) -> const Batch& {
           const auto part = ids.subspan(at(first), at(count));
           if (of_pool) {
-            rows_->gather(part, batch_);
+            pool_->gather(part, batch_);
           } else {
-            rows_->gather_outside(part, batch_);
+            pool_->gather_outside(part, batch_);
           }
           return batch_;
         },
@@ -307,10 +307,10 @@ class CudaBackend final : public Backend {
   void similarities_of(std::span<const Index> candidates, std::span<const Index> rows, const Batch& others,
                        std::span<Fixed> out, std::size_t first, std::size_t stride) {
     options_.interrupt.poll();
-    rows_->gather(candidates, batch_);
+    pool_->gather(candidates, batch_);
     const std::size_t items = candidates.size() * rows.size();
     sims_.grow(device_, static_cast<Index>(items));
-    launch_similarities(rows_->arithmetic(), batch_.operand, others.operand, sims_.data(),
+    launch_similarities(pool_->arithmetic(), batch_.operand, others.operand, sims_.data(),
                         static_cast<Index>(rows.size()), stream_.get());
     std::vector<std::int32_t> sims(items);
     stream_.download(sims_.data(), std::span(sims));
@@ -332,7 +332,7 @@ class CudaBackend final : public Backend {
   Stream stream_;
   Index n_;
   Choice choice_;
-  std::unique_ptr<RowStore> rows_;
+  std::unique_ptr<Pool> pool_;
   Context context_;
   Product product_;
   Buffer<std::int32_t> max_;  // running maximum

@@ -21,7 +21,7 @@ void CudaShard::gains(const RowView& candidates, std::span<Fixed> out) {
   const Stopwatch watch(parts_.stats.seconds_gains);
   for (Index first = 0; first < candidates.n; first += kGains) {
     const Index count = std::min(kGains, candidates.n - first);
-    parts_.context.rows.load_candidates(candidates, first, count, batch_);
+    parts_.context.pool.load_candidates(candidates, first, count, batch_);
     out_.grow(parts_.context.device, count);
     parts_.product.gains(batch_, parts_.max.data(), nullptr, out_.data());
     parts_.context.stream.download(
@@ -39,7 +39,7 @@ void CudaShard::commit(const RowView& candidates, std::span<Fixed> increases) {
   const Stopwatch watch(parts_.stats.seconds_commit);
   calls_.commit(
       [&](Index first, Index count) -> const Batch& {
-        parts_.context.rows.load_candidates(candidates, first, count, batch_);
+        parts_.context.pool.load_candidates(candidates, first, count, batch_);
         return batch_;
       },
       increases);
@@ -54,15 +54,15 @@ void CudaShard::sum_rows(Index first, std::span<double> total, std::span<double>
 
 void CudaShard::first_gains(std::span<const double> total, std::span<Fixed> out) {
   const KeepDevice before = parts_.context.device.enter();
-  RowStore& store = parts_.context.rows;
+  Pool& pool = parts_.context.pool;
   const Buffer<double> sum = row_sum_on_device(parts_.context, total);
   out_.grow(parts_.context.device, parts_.context.n);
-  for (Index chunk = 0; chunk < store.chunks(); ++chunk) {
+  for (Index chunk = 0; chunk < pool.chunks(); ++chunk) {
     parts_.context.interrupt.poll();
-    launch_first_gains(store.chunk(chunk), sum.data(), out_.data() + store.begin(chunk),
+    launch_first_gains(pool.chunk(chunk), sum.data(), out_.data() + pool.begin(chunk),
                        parts_.context.stream.get());
-    store.started();
-    store.prefetch(chunk + 1);
+    pool.started();
+    pool.prefetch(chunk + 1);
   }
   parts_.context.stream.download(reinterpret_cast<const Fixed*>(out_.data()), out);
 }

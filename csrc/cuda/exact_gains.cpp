@@ -87,7 +87,7 @@ void ExactGains::evaluate(std::span<const Index> candidates, const Batch& batch,
     host_gains_[at(candidates[i])] = out[i];
     evaluated_[at(candidates[i])] = commits_;
   }
-  const Index tile = tile_rows(context_.rows.arithmetic());
+  const Index tile = tile_rows(context_.pool.arithmetic());
   const auto rows = static_cast<double>(lists_.incomplete().size());
   dense_products_ += static_cast<double>(divide_up(count, tile) * tile) * rows;
   stats_.products += static_cast<double>(count) * rows;

@@ -6,20 +6,20 @@
 namespace qdit::cuda {
 
 void add_row_sum(const Context& context, Index first, std::span<double> total, std::span<double> open) {
-  RowStore& store = context.rows;
+  Pool& pool = context.pool;
   const std::size_t d = total.size();
-  for (Index chunk = 0; chunk < store.chunks(); ++chunk) {
+  for (Index chunk = 0; chunk < pool.chunks(); ++chunk) {
     context.interrupt.poll();
-    const Operand rows = store.chunk(chunk);
+    const Operand rows = pool.chunk(chunk);
     const auto depth = static_cast<std::size_t>(rows.depth);
-    const Index before = (first + store.begin(chunk)) % kSumRows;
+    const Index before = (first + pool.begin(chunk)) % kSumRows;
     const Index blocks = divide_up(before + rows.count, kSumRows);
     std::vector<double> partial(static_cast<std::size_t>(blocks) * depth, 0.0);
     std::copy(open.begin(), open.end(), partial.begin());
     const Buffer<double> sums(context.device, blocks * rows.depth);
     context.stream.upload(std::span<const double>(partial).first(depth), sums.data());
     launch_row_sums(rows, before, sums.data(), context.stream.get());
-    store.started();
+    pool.started();
     context.stream.download(sums.data(), std::span(partial));
     const Index whole = (before + rows.count) / kSumRows;
     for (Index block = 0; block < whole; ++block) {

@@ -38,8 +38,8 @@ GraphBuilder::GraphBuilder(PoolOptions options)
       device_(options_.device),
       stream_(device_),
       choice_(choose_arithmetic(device_, options_)),
-      rows_(std::make_unique<RowStore>(device_, stream_, options_, choice_.how, options_.interrupt)),
-      context_{device_, stream_, *rows_, options_.interrupt, options_.rows.n},
+      pool_(std::make_unique<Pool>(device_, stream_, options_, choice_.how, options_.interrupt)),
+      context_{device_, stream_, *pool_, options_.interrupt, options_.rows.n},
       product_(context_) {}
 
 GraphBuilder::~GraphBuilder() {
@@ -54,9 +54,9 @@ void GraphBuilder::nearest(const RowView& centroids, Index count, std::span<std:
   const Index n = size();
   const auto width = static_cast<std::int32_t>(count);
   Batch batch;
-  rows_->load_directions(centroids, 0, centroids.n, batch);
+  pool_->load_directions(centroids, 0, centroids.n, batch);
   const Buffer<float> factors(device_, n);
-  stream_.upload(rows_->cosine_factors(), factors.data());
+  stream_.upload(pool_->cosine_factors(), factors.data());
   Buffer<Sum> keys;
   Buffer<std::int32_t> found;
   const auto use = [&](Index begin, Index rows, const std::int32_t* sims, std::int64_t stride) {

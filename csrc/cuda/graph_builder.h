@@ -11,8 +11,8 @@
 #include "cuda/device.h"
 #include "cuda/graph_pairs.h"
 #include "cuda/kernel_choice.h"
+#include "cuda/pool.h"
 #include "cuda/product.h"
-#include "cuda/row_store.h"
 #include "engine/graph_backend.h"
 #include "engine/pool_options.h"
 
@@ -29,7 +29,7 @@ class GraphBuilder final : public GraphBackend {
 
   Index size() const override { return options_.rows.n; }
   Index depth() const override { return options_.rows.d; }
-  double scale() const override { return rows_->scale(); }
+  double scale() const override { return pool_->scale(); }
   std::string device() const override { return choice_.text; }
   std::int64_t peak_bytes() const override { return static_cast<std::int64_t>(device_.peak()); }
   void nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids, const Tick& tick) override;
@@ -47,7 +47,7 @@ class GraphBuilder final : public GraphBackend {
   Device device_;
   Stream stream_;
   Choice choice_;
-  std::unique_ptr<RowStore> rows_;
+  std::unique_ptr<Pool> pool_;
   Context context_;
   Product product_;
 };

@@ -24,8 +24,8 @@ std::vector<std::int32_t> numbers_of(const CellLayout& layout) {
 }
 
 // A gathered group is no larger than a part of the pool; one that lies there is gone through at once.
-std::int64_t rows_of_a_group(const RowStore& rows) {
-  return rows.resident() ? std::numeric_limits<std::int32_t>::max() : rows.end(0) - rows.begin(0);
+std::int64_t rows_of_a_group(const Pool& pool) {
+  return pool.resident() ? std::numeric_limits<std::int32_t>::max() : pool.end(0) - pool.begin(0);
 }
 
 }  // namespace
@@ -36,8 +36,8 @@ PairPass::PairPass(const Context& context, const CellLayout& layout, std::span<c
       numbers_(on_device(context, std::span<const std::int32_t>(numbers_of(layout)))),
       floors_(on_device(context, floors)),
       seen_(on_device(context, std::span<const std::int32_t>(layout.seen))),
-      pieces_(pieces_of(layout, std::max<std::int64_t>(1, rows_of_a_group(context.rows) / 2))),
-      group_rows_(rows_of_a_group(context.rows)),
+      pieces_(pieces_of(layout, std::max<std::int64_t>(1, rows_of_a_group(context.pool) / 2))),
+      group_rows_(rows_of_a_group(context.pool)),
       pace_(context.device, context.interrupt) {}
 
 void PairPass::run(const CandidateLists& lists, const std::function<void(double)>& tick) {
@@ -46,7 +46,7 @@ void PairPass::run(const CandidateLists& lists, const std::function<void(double)
   while (begin < pieces.size()) {
     std::size_t end = begin;
     std::int64_t rows = 0;
-    const bool all = context_.rows.resident();
+    const bool all = context_.pool.resident();
     while (end < pieces.size() && (all || end == begin || rows + pieces[end].rows() <= group_rows_)) {
       rows += pieces[end++].rows();
     }
@@ -63,8 +63,8 @@ void PairPass::run(const CandidateLists& lists, const std::function<void(double)
 void PairPass::run_group(std::span<const Piece> pieces, const CandidateLists& lists,
                          const std::function<void(double)>& tick) {
   const Stream& stream = context_.stream;
-  RowStore& store = context_.rows;
-  const bool gathered = !store.resident();
+  Pool& pool = context_.pool;
+  const bool gathered = !pool.resident();
   std::vector<Comparison> comparisons;
   std::vector<Piece> needed;
   std::int64_t place = 0;
@@ -78,12 +78,12 @@ void PairPass::run_group(std::span<const Piece> pieces, const CandidateLists& li
   }
   if (comparisons.empty()) return;
   const std::int64_t tiles =
-      number_tiles(comparisons, static_cast<std::int32_t>(tile_rows(store.arithmetic())));
+      number_tiles(comparisons, static_cast<std::int32_t>(tile_rows(pool.arithmetic())));
   comparisons_.grow(context_.device, static_cast<std::int64_t>(comparisons.size()));
   stream.upload(std::span<const Comparison>(comparisons), comparisons_.data());
   if (gathered) gather(needed);
   CandidateArguments arguments;
-  arguments.pool = gathered ? batch_.operand : store.chunk(0);
+  arguments.pool = gathered ? batch_.operand : pool.chunk(0);
   arguments.gathered = gathered;
   arguments.comparisons = comparisons_.data();
   arguments.count = static_cast<std::int64_t>(comparisons.size());
@@ -97,7 +97,7 @@ void PairPass::run_group(std::span<const Piece> pieces, const CandidateLists& li
   arguments.keys = lists.keys;
   for (std::int64_t first = 0; first < tiles; first += kTilesPerLaunch) {
     const std::int64_t count = std::min(kTilesPerLaunch, tiles - first);
-    launch_candidates(store.arithmetic(), arguments, first, count, stream.get());
+    launch_candidates(pool.arithmetic(), arguments, first, count, stream.get());
     pace_.launched(stream.get());
     tick(static_cast<double>(first + count) / static_cast<double>(tiles));
   }
@@ -117,7 +117,7 @@ void PairPass::gather(std::span<const Piece> pieces) {
       rows.push_back(static_cast<Index>(layout_.probers[static_cast<std::size_t>(i)]));
     }
   }
-  context_.rows.gather(rows, batch_);
+  context_.pool.gather(rows, batch_);
 }
 
 }  // namespace qdit::cuda

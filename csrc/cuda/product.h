@@ -8,7 +8,7 @@
 
 #include "cuda/device.h"
 #include "cuda/kernels/kernels.h"
-#include "cuda/row_store.h"
+#include "cuda/pool.h"
 #include "engine/interrupt.h"
 
 namespace qdit::cuda {
@@ -17,7 +17,7 @@ namespace qdit::cuda {
 struct Context {
   Device& device;
   const Stream& stream;
-  RowStore& rows;
+  Pool& pool;
   Interrupt& interrupt;
   Index n;
 };

@@ -1,4 +1,4 @@
-#include "cuda/row_store.h"
+#include "cuda/pool.h"
 
 #include <cmath>
 #include <stdexcept>
@@ -29,8 +29,8 @@ std::size_t upload_bytes(const PoolOptions& options) {
 
 }  // namespace
 
-RowStore::RowStore(Device& device, const Stream& stream, const PoolOptions& options, const Arithmetic& how,
-                   Interrupt& interrupt)
+Pool::Pool(Device& device, const Stream& stream, const PoolOptions& options, const Arithmetic& how,
+           Interrupt& interrupt)
     : device_(device),
       stream_(stream),
       copies_(device),
@@ -74,7 +74,7 @@ RowStore::RowStore(Device& device, const Stream& stream, const PoolOptions& opti
 }
 
 // One chunk if all rows fit beside what the work on them needs; else as many rows a chunk as kSlots allow.
-void RowStore::choose_chunks(Index wanted) {
+void Pool::choose_chunks(Index wanted) {
   const std::size_t row = at(stride_) * sizeof(std::uint16_t) * at(planes(arithmetic_.precision));
   const std::size_t free = device_.free_bytes();
   const std::size_t work = std::min(kWorkBytes, free / 4) + kRowWork * at(n_);
@@ -102,8 +102,8 @@ void RowStore::choose_chunks(Index wanted) {
 }
 
 // Rows that are kept are stored; the others pass by. Bad rows of the device are fetched for the message.
-std::vector<RowFacts> RowStore::check(const RowView& rows, bool on_device, std::vector<Index>& ignored,
-                                      const RowTarget& keep) {
+std::vector<RowFacts> Pool::check(const RowView& rows, bool on_device, std::vector<Index>& ignored,
+                                  const RowTarget& keep) {
   std::vector<RowFacts> facts(at(rows.n));
   if (rows.n == 0) return facts;
   const Buffer<RowFacts> found(device_, rows.n);
@@ -141,7 +141,7 @@ std::vector<RowFacts> RowStore::check(const RowView& rows, bool on_device, std::
 
 // Each of the two rows of a product carries half of the scale and its own: under cosine the inverse norm of
 // what is stored, under dot the power of two that it was stored with.
-std::vector<float> RowStore::factors(std::span<const RowFacts> facts, Metric metric) const {
+std::vector<float> Pool::factors(std::span<const RowFacts> facts, Metric metric) const {
   std::vector<float> out(facts.size());
   const int half_exponent = (metric == metric_ ? exponent_ : kScaleBits) / 2;
   for (std::size_t i = 0; i < out.size(); ++i) {
@@ -155,11 +155,11 @@ std::vector<float> RowStore::factors(std::span<const RowFacts> facts, Metric met
   return out;
 }
 
-RowTarget RowStore::target(const Slot& slot) const {
+RowTarget Pool::target(const Slot& slot) const {
   return {slot.high.data(), arithmetic_.precision == Precision::kSplit ? slot.low.data() : nullptr, stride_};
 }
 
-Operand RowStore::chunk(Index chunk) {
+Operand Pool::chunk(Index chunk) {
   Operand rows;
   if (borrowed_) {
     rows.high = reinterpret_cast<const std::uint16_t*>(rows_.data);
@@ -180,18 +180,18 @@ Operand RowStore::chunk(Index chunk) {
   return rows;
 }
 
-void RowStore::started() {
+void Pool::started() {
   for (Slot& slot : slots_) {
     if (std::exchange(slot.handed_out, false)) slot.free->record(stream_.get());
   }
 }
 
-void RowStore::prefetch(Index chunk) {
+void Pool::prefetch(Index chunk) {
   if (!resident() && chunk < chunks()) bring(chunk);
 }
 
 // The slot that holds the chunk, or the one that was not used for longest, filled on the copy stream.
-RowStore::Slot& RowStore::bring(Index chunk) {
+Pool::Slot& Pool::bring(Index chunk) {
   Slot* oldest = nullptr;
   for (Slot& slot : slots_) {
     if (slot.chunk == chunk) return slot;
@@ -214,7 +214,7 @@ RowStore::Slot& RowStore::bring(Index chunk) {
   return slot;
 }
 
-RowTarget RowStore::room(Batch& batch, std::size_t count) {
+RowTarget Pool::room(Batch& batch, std::size_t count) {
   const auto items = static_cast<std::int64_t>(count) * stride_;
   batch.high.grow(device_, items);
   batch.factors.grow(device_, static_cast<std::int64_t>(count));
@@ -230,11 +230,11 @@ RowTarget RowStore::room(Batch& batch, std::size_t count) {
           stride_};
 }
 
-void RowStore::finish(Batch& batch, std::span<const float> factors, std::size_t count) {
+void Pool::finish(Batch& batch, std::span<const float> factors, std::size_t count) {
   stream_.upload(factors.first(count), batch.factors.data());
 }
 
-void RowStore::gather(std::span<const Index> ids, Batch& batch) {
+void Pool::gather(std::span<const Index> ids, Batch& batch) {
   const RowTarget to = room(batch, ids.size());
   if (ids.empty()) return;
   if (resident()) {
@@ -254,7 +254,7 @@ void RowStore::gather(std::span<const Index> ids, Batch& batch) {
   finish(batch, factors, ids.size());
 }
 
-void RowStore::gather_outside(std::span<const Index> ids, Batch& batch) {
+void Pool::gather_outside(std::span<const Index> ids, Batch& batch) {
   const RowTarget to = room(batch, ids.size());
   uploader_.rows(outside_, ids, to, nullptr, stream_.get());
   std::vector<float> factors(ids.size());
@@ -262,8 +262,8 @@ void RowStore::gather_outside(std::span<const Index> ids, Batch& batch) {
   finish(batch, factors, ids.size());
 }
 
-void RowStore::load(const RowView& rows, Index first, Index count, Metric metric, ZeroRows zero_rows,
-                    Batch& batch) {
+void Pool::load(const RowView& rows, Index first, Index count, Metric metric, ZeroRows zero_rows,
+                Batch& batch) {
   const RowTarget to = room(batch, at(count));
   const Buffer<RowFacts> found(device_, count);
   uploader_.rows(rows, first, count, to, found.data(), stream_.get());

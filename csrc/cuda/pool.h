@@ -21,11 +21,11 @@ struct Batch {
   Operand operand;
 };
 
-class RowStore {
+class Pool {
  public:
   // Reads all rows once and checks them: std::invalid_argument names the first bad one.
-  RowStore(Device& device, const Stream& stream, const PoolOptions& options, const Arithmetic& how,
-           Interrupt& interrupt);
+  Pool(Device& device, const Stream& stream, const PoolOptions& options, const Arithmetic& how,
+       Interrupt& interrupt);
 
   const Arithmetic& arithmetic() const { return arithmetic_; }
   double scale() const { return scale_; }
