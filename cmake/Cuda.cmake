@@ -64,6 +64,7 @@ if(qdit_cuda_found)
     csrc/cuda/library.cpp
     csrc/cuda/pool.cpp
     csrc/cuda/product.cpp
+    csrc/cuda/symmetric_pass.cpp
     csrc/cuda/uploader.cpp
     csrc/cuda/wgmma_check.cpp)
   set_target_properties(qdit_cuda PROPERTIES PREFIX "" CUDA_VISIBILITY_PRESET hidden)

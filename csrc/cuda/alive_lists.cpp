@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "cuda/lists_on_host.h"
+#include "cuda/symmetric_pass.h"
 
 namespace qdit::cuda {
 namespace {

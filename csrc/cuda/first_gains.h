@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "cuda/product.h"
+#include "cuda/context.h"
 
 namespace qdit::cuda {
 

@@ -6,7 +6,7 @@
 namespace qdit::cuda {
 namespace {
 
-// Some ten milliseconds on a large card, as in product.cpp.
+// Some ten milliseconds on a large card, as in symmetric_pass.cpp.
 constexpr std::int64_t kTilesPerLaunch = 1 << 17;
 
 template <class T>

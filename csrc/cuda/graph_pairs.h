@@ -11,8 +11,9 @@
 #include <vector>
 
 #include "cuda/comparisons_on_host.h"
+#include "cuda/context.h"
 #include "cuda/kernels/graph_kernels.h"
-#include "cuda/product.h"
+#include "cuda/pool.h"
 #include "engine/graph_cells.h"
 
 namespace qdit::cuda {

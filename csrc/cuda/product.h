@@ -6,21 +6,12 @@
 #include <span>
 #include <vector>
 
+#include "cuda/context.h"
 #include "cuda/device.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/pool.h"
-#include "engine/interrupt.h"
 
 namespace qdit::cuda {
-
-// What all parts of the backend work with.
-struct Context {
-  Device& device;
-  const Stream& stream;
-  Pool& pool;
-  Interrupt& interrupt;
-  Index n;
-};
 
 // Rows of the pool by chunk, as numbers from the chunk's first row on.
 struct Subset {
@@ -46,12 +37,5 @@ class Product {
   const Context& context_;
   Buffer<std::int32_t> strip_;
 };
-
-// A symmetric pass over all pairs of the pool. launch: starts some tiles of a pair of chunks. tick: called
-// with the share that is done.
-using LaunchTiles =
-    std::function<void(const PassArguments& arguments, std::int64_t first, std::int64_t count)>;
-void for_all_pairs(const Context& context, const std::function<void(PassSide& side, Index begin)>& fill_in,
-                   const LaunchTiles& launch, const std::function<void(double)>& tick);
 
 }  // namespace qdit::cuda
