@@ -147,7 +147,7 @@ def test_a_selection_is_not_overwritten_unasked(folder, capsys):
 def test_an_unfinished_run_of_other_options_is_kept_unless_overwritten(folder, capsys):
     qdit.select(X, alpha=0, k=5, checkpoint="out/checkpoint")
     text = (
-        "checkpoint out/checkpoint: floor is 0.0 now and was None in the checkpoint; "
+        "checkpoint out/checkpoint: floor is 0.0 now and was None; "
         "repeat the earlier call to resume it, or pass another directory"
     )
     refused(capsys, "select x.npy --alpha 0 --k 5 --floor 0 --out out --no-progress", text)

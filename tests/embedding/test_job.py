@@ -10,7 +10,7 @@ import qdit
 from helpers.embedding_pools import sample_rows, write_pool
 from qdit.cli.embed import embed_command
 from qdit.common.files import sha256_file
-from qdit.embedding import OtherSettingsError, embed, prepare
+from qdit.embedding import OtherRunError, embed, prepare
 from qdit.embedding.hashed import HashEncoder
 from qdit.embedding.job import faults, finished
 from qdit.embedding.settings import Settings
@@ -72,9 +72,7 @@ def test_what_is_there_is_reused(pool):
 
 def test_other_settings_are_refused(pool):
     embed(pool, "builtin:hash")
-    with pytest.raises(
-        OtherSettingsError, match=r"template is 'instruction' now and was 'with_input'.*overwrite"
-    ):
+    with pytest.raises(OtherRunError, match=r"template is 'instruction' now and was 'with_input'.*overwrite"):
         embed(pool, "builtin:hash", template="instruction")
     made = embed(pool, "builtin:hash", template="instruction", overwrite=True)
     assert made.manifest["settings"]["template"] == "instruction"
@@ -89,13 +87,13 @@ def test_other_records_are_refused(tmp_path):
     write_pool(tmp_path, sample_rows(20, seed=1))
     for name, content in kept.items():
         (pool / name).write_bytes(content)
-    with pytest.raises(OtherSettingsError, match=r"records is '.*' now and was"):
+    with pytest.raises(OtherRunError, match=r"records is '.* now and was"):
         embed(pool, "builtin:hash")
 
 
 def test_a_file_made_otherwise_is_not_replaced(pool):
     np.save(pool / "embeddings.npy", np.ones((100, 4), np.float16))
-    with pytest.raises(OtherSettingsError, match="not made by embed"):
+    with pytest.raises(OtherRunError, match="not made by embed"):
         embed(pool, "builtin:hash")
     assert embed(pool, "builtin:hash", overwrite=True).rows.d == 384
 
@@ -105,7 +103,7 @@ def test_a_changed_file_is_found(pool):
     with (pool / "embeddings.npy").open("r+b") as file:
         file.seek(-2, 2)
         file.write(b"\x00\x3c")
-    with pytest.raises(ValueError, match="damaged or changed"):
+    with pytest.raises(ValueError, match="was changed since it was made"):
         embed(pool, "builtin:hash")
     embed(pool, "builtin:hash", overwrite=True)
     opened = Pool.open(pool)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from helpers.embedding_pools import sample_rows, write_pool
-from qdit.embedding import OtherSettingsError, embed
+from qdit.embedding import OtherRunError, embed
 from qdit.embedding.sentence import SentenceEncoder, is_out_of_memory
 from qdit.records import import_records
 from qdit.records.pool import Pool
@@ -186,7 +186,7 @@ def test_a_changed_model_does_not_go_on(static, pool, tmp_path, monkeypatch):
     with pytest.raises(InterruptedError):
         embed(pool, str(folder), batch_size=4, chunk_rows=16, progress=stop)
     (folder / "README.md").write_text("another version")
-    with pytest.raises(OtherSettingsError, match=r"the model: sha256 is .* now and was"):
+    with pytest.raises(OtherRunError, match=r"the model: sha256 is .* now and was"):
         embed(pool, str(folder), batch_size=4, chunk_rows=16)
 
 

@@ -14,7 +14,7 @@ import pytest
 from helpers.embedding_pools import sample_rows, write_pool
 from qdit.cli.embed import embed_command
 from qdit.common.partial import Writer
-from qdit.embedding import OtherSettingsError, embed
+from qdit.embedding import OtherRunError, embed
 
 RUN = """
 import sys, time
@@ -131,7 +131,7 @@ def test_the_rest_alone_is_done(stopped, want, monkeypatch):
     ],
 )
 def test_other_settings_do_not_go_on(stopped, options, message):
-    with pytest.raises(OtherSettingsError, match=message):
+    with pytest.raises(OtherRunError, match=message):
         embed(stopped, "builtin:hash", **({"chunk_rows": 16} | options))
     made = embed(stopped, "builtin:hash", **({"chunk_rows": 16} | options), overwrite=True)
     assert made.manifest["runs"] == 1
@@ -140,7 +140,7 @@ def test_other_settings_do_not_go_on(stopped, options, message):
 
 def test_another_version_of_the_model_does_not_go_on(stopped, monkeypatch):
     monkeypatch.setattr("qdit.embedding.hashed._VERSION", 2)
-    with pytest.raises(OtherSettingsError, match="the model: version is 2 now and was 1"):
+    with pytest.raises(OtherRunError, match="the model: version is 2 now and was 1"):
         embed(stopped, "builtin:hash", chunk_rows=16)
 
 

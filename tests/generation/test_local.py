@@ -187,16 +187,18 @@ def test_a_repeated_call_does_nothing(tmp_path, llama):
     out = tmp_path / "a.jsonl"
     first = make(questions, out, llama)
     assert make(questions, out, llama).manifest == first.manifest
-    with pytest.raises(ValueError, match="holds answers of other settings already; pass --overwrite"):
+    with pytest.raises(
+        ValueError, match=r"made otherwise: settings.max_new_tokens is 3 now and was \d+; pass over"
+    ):
         make(questions, out, llama, max_new_tokens=3)
-    with pytest.raises(ValueError, match="holds answers of other questions already"):
+    with pytest.raises(ValueError, match=r"made otherwise: questions\.n is 3 now and was 4"):
         make(questions[:3], out, llama)
     assert len(answers(make(questions[:3], out, llama, overwrite=True).path)) == 3
     out.write_text("mine\n")
-    with pytest.raises(ValueError, match="holds answers that were changed since already"):
+    with pytest.raises(ValueError, match="was changed since it was made"):
         make(questions[:3], out, llama)
     Path(f"{out}.json").unlink()
-    with pytest.raises(ValueError, match="is there already, and is not ours"):
+    with pytest.raises(ValueError, match="is there already and was not made by generate"):
         make(questions[:3], out, llama)
 
 

@@ -148,7 +148,7 @@ def test_wrong_choice(pool, option):
 
 def test_other_scores_are_not_replaced_by_accident(pool):
     first = score(pool, "response-words")
-    with pytest.raises(ValueError, match=r"holds scores by response-words .*--overwrite"):
+    with pytest.raises(ValueError, match=r"scores by response-words, was made otherwise: .*--overwrite"):
         score(pool, "response-chars")
     before = (pool / "quality.json").stat().st_mtime_ns
     again = score(pool, "response-words")
@@ -163,14 +163,14 @@ def test_changed_records_are_scored_again(tmp_path):
     other = make_pool(tmp_path / "new", 6)
     for path in other.iterdir():
         path.replace(pool / path.name)
-    with pytest.raises(ValueError, match="of other records or options"):
+    with pytest.raises(ValueError, match=r"was made otherwise: records\.n is 6 now and was 5"):
         score(pool, "response-words")
     assert len(score(pool, "response-words", overwrite=True).quality) == 6
 
 
 def test_scores_put_there_by_hand(pool):
     np.save(pool / "quality.npy", np.zeros(12))
-    with pytest.raises(ValueError, match="put there by hand; pass --overwrite"):
+    with pytest.raises(ValueError, match=r"was not made by score; pass .*--overwrite"):
         score(pool, "response-words")
     attach(pool, quality=pool / "quality.npy", overwrite=True).records.close()
     with pytest.raises(ValueError, match="holds scores by attached file"):

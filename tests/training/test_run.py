@@ -179,13 +179,13 @@ def test_a_repeated_call_does_nothing(tmp_path, rows, llama):
     again = train(rows, tmp_path / "out", llama, max_steps=2)
     assert again.manifest == first.manifest
     assert (tmp_path / "out" / "train.json").stat().st_mtime_ns == before
-    with pytest.raises(ValueError, match=r"holds the model of another run: recipe.seed was 0 and is 1; pass"):
+    with pytest.raises(ValueError, match=r"made otherwise: recipe.seed is 1 now and was 0; pass"):
         train(rows, tmp_path / "out", llama, max_steps=2, seed=1)
     other = train(rows, tmp_path / "out", llama, max_steps=2, seed=1, overwrite=True)
     assert weights(other.model)
     assert other.manifest["identity"]["recipe"]["seed"] == 1
     (other.model / "config.json").write_text("{}")
-    with pytest.raises(ValueError, match="holds the model of a run, and was changed since"):
+    with pytest.raises(ValueError, match="was changed since it was made"):
         train(rows, tmp_path / "out", llama, max_steps=2, seed=1)
 
 
@@ -227,11 +227,11 @@ def test_a_checkpoint_of_another_recipe(tmp_path, rows, llama, monkeypatch):
         with pytest.raises(SystemExit):
             train(rows, tmp_path / "out", llama, save_steps=2)
     with pytest.raises(
-        ValueError, match=r"checkpoint-2 is .* of another run: recipe.epochs was 3.0 and is 1"
+        ValueError, match=r"checkpoint-2 was made otherwise: recipe.epochs is 1.0 now and was 3.0"
     ):
         train(rows, tmp_path / "out", llama, epochs=1.0)
     changed = write_jsonl(tmp_path / "changed.jsonl", alpaca_rows(ROWS - 1))
-    with pytest.raises(ValueError, match="tokens_sha256 was"):
+    with pytest.raises(ValueError, match="tokens_sha256 is"):
         train(changed, tmp_path / "out", llama)
     anew = train(rows, tmp_path / "out", llama, epochs=1.0, resume=False)
     assert anew.manifest["resumed_from_step"] is None

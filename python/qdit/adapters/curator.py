@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common.identity import OtherRunError
 from ..common.optional import require
 from ..exporting.files import new_folder
 from ..exporting.writers import columns_of
 from ..selection.api import select
-from ..selection.checkpoint import CheckpointMismatchError
 from ..selection.selection import Selection
 from ..vectors import convert_embeddings
 from ..vectors.sources import parquet_files
@@ -90,7 +90,7 @@ def select_curator_folder(
     run = partial(select, made.rows, scores, alpha, k, checkpoint=checkpoint, progress=progress, **options)
     try:
         found = run()
-    except CheckpointMismatchError:  # the stopped run was asked for something else
+    except OtherRunError:  # the stopped run was asked for something else
         shutil.rmtree(checkpoint)
         found = run()
     _write(target, files, found, columns)

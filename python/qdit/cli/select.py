@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..common.identity import OtherRunError
 from ..engine.rows import open_embeddings
 from ..selection.api import run_job
-from ..selection.checkpoint import CheckpointMismatchError
 from ..selection.pool import PoolInputs, is_pool, pool_inputs
 from ..selection.run import Job, prepare
 from ..selection.selection import MANIFEST, Selection
@@ -204,7 +204,7 @@ def _select_by_ray(
     where = folder if checkpoint is None else checkpoint
     try:
         selection = select_by_ray(embeddings, **options, checkpoint=where)
-    except CheckpointMismatchError:
+    except OtherRunError:
         if not overwrite or folder is None or checkpoint is not None:
             raise
         shutil.rmtree(folder)
@@ -241,7 +241,7 @@ def open_inputs(
 def _run_in(checkpoint: Path, job: Job, start: float, progress: bool, overwrite: bool) -> Selection:
     try:
         return run_job(job, start, checkpoint=checkpoint, progress=progress)
-    except CheckpointMismatchError:
+    except OtherRunError:
         if not overwrite:
             raise
     shutil.rmtree(checkpoint)

@@ -99,11 +99,12 @@ def write_npy(path: Path, array: NDArray[Any]) -> dict[str, Any]:
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write a JSON object atomically."""
-    text = json.dumps(value, indent=2, default=_plain, allow_nan=False)
+    text = json.dumps(value, indent=2, default=plain, allow_nan=False)
     write_atomic(path, [text.encode() + b"\n"])
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """Return a number of numpy or a path as what JSON has for it."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, os.PathLike):

@@ -1,4 +1,4 @@
-"""identity."""
+"""What decides a result, as JSON values: hashed, and compared with that of an earlier run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from .files import plain
+
+REPLACE = "pass overwrite=True (--overwrite) to replace it, or another place"
+_SHOWN = 60  # characters of a value in an error: hashes are longer
+
+
+class OtherRunError(ValueError):
+    """What is there was made by a run of other inputs or options."""
+
 
 def digest(value: Any) -> str:
     """Return the sha256 of a JSON value."""
@@ -14,36 +23,56 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return which settings are not as they were, "" if all are."""
-    now = json.loads(json.dumps(now))
-    return "; ".join(
-        f"{name} is {_short(now.get(name))} and was {_short(then.get(name))}"
-        for name in {**then, **now}
-        if then.get(name) != now.get(name)
-    )
+def as_read(value: Any) -> Any:
+    """Return a value as it is read back from a JSON file: tuples as lists, paths as text."""
+    return json.loads(json.dumps(value, default=plain))
+
+
+def differences(then: Any, now: Any, name: str = "") -> list[str]:
+    """Return in words what is not as it was, parts of nested values by a name such as recipe.lr.
+
+    Args:
+        then: as read from a file.
+        now: JSON values; in an object, None and a missing name are the same.
+        name: of the whole.
+
+    """
+    return _differences(then, as_read(now), name)
+
+
+def _differences(then: Any, now: Any, name: str) -> list[str]:
+    if isinstance(then, dict) and isinstance(now, dict):
+        parts = {key: (then.get(key), now.get(key)) for key in {**then, **now}}
+        names = {key: f"{name}.{key}" if name else key for key in parts}
+    elif _objects(then) and _objects(now) and len(then) == len(now):
+        parts = dict(enumerate(zip(then, now, strict=True)))
+        names = {i: f"{name}[{i}]" for i in parts}
+    elif then == now:
+        return []
+    else:
+        return [f"{name} is {_short(now)} now and was {_short(then)}"]
+    return [line for key, (a, b) in parts.items() for line in _differences(a, b, names[key])]
+
+
+def check_same(where: str, then: Any, now: Mapping[str, Any], remedy: str) -> None:
+    """Raise OtherRunError, naming all that differs, if an earlier run was not of this identity.
+
+    Args:
+        where: what holds the earlier run's result, for the message.
+        then: the identity in its file; anything but an object counts as an empty one.
+        now: the identity of this run, JSON values.
+        remedy: what to do about it, for the message.
+
+    """
+    changes = differences(then if isinstance(then, dict) else {}, now)
+    if changes:
+        raise OtherRunError(f"{where}: {'; '.join(changes)}; {remedy}")
+
+
+def _objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 120 else text[:117] + "..."
-
-
-class OtherSettingsError(ValueError):
-    """What is there was made with other settings or from other records."""
-
-
-def compare(where: str, before: Any, now: dict[str, Any]) -> None:
-    """Raise OtherSettingsError that names every value that is not as before."""
-    then = before if isinstance(before, dict) else {}
-    now = json.loads(json.dumps(now))
-    changes = [
-        f"{name} is {now.get(name)!r} now and was {then.get(name)!r}"
-        for name in {**then, **now}
-        if then.get(name) != now.get(name)
-    ]
-    if changes:
-        raise OtherSettingsError(
-            f"{where}: {'; '.join(changes)}; repeat the earlier call, or pass overwrite=True (--overwrite) "
-            "to embed all rows again"
-        )
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

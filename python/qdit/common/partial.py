@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import files
-from .identity import compare
+from .identity import check_same
 from .lock import acquire
 
 ROWS, MANIFEST, PARTIAL = "embeddings.npy", "embeddings.json", "embeddings.partial"
 PROGRESS_FORMAT = "qdit-embeddings-progress"
 FORMAT_VERSION = 1
+REMEDY = "repeat the earlier call, or pass overwrite=True (--overwrite) to embed all rows again"
 
 
 class Writer:
@@ -46,7 +47,7 @@ class Writer:
         identity: JSON values, all that decides the rows. dtype: "float16" or "float32".
 
         Raises:
-            OtherSettingsError: says what differs from the earlier run; not with `overwrite`, which drops it.
+            OtherRunError: says what differs from the earlier run; not with `overwrite`, which drops it.
             RuntimeError: if another run holds the directory.
 
         """
@@ -127,7 +128,7 @@ class Writer:
             return
         try:
             record = files.read_json(marker, PROGRESS_FORMAT)
-            compare(f"{self._path}", record.get("identity"), self._identity)
+            check_same(f"{self._path}", record.get("identity"), self._identity, REMEDY)
         except ValueError:
             if not overwrite:
                 raise

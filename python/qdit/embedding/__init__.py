@@ -4,8 +4,8 @@ A module imports only from those before it: encoder, hashed, sentence, server, s
 api, command.
 """
 
-from ..common.identity import OtherSettingsError
+from ..common.identity import OtherRunError
 from .api import embed, prepare
 from .job import Embeddings, EmbedJob
 
-__all__ = ["EmbedJob", "Embeddings", "OtherSettingsError", "embed", "prepare"]
+__all__ = ["EmbedJob", "Embeddings", "OtherRunError", "embed", "prepare"]

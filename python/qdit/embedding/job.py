@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..common import files
-from ..common.identity import OtherSettingsError, compare
-from ..common.partial import MANIFEST, ROWS, Writer, partial_rows, remove_finished
+from ..common.identity import REPLACE, OtherRunError, check_same
+from ..common.partial import MANIFEST, REMEDY, ROWS, Writer, partial_rows, remove_finished
 from ..engine.rows import Rows, open_embeddings
 from ..records import Records, open_records
 from ..records.progress import RowTracker
@@ -98,7 +98,7 @@ class EmbedJob:
         """Embed, and write embeddings.npy and embeddings.json; nothing is done twice.
 
         Raises:
-            OtherSettingsError: if the pool holds other embeddings and overwrite is not set.
+            OtherRunError: if the pool holds other embeddings and overwrite is not set.
 
         """
         earlier = self.saved()
@@ -127,14 +127,9 @@ class EmbedJob:
             if "settings" in found:
                 now = self.identity()
                 then = {"records": found.get("records", {}).get("sha256"), **found["settings"]}
-                compare(str(path), {name: then.get(name) for name in now}, now)
-                raise ValueError(
-                    f"{path} is damaged or changed; pass overwrite=True (--overwrite) to replace it"
-                )
-        raise OtherSettingsError(
-            f"{path} is there already and was not made by embed; pass overwrite=True (--overwrite) to "
-            "replace it"
-        )
+                check_same(f"{path} was made otherwise", {name: then.get(name) for name in now}, now, REPLACE)
+                raise ValueError(f"{path} was changed since it was made; {REPLACE}")
+        raise OtherRunError(f"{path} is there already and was not made by embed; {REPLACE}")
 
     def _embed(self, encoder: Encoder, writer: Writer, progress: Any) -> None:
         n, chunk, before = len(self.records), self.settings.chunk_rows, writer.done
@@ -166,7 +161,7 @@ class EmbedJob:
         if not writer.state:
             sizes = [[0, encoder.batch_size]]
             return {"model": identity, "batch_sizes": sizes, "zero_rows": 0, "seconds": 0.0, "runs": 1}
-        compare(f"{self.directory}: the model", writer.state["model"], identity)
+        check_same(f"{self.directory}: the model", writer.state["model"], identity, REMEDY)
         encoder.batch_size = writer.state["batch_sizes"][-1][1]
         return {**writer.state, "runs": writer.state["runs"] + 1}
 

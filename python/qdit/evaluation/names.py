@@ -1,28 +1,9 @@
-"""Results that are not replaced by others by accident, and names of files."""
+"""Names in lists, and as parts of the names of files."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-from ..common import files
-from ..common.identity import difference
-from .results import FORMAT
-
-
-def check_same(path: Path, settings: Mapping[str, Any]) -> None:
-    """Raise ValueError if a result is there that was made with other settings."""
-    if not path.exists():
-        return
-    then = files.read_json(path, FORMAT).get("settings", {})
-    differs = difference(then, settings)
-    if differs:
-        raise ValueError(
-            f"{path} was made otherwise: {differs}; pass overwrite=True (--overwrite) to replace it, or "
-            "another directory"
-        )
+from collections.abc import Sequence
 
 
 def file_name(name: str) -> str:

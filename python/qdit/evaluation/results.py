@@ -15,6 +15,7 @@ import numpy as np
 from .._version import __version__
 from ..common import files as manifest
 from ..common.checks import check_choice
+from ..common.identity import REPLACE, check_same
 from .stats import Floats, Interval, mean_interval, tail_interval
 from .tables import Table
 
@@ -81,16 +82,10 @@ def tails(
 
 
 def check_new(path: Path, settings: Mapping[str, Any], overwrite: bool) -> None:
-    """Raise ValueError if a result of other settings is there and may not be replaced."""
-    if not path.exists() or overwrite:
-        return
-    found, wanted = manifest.read_json(path, FORMAT).get("settings"), json.loads(json.dumps(settings))
-    if found != wanted:
-        changed = [name for name in wanted if not isinstance(found, dict) or found.get(name) != wanted[name]]
-        raise ValueError(
-            f"out: {path} is the result of another evaluation ({', '.join(changed)} changed); pass "
-            "--overwrite or another directory"
-        )
+    """Raise OtherRunError if a result of other settings is there and may not be replaced."""
+    if path.exists() and not overwrite:
+        then = manifest.read_json(path, FORMAT).get("settings")
+        check_same(f"{path} was made otherwise", then, settings, REPLACE)
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:

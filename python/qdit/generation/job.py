@@ -17,6 +17,7 @@ from typing import Any
 
 from .._version import __version__
 from ..common import files
+from ..common.identity import REPLACE, check_same
 from .journal import Journal
 from .local import LocalModel
 from .questions import Asked, Settings, fields, sha256
@@ -155,8 +156,8 @@ class GenerateJob:
         if not self.manifest_path.exists():
             if self.journal_path.exists():
                 return  # stopped between the answers and their manifest
-            raise ValueError(f"out: {self.path} is there already, and is not ours; pass --overwrite")
+            raise ValueError(f"{self.path} is there already and was not made by generate; {REPLACE}")
         found = files.read_json(self.manifest_path, FORMAT)
-        changed = [name for name in self.identity if found.get(name) != self.identity[name]]
-        what = f"of other {' and '.join(changed)}" if changed else "that were changed since"
-        raise ValueError(f"out: {self.path} holds answers {what} already; pass --overwrite or another file")
+        then = {name: found.get(name) for name in self.identity}
+        check_same(f"{self.path} was made otherwise", then, self.identity, REPLACE)
+        raise ValueError(f"{self.path} was changed since it was made; {REPLACE}")

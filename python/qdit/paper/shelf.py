@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common import files
+from ..common.identity import OtherRunError
 from ..pipeline.state import State, Watch, fingerprint
 from ..selection import options
 from ..selection.api import select
-from ..selection.checkpoint import CheckpointMismatchError
 from ..selection.evaluate import row_coverage
 from ..selection.selection import MANIFEST, Selection
 from ..selection.sweep import alpha_folder, sweep
@@ -176,7 +176,7 @@ def _retry(checkpoint: Path, work: Callable[[], Any], parts: Sequence[Path] = ()
     """Run, and once more from the start if the checkpoint is one of other inputs or options."""
     try:
         return work()
-    except CheckpointMismatchError:
+    except OtherRunError:
         for folder in parts or [checkpoint]:
             shutil.rmtree(folder, ignore_errors=True)
     return work()

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..cli.tables import format_sweep, sweep_csv
 from ..common import files
+from ..common.identity import OtherRunError
 from ..embedding import prepare as prepare_embed
 from ..exporting import export
 from ..records import import_records
@@ -16,7 +17,6 @@ from ..records.importing import is_imported
 from ..records.pool import Pool, attach
 from ..reporting import report
 from ..scoring import prepare as prepare_score
-from ..selection.checkpoint import CheckpointMismatchError
 from ..selection.pool import select_pool, sweep_pool
 from ..selection.selection import MANIFEST
 from ..selection.sweep import alpha_folder
@@ -265,7 +265,7 @@ def _retry(checkpoint: Path, work: Any) -> Any:
     """Run, and once more from the start if the checkpoint is one of other inputs or options."""
     try:
         return work()
-    except CheckpointMismatchError:
+    except OtherRunError:
         shutil.rmtree(checkpoint)
     return work()
 

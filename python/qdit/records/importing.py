@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from .._version import __version__
 from ..common import checks
 from ..common import files as manifest
+from ..common.identity import differences
 from .intake import BadRows
 from .progress import RowTracker
 from .records import FORMAT, FORMAT_VERSION, MANIFEST, Records, open_records
@@ -137,7 +138,7 @@ def is_imported(
     sources = resolve(source, asked)
     if any(found.in_memory for found in sources):
         return False
-    if record.get("asked") != describe_call(sources, skip_bad, limit):
+    if differences(record.get("asked"), describe_call(sources, skip_bad, limit)):
         return False
     return all(
         _same_inputs(found, entry["inputs"]) for found, entry in zip(sources, record["sources"], strict=True)

@@ -15,6 +15,7 @@ import numpy as np
 from .._version import __version__
 from ..common import checks
 from ..common import files as manifest
+from ..common.identity import REPLACE, check_same
 from ..common.lock import locked
 from ..models.asking import Endpoint
 from ..models.hub import ModelOptions
@@ -196,14 +197,14 @@ class ScoreJob:
         if not path.exists():
             if (self.directory / QUALITY).exists() and not (self.folder / _WRITING).exists():
                 raise ValueError(
-                    f"{self.directory / QUALITY} was put there by hand; pass --overwrite to replace it"
+                    f"{self.directory / QUALITY} is there already and was not made by score; {REPLACE}"
                 )
             return
-        names = ", ".join(one["by"] for one in manifest.read_json(path, FORMAT)["scorers"])
-        raise ValueError(
-            f"{path.with_name(QUALITY)} holds scores by {names} of other records or options already; "
-            "pass --overwrite to replace them"
-        )
+        found, identity = manifest.read_json(path, FORMAT), self.identity()
+        names = ", ".join(one["by"] for one in found["scorers"])
+        then = {name: found.get(name) for name in identity}
+        where = f"{path.with_name(QUALITY)}, scores by {names}, was made otherwise"
+        check_same(where, then, identity, REPLACE)
 
     def _versions(self) -> dict[str, str]:
         versions = {"qdit": __version__}

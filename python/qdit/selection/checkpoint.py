@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common import files
+from ..common.identity import check_same
 from ..common.lock import acquire
 from ..engine.shuffle import splitmix64
 from .selection import MANIFEST, Selection
@@ -36,11 +37,6 @@ _BOUNDS_MAGIC = int.from_bytes(b"QDITBND1", "little")
 _SNAPSHOT_SECONDS = 10.0
 _SNAPSHOT_SHARE = 50  # at least this many times a snapshot's own cost between two: under 2% of the run
 _SYNC_SECONDS = 1.0
-_SHOWN = 40  # characters of a value in an error: hashes are longer
-
-
-class CheckpointMismatchError(ValueError):
-    """The directory holds a run of other inputs or options."""
 
 
 @contextmanager
@@ -178,26 +174,16 @@ class Checkpoint:
                     f"checkpoint {self.path}: got format version {record.get('format_version')}, "
                     f"wanted {FORMAT_VERSION}; pass another directory"
                 )
-            self._compare(record.get("identity"), identity)
+            then = record.get("identity")
+            if not isinstance(then, dict):
+                raise ValueError(f"checkpoint {self.path}: header.json is damaged; delete the directory")
+            remedy = "repeat the earlier call to resume it, or pass another directory"
+            check_same(f"checkpoint {self.path}", then, identity, remedy)
         return _key(identity)
 
     def _is_unused(self) -> bool:
         """Return whether nothing was kept yet, as after a run whose rows were refused."""
         return {entry.name for entry in self.path.iterdir()} <= {"header.json", "lock"}
-
-    def _compare(self, before: object, now: dict[str, Any]) -> None:
-        if not isinstance(before, dict):
-            raise ValueError(f"checkpoint {self.path}: header.json is damaged; delete the directory")
-        names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-        if names:
-            changes = "; ".join(
-                f"{name} is {_shown(now.get(name))} now and was {_shown(before.get(name))} in the checkpoint"
-                for name in names
-            )
-            raise CheckpointMismatchError(
-                f"checkpoint {self.path}: {changes}; "
-                "repeat the earlier call to resume it, or pass another directory"
-            )
 
     def _read_journal(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         path = self.path / "picks.bin"
@@ -282,8 +268,3 @@ def _write_all(handle: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(handle, view) :]
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

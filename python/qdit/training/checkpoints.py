@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common import files
+from ..common.identity import check_same
 
 MARKER = "qdit.json"
 FORMAT = "qdit-training-checkpoint"
@@ -52,19 +53,15 @@ def newest(folder: Path, identity: dict[str, Any]) -> Path | None:
     """Return the last whole checkpoint, None if there is none.
 
     Raises:
-        ValueError: if it is one of another run, naming what differs.
+        OtherRunError: if it is one of another run, naming what differs.
 
     """
     whole = [path for path in checkpoints(folder) if (path / MARKER).is_file()]
     if not whole:
         return None
     found = files.read_json(whole[-1] / MARKER, FORMAT)["identity"]
-    changed = differences(found, identity)
-    if changed:
-        raise ValueError(
-            f"{whole[-1]} is a checkpoint of another run: {'; '.join(changed)}; pass --no-resume to begin "
-            "anew, or another directory"
-        )
+    remedy = "pass --no-resume to begin anew, or another directory"
+    check_same(f"{whole[-1]} was made otherwise", found, identity, remedy)
     return whole[-1]
 
 
@@ -79,20 +76,3 @@ def remove(checkpoint: Path) -> None:
     """Delete a checkpoint; if that is cut short, it does not count as whole any more."""
     (checkpoint / MARKER).unlink(missing_ok=True)
     shutil.rmtree(checkpoint)
-
-
-def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return what differs between two nested objects of JSON values, in words."""
-    changed = []
-    for name in dict.fromkeys((*then, *now)):
-        a, b = then.get(name), now.get(name)
-        if isinstance(a, dict) and isinstance(b, dict):
-            changed += [f"{name}.{part}" for part in differences(a, b)]
-        elif a != b:
-            changed.append(f"{name} was {_short(a)} and is {_short(b)}")
-    return changed
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..common import files as manifest
+from ..common.identity import REPLACE, check_same, differences
 from ..exporting.files import describe, new_folder, remove_temporaries
-from .checkpoints import checkpoints, differences, remove, remove_broken, sync
+from .checkpoints import checkpoints, remove, remove_broken, sync
 
 FINAL, MANIFEST, CHECKPOINTS = "final", "train.json", "checkpoints"
 FORMAT = "qdit-training"
@@ -64,11 +65,8 @@ class Output:
         found = self.read()  # never replace what is not ours
         if overwrite:
             return
-        changed = differences(found["identity"], identity)
-        what = f"another run: {'; '.join(changed)}" if changed else "a run, and was changed since"
-        raise ValueError(
-            f"out: {self.directory} holds the model of {what}; pass --overwrite or another directory"
-        )
+        check_same(f"{self.directory} was made otherwise", found["identity"], identity, REPLACE)
+        raise ValueError(f"{self.directory} was changed since it was made; {REPLACE}")
 
     @contextmanager
     def held(self) -> Iterator[None]:

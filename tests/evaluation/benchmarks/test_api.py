@@ -116,7 +116,7 @@ def test_a_finished_benchmark_is_not_run_again(data, tmp_path):
     assert again.values == first.values
     more = run_benchmarks(scripted(answers), tmp_path, "instructeval_bbh,instructeval_drop", data=data)
     assert len(more.table.rows) == 2
-    with pytest.raises(ValueError, match="made otherwise: limit is 1 and was null"):
+    with pytest.raises(ValueError, match="made otherwise: limit is 1 now and was None"):
         run_benchmarks(scripted(answers), tmp_path, "instructeval_bbh", data=data, limit=1)
     other = run_benchmarks(
         scripted(answers), tmp_path, "instructeval_bbh", data=data, limit=1, overwrite=True

@@ -173,7 +173,7 @@ def test_failed_requests(tmp_path, answers):
     with OpenAIServer(answer=prefers_new) as server:
         result = judge(answers, server, out)
         assert len(server.requests) == 2
-        with pytest.raises(ValueError, match=r"result of another evaluation \(count changed\)"):
+        with pytest.raises(ValueError, match="made otherwise: count is 'questions' now"):
             judge(answers, server, out, count="questions")
         again = judge(answers, server, out, count="questions", overwrite=True)
         assert len(server.requests) == 2

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...common import files
-from ...common.identity import difference, digest
+from ...common.identity import check_same, differences, digest
 from ...common.optional import require
 from ..results import FORMAT, Number, Value, write_result
 from ..stats import mean_interval
@@ -57,15 +57,13 @@ class Run:
         """
         path, state = self._folder / RESULT, self._folder / PARTIAL / "settings.json"
         done, begun = (_settings(one) for one in (path, state))
-        if done == self._settings:
+        if done is not None and not differences(done, self._settings):
             return files.read_json(path, FORMAT)
         for then in (done, begun):
-            if then is not None and then != self._settings:
+            if then is not None and differences(then, self._settings):
                 if not overwrite:
-                    raise ValueError(
-                        f"{self._folder} was made otherwise: {difference(then, self._settings)}; repeat the "
-                        "earlier call, or pass overwrite=True (--overwrite) to replace it"
-                    )
+                    remedy = "repeat the earlier call, or pass overwrite=True (--overwrite) to replace it"
+                    check_same(f"{self._folder} was made otherwise", then, self._settings, remedy)
                 shutil.rmtree(self._folder)
                 break
         state.parent.mkdir(parents=True, exist_ok=True)

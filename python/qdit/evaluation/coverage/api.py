@@ -16,8 +16,8 @@ from ...common import files
 from ...engine.rows import Rows, check_rows, open_embeddings
 from ...exporting.similar import float32_rows
 from ...selection.problem import row_indices
-from ..names import check_same, file_name
-from ..results import Value, write_result, write_rows
+from ..names import file_name
+from ..results import Value, check_new, write_result, write_rows
 from ..stats import DRAWS
 from ..tables import Table
 from .inputs import labelled, read_questions, read_selection
@@ -193,8 +193,8 @@ def evaluate_coverage(
         "model": "vectors made elsewhere" if encoding is None else encoding.describe(),
         "bootstrap": {"draws": draws, "level": level, "seed": seed},
     }
-    if folder is not None and not overwrite:
-        check_same(folder / RESULT, settings)
+    if folder is not None:
+        check_new(folder / RESULT, settings, overwrite)
     if encoding is not None:
         kept = folder / "questions" if cache is None and folder is not None else cache
         vectors = question_vectors(asked, encoding, None if kept is None else Path(kept), progress)
