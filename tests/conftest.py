@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,11 +141,43 @@ def skip_without_cuda() -> None:
         give_up(f"cuda: {status['reason']}")
 
 
+def _cannot_run(variant: Variant) -> str | None:
+    """Return why no test of this variant can run on this machine, None if they can."""
+    if variant.backend == "cuda" and "QDIT_CUDA_LIBRARY" not in os.environ:
+        status = _core.cuda_status()
+        return None if status["usable"] else f"backend cuda: {status['reason']}"
+    if variant.simd is not None and variant.simd not in _core.build_info()["simd_supported"]:
+        return f"instruction set {variant.simd}: this processor does not have it"
+    return None
+
+
+_not_here: Counter[str] = Counter()  # tests that were left out, by reason
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests of variants that cannot run here, to say so once and not thousands of times."""
+    reasons = {variant: _cannot_run(variant) for variant in _variants()}
+    left_out = []
+    for item in items:
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        found = [reasons.get(value) for value in parameters if isinstance(value, Variant)]
+        if reason := next(filter(None, found), None):
+            _not_here[reason] += 1
+            left_out.append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print a line for each backend or instruction set whose tests could not run."""
+    for reason, count in sorted(_not_here.items()):
+        terminalreporter.write_line(f"NOT RUN HERE [{count}] {reason}")
+
+
 def _runs_here(variant: Variant) -> Variant:
     if variant.backend == "cuda":
         skip_without_cuda()
-    if variant.simd is not None and variant.simd not in _core.build_info()["simd_supported"]:
-        pytest.skip(f"this processor does not run {variant.simd}")
     return variant
 
 

@@ -2,18 +2,12 @@
 
 #include <stdexcept>
 
+#include "engine/mix.h"
+
 namespace qdit {
 namespace {
 
 constexpr std::int32_t kNoPart = -1;  // of a cell without members
-
-// splitmix64 (Steele, Lea, Flood 2014)
-std::uint64_t mix(std::uint64_t z) {
-  z += 0x9e3779b97f4a7c15ULL;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31);
-}
 
 void accumulate(std::vector<std::int64_t>& counts) {
   for (std::size_t i = 1; i < counts.size(); ++i) counts[i] += counts[i - 1];
