@@ -102,7 +102,7 @@ def test_two_imports_at_once(tmp_path):
     pool = tmp_path / "pool"
 
     def again(progress):
-        with pytest.raises(RuntimeError, match="another import is writing it; wait for it to end"):
+        with pytest.raises(RuntimeError, match="another run is importing into it; wait for it to end"):
             import_records(ROWS, pool)
 
     import_records(ROWS, pool, progress=again)

@@ -12,7 +12,7 @@ from helpers.scoring_pools import alpaca_rows, make_pool
 from qdit.cli import score as command
 from qdit.cli.score import score_command
 from qdit.common.files import sha256_file
-from qdit.common.lock import locked
+from qdit.common.lock import LOCK, Lock
 from qdit.records.pool import Pool, attach
 from qdit.scoring import MissingScoresError, job, prepare, score
 from qdit.scoring.combine import combine, fill
@@ -173,7 +173,7 @@ def test_scores_put_there_by_hand(pool):
     with pytest.raises(ValueError, match=r"was not made by score; pass .*--overwrite"):
         score(pool, "response-words")
     attach(pool, quality=pool / "quality.npy", overwrite=True).records.close()
-    with pytest.raises(ValueError, match="holds scores by attached file"):
+    with pytest.raises(ValueError, match="scores by attached file"):
         score(pool, "response-words")
     assert score(pool, "response-words", overwrite=True).quality.min() > 0
 
@@ -208,7 +208,10 @@ def test_damaged_scores_are_not_reused(pool):
 
 
 def test_one_run_at_a_time(pool):
-    with locked(pool / "scoring"), pytest.raises(RuntimeError, match="another run is scoring"):
+    with (
+        Lock(pool / "scoring" / LOCK, "scoring"),
+        pytest.raises(RuntimeError, match="another run is scoring"),
+    ):
         score(pool, "response-words")
 
 

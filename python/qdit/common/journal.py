@@ -1,15 +1,104 @@
-"""Answers of a judge, kept on disk as they come: what is paid for once is not asked for again."""
+"""Values on disk as they come, by key, so that a run that was stopped goes on: nothing is paid for twice."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Generic, NamedTuple, Self, TypeVar
+
+from .lock import Lock
+from .types import JSON
 
 _SYNC_SECONDS = 2.0
+
+Value = TypeVar("Value")
+
+
+class Journal(Generic[Value]):
+    """An append-only JSONL file of values; use it as a context manager.
+
+    A line is an object of the key, a hash of what was asked, and the fields that the value is read from.
+    """
+
+    def __init__(self, path: Path, read: Callable[[JSON], Value], *, doing: str | None = None) -> None:
+        """Open or create; a line cut off at the end is dropped.
+
+        Args:
+            path: of the file.
+            read: returns the value of a line's fields; ValueError, KeyError, TypeError or AttributeError for
+                a line that has none.
+            doing: what a run does that holds the file, for the error; None for a file whose folder is held.
+
+        Raises:
+            ValueError: names a damaged line.
+            RuntimeError: if another run holds the file.
+
+        """
+        self.path = path
+        self._value = read
+        self._values: dict[str, Value] = {}
+        self._lock = None if doing is None else Lock(path, doing)
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            os.ftruncate(self._handle, self._read())
+        except BaseException:
+            self._close()
+            raise
+        self._synced = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.fsync(self._handle)
+        self._close()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def __getitem__(self, key: str) -> Value:
+        return self._values[key]
+
+    def write(self, fields: Iterable[tuple[str, JSON]]) -> None:
+        """Keep values, each by its key and the fields it is read from, in one piece."""
+        found = dict(fields)
+        lines = [json.dumps({"key": key, **one}) + "\n" for key, one in found.items()]
+        rest = memoryview("".join(lines).encode())
+        while rest:
+            rest = rest[os.write(self._handle, rest) :]
+        self._values |= {key: self._value(one) for key, one in found.items()}
+        if time.monotonic() - self._synced >= _SYNC_SECONDS:
+            os.fsync(self._handle)
+            self._synced = time.monotonic()
+
+    def forget(self, wrong: Callable[[Value], bool]) -> None:
+        """Leave values out, so that they are asked for again; the file keeps them."""
+        self._values = {key: value for key, value in self._values.items() if not wrong(value)}
+
+    def _read(self) -> int:
+        """Read the file; return the size of its whole lines."""
+        size = 0
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    fields = json.loads(line)
+                    key = fields.pop("key")
+                    self._values[key] = self._value(fields)
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    where = f"{self.path}, line {number} is damaged ({error})"
+                    raise ValueError(f"{where}; delete that line to ask for it again") from error
+                size += len(line)
+        return size
+
+    def _close(self) -> None:
+        os.close(self._handle)
+        if self._lock is not None:
+            self._lock.close()
 
 
 class Rated(NamedTuple):
@@ -20,67 +109,23 @@ class Rated(NamedTuple):
     completion_tokens: int
 
 
-class AnswerFile:
-    """An append-only JSONL file of answers by key; use it as a context manager.
-
-    A line: {"key": hash of the request, "answer": text, "prompt_tokens": int, "completion_tokens": int}.
-    """
+class AnswerFile(Journal[Rated]):
+    """Answers of a judge; fields of a line: "answer", its text, "prompt_tokens", "completion_tokens"."""
 
     def __init__(self, path: Path, parse: Callable[[str], float | None]) -> None:
-        """Open or create; ValueError names a damaged line, one cut off at the end is dropped."""
-        self._parse = parse
-        self._rated: dict[str, Rated] = {}
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        try:
-            os.ftruncate(self._handle, self._read(path))
-        except BaseException:
-            os.close(self._handle)
-            raise
-        self._synced = time.monotonic()
+        """See `Journal`; parse: returns the rating that an answer gives."""
 
-    def __enter__(self) -> Self:
-        return self
+        def read(fields: JSON) -> Rated:
+            used = int(fields["prompt_tokens"]), int(fields["completion_tokens"])
+            return Rated(parse(fields["answer"]), *used)
 
-    def __exit__(self, *_: object) -> None:
-        os.fsync(self._handle)
-        os.close(self._handle)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._rated
-
-    def __getitem__(self, key: str) -> Rated:
-        return self._rated[key]
+        super().__init__(path, read)
 
     def add(self, key: str, answer: str, prompt_tokens: int, completion_tokens: int) -> None:
         """Keep an answer."""
-        line = {"key": key, "answer": answer}
-        line |= {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}  # type: ignore[dict-item]
-        rest = json.dumps(line).encode() + b"\n"
-        while rest:
-            rest = rest[os.write(self._handle, rest) :]
-        self._rated[key] = Rated(self._parse(answer), prompt_tokens, completion_tokens)
-        if time.monotonic() - self._synced >= _SYNC_SECONDS:
-            os.fsync(self._handle)
-            self._synced = time.monotonic()
+        tokens = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
+        self.write([(key, {"answer": answer, **tokens})])
 
     def forget_unparsable(self) -> None:
         """Leave out answers without a rating, so that they are asked for again; the file keeps them."""
-        self._rated = {key: rated for key, rated in self._rated.items() if rated.rating is not None}
-
-    def _read(self, path: Path) -> int:
-        """Read the file; return the size of its whole lines."""
-        size = 0
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    break
-                try:
-                    value = json.loads(line)
-                    used = int(value["prompt_tokens"]), int(value["completion_tokens"])
-                    self._rated[value["key"]] = Rated(self._parse(value["answer"]), *used)
-                except (ValueError, KeyError, TypeError) as error:
-                    raise ValueError(
-                        f"{path}, line {number} is damaged ({error}); delete that line to ask for it again"
-                    ) from error
-                size += len(line)
-        return size
+        self.forget(lambda rated: rated.rating is None)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from . import files
 from .identity import check_same
-from .lock import acquire
+from .lock import LOCK, Lock
 
 ROWS, MANIFEST, PARTIAL = "embeddings.npy", "embeddings.json", "embeddings.partial"
 PROGRESS_FORMAT = "qdit-embeddings-progress"
@@ -61,7 +61,7 @@ class Writer:
         self.done = 0
         self.state: dict[str, Any] = {}
         self._path.mkdir(parents=True, exist_ok=True)
-        self._lock: int | None = acquire(self._path)
+        self._lock = Lock(self._path / LOCK, "using it")
         try:
             files.remove_leftovers(self._path, ("progress.json",))
             files.remove_leftovers(self._pool, (MANIFEST,))
@@ -81,9 +81,7 @@ class Writer:
         if self._file is not None:
             self._file.close()
             self._file = None
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.close()
 
     def append(self, rows: NDArray[Any], state: dict[str, Any]) -> None:
         """Store the next rows (m, d) and, with them, the state to go on with; both are durable on return."""
@@ -190,7 +188,5 @@ def remove_finished(pool: Path) -> None:
     path = pool / PARTIAL
     if not path.exists() or (path / "rows.npy").exists():
         return
-    with suppress(RuntimeError):  # a run has just begun
-        lock = acquire(path)
+    with suppress(RuntimeError), Lock(path / LOCK, "using it"):  # a run has just begun
         shutil.rmtree(path)
-        os.close(lock)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..common import files as manifest
-from ..common.lock import locked
+from ..common.lock import LOCK, Lock
 from ..models.hub import ModelOptions
 from ..scoring.reward import RewardModel
 from ..scoring.scorer import Floats
@@ -57,7 +57,7 @@ class HHJob:
         }
         check_new(self.folder / RESULT, settings, overwrite)
         try:
-            with locked(self.folder, "scoring answers here"):
+            with Lock(self.folder / LOCK, "scoring answers here"):
                 manifest.remove_leftovers(self.folder, (RESULT, ROWS))
                 scored = [self._scorer.run(one, self.folder, progress) for one in self.answers]
                 scores = [one.values for one in scored]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..common import files as manifest
-from ..common.lock import locked
+from ..common.lock import LOCK, Lock
 from ..models.causal import CausalModel
 from ..models.hub import ModelOptions
 from ..models.prompts import ALPACA, CHAT, check_template, check_tokenizer, make_prompt
@@ -117,7 +117,7 @@ class LossJob:
         }
         check_new(self.folder / RESULT, settings, overwrite)
         try:
-            with locked(self.folder, "scoring references here"):
+            with Lock(self.folder / LOCK, "scoring references here"):
                 manifest.remove_leftovers(self.folder, (RESULT, ROWS))
                 found = self._scorer.run(self._rows, self.folder, progress)
                 (self.folder / RESULT).unlink(missing_ok=True)  # it must never stand beside other rows

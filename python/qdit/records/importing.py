@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -24,6 +23,7 @@ from .._version import __version__
 from ..common import checks
 from ..common import files as manifest
 from ..common.identity import differences
+from ..common.lock import Lock
 from .intake import BadRows
 from .progress import RowTracker
 from .records import FORMAT, FORMAT_VERSION, MANIFEST, Records, open_records
@@ -217,14 +217,10 @@ def _commit(directory: Path, held: Path, record: dict[str, Any]) -> None:
 def _locked(directory: Path) -> Iterator[None]:
     new = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
-    handle = os.open(directory, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise RuntimeError(f"pool {directory}: another import is writing it; wait for it to end") from None
+        with Lock(directory, "importing into it", name=f"pool {directory}"):
+            yield
     finally:
-        os.close(handle)
         if new and not any(directory.iterdir()):  # nothing came of it
             directory.rmdir()
 

@@ -16,7 +16,7 @@ from .._version import __version__
 from ..common import checks
 from ..common import files as manifest
 from ..common.identity import REPLACE, check_same
-from ..common.lock import locked
+from ..common.lock import LOCK, Lock
 from ..models.asking import Endpoint
 from ..models.hub import ModelOptions
 from ..records import Records, open_records
@@ -156,7 +156,7 @@ class ScoreJob:
             return earlier
         self._check_new(overwrite)
         try:
-            with locked(self.folder):
+            with Lock(self.folder / LOCK, "scoring this pool"):
                 return self._run(start, progress)
         except KeyboardInterrupt as interrupt:
             interrupt.add_note(f"repeat the call to go on; scores so far are in {self.folder}")

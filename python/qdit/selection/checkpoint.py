@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from ..common import files
 from ..common.identity import check_same
-from ..common.lock import acquire
+from ..common.lock import LOCK, Lock
 from ..engine.shuffle import splitmix64
 from .selection import MANIFEST, Selection
 
@@ -80,7 +80,8 @@ class Checkpoint:
         self._n = n
         self._journal: int | None = None
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock: int | None = acquire(self.path)
+        remedy = "wait for it to end, or pass another directory"
+        self._lock = Lock(self.path / LOCK, "using it", name=f"checkpoint {self.path}", remedy=remedy)
         try:
             files.remove_leftovers(self.path, ("header.json", "bounds.bin"))
             self._identity = dict(identity)
@@ -106,9 +107,7 @@ class Checkpoint:
             os.fsync(self._journal)
             os.close(self._journal)
             self._journal = None
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.close()
 
     def append(self, indices: NDArray[np.int64], gains: NDArray[np.int64], position: int) -> None:
         """Journal picks, the first of which is pick number `position` of the run.

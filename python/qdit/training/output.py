@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..common import files as manifest
 from ..common.identity import REPLACE, check_same, differences
+from ..common.lock import Lock
 from ..exporting.files import describe, new_folder, remove_temporaries
 from .checkpoints import checkpoints, remove, remove_broken, sync
 
@@ -68,20 +66,10 @@ class Output:
         check_same(f"{self.directory} was made otherwise", found["identity"], identity, REPLACE)
         raise ValueError(f"{self.directory} was changed since it was made; {REPLACE}")
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the directory while the block runs; RuntimeError if another run does."""
+    def held(self) -> Lock:
+        """Hold the directory; RuntimeError if another run does."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.directory, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-        except BlockingIOError:
-            raise RuntimeError(
-                f"out: {self.directory}: another run is training there; wait for it to end"
-            ) from None
-        finally:
-            os.close(handle)
+        return Lock(self.directory, "training there", name=f"out: {self.directory}")
 
     def clear(self, keep: Path | None) -> None:
         """Delete what is neither a result nor the checkpoint to go on from."""

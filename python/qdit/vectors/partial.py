@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common import files as manifest
-from ..common.lock import acquire
+from ..common.lock import LOCK, Lock
 
 PROGRESS_FORMAT = "qdit-vectors-progress"
 FORMAT_VERSION = 1
@@ -68,7 +68,7 @@ class PartialFile:
         self.done, self.bad, self._ids_bytes = 0, list[dict[str, Any]](), 0
         self._with_ids = ids
         self._path.mkdir(parents=True, exist_ok=True)
-        self._lock: int | None = acquire(self._path)
+        self._lock = Lock(self._path / LOCK, "using it")
         try:
             manifest.remove_leftovers(self._path, ("progress.json",))
             if not self._resume():
@@ -88,9 +88,7 @@ class PartialFile:
         for file in (self._rows, self._ids):
             if file is not None:
                 file.close()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.close()
 
     def append(self, rows: NDArray[Any], ids: Sequence[Any] | None, bad: list[dict[str, Any]]) -> None:
         """Store the next rows with their ids and what is wrong with them; durable on return."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...common import files
 from ...common.checks import check_int, check_seed
-from ...common.lock import locked
+from ...common.lock import LOCK, Lock
 from ...common.optional import require
 from ..names import file_name
 from ..results import Value, read_values, write_result
@@ -110,7 +110,7 @@ def run_benchmarks(
     manager = task_manager(asked, include, where)
     check_known(asked, manager, unsafe_code)
     folder = Path(out)
-    with locked(folder, "writing benchmarks there"), code_allowed(unsafe_code), quiet(not progress):
+    with Lock(folder / LOCK, "writing benchmarks there"), code_allowed(unsafe_code), quiet(not progress):
         opened = open_model(
             model,
             label=label,

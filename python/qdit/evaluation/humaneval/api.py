@@ -14,7 +14,7 @@ import numpy as np
 
 from ...common.checks import check_choice, check_float, check_int
 from ...common.identity import digest
-from ...common.lock import locked
+from ...common.lock import LOCK, Lock
 from ...common.optional import require
 from ...generation import generate
 from ...generation.journal import Journal
@@ -135,7 +135,7 @@ def run_humaneval(
         # a server takes four stops at most; what follows them is cut off here anyway
         params = {"stop": None, **(params or {})}
     folder = Path(out)
-    with locked(folder, "writing HumanEval there"):
+    with Lock(folder / LOCK, "writing HumanEval there"):
         made = generate(
             asked,
             folder / TEXTS,

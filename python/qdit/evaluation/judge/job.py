@@ -14,7 +14,7 @@ from ...common import files as manifest
 from ...common.checks import check_choice
 from ...common.identity import digest
 from ...common.journal import AnswerFile
-from ...common.lock import locked
+from ...common.lock import LOCK, Lock
 from ...models.asking import Asker, Endpoint, Request
 from ..answers import Answer, Answers, groups, pair
 from ..results import check_new, write_result, write_rows
@@ -130,7 +130,7 @@ class JudgeJob:
         }
         check_new(self.folder / RESULT, settings, overwrite)
         try:
-            with locked(self.folder, "judging here"):
+            with Lock(self.folder / LOCK, "judging here"):
                 manifest.remove_leftovers(self.folder, (RESULT, ROWS, ANNOTATIONS))
                 verdicts, report = self._ask(failed, progress)
                 return self._write(verdicts, settings, report, start)
