@@ -124,7 +124,7 @@ def test_ratios_by_hand():
 def test_strata_are_resampled_by_themselves():
     values = np.array([0.0, 0.0, 10.0, 10.0, 10.0, 5.0])
     drawn = []
-    bootstrap(6, lambda rows: drawn.append(rows) or values[rows].mean(1), 100, strata=[2, 3, 1])
+    bootstrap(6, lambda rows: drawn.append(rows) or values[rows].mean(1), draws=100, strata=[2, 3, 1])
     rows = np.concatenate(drawn)
     assert ((rows[:, :2] < 2) & (rows[:, :2] >= 0)).all()
     assert ((rows[:, 2:5] >= 2) & (rows[:, 2:5] < 5)).all()

@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from ..common.types import JSON, StrPath
 from ..records.row import Row
-from ..records.textfiles import Item, read_file
+from .fields import Object, integer, optional, read_rows, text
 from .sets import Question
 
 REFERENCE = "reference"  # instead of a file: the answers that come with the questions
-_TEXTS = ("set", "id", "instruction", "model", "output")
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,12 @@ class Answers:
             digest.update(json.dumps([asdict(answer.question), answer.output]).encode() + b"\n")
         return digest.hexdigest()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JSON:
         """Return name, number and hash, for a result."""
         return {"name": self.model, "rows": len(self), "sha256": self.sha256}
 
 
-def read_answers(path: str | os.PathLike[str], name: str | None = None) -> Answers:
+def read_answers(path: StrPath, name: str | None = None) -> Answers:
     """Return the answers of a file.
 
     Each row is an object with set, id, instruction, model and output, perhaps category, difficulty, reference
@@ -93,32 +92,22 @@ def read_answers(path: str | os.PathLike[str], name: str | None = None) -> Answe
 
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"answers: no such file: {path}")
-    answers: list[Answer] = []
-    models: dict[str, int] = {}
+    rows = read_rows("answers", path, _answer)
     seen: dict[tuple[str, str], int] = {}
-    for row, item in enumerate(read_file(path)):
-        try:
-            answer, model = _answer(row, item)
-        except ValueError as error:
-            raise ValueError(f"{path}, row {row} (line {item.line}): {error}") from error
+    for row, (answer, _) in rows.items():
         first = seen.setdefault((answer.question.set, answer.question.id), row)
         if first != row:
             raise ValueError(
                 f"{path}, row {row}: question {answer.question.id!r} of set {answer.question.set!r} is "
                 f"answered in row {first} already; keep one of them"
             )
-        answers.append(answer)
-        models.setdefault(model, row)
-    if not answers:
-        raise ValueError(f"answers: {path} holds no row")
+    models = list(dict.fromkeys(model for _, model in rows.values()))
     if name is None and len(models) > 1:
         raise ValueError(
-            f"{path} holds answers of {len(models)} models, {' and '.join(map(repr, list(models)[:2]))}; "
+            f"{path} holds answers of {len(models)} models, {' and '.join(map(repr, models[:2]))}; "
             "wanted a file for each"
         )
-    return Answers(name or next(iter(models)), tuple(answers), os.fspath(path))
+    return Answers(name or models[0], tuple(answer for answer, _ in rows.values()), os.fspath(path))
 
 
 def open_answers(given: str) -> Answers:
@@ -189,43 +178,17 @@ def pair(first: Answers, second: Answers) -> list[tuple[Answer, Answer]]:
     return pairs
 
 
-def groups(questions: Iterable[Question]) -> dict[tuple[str | None, str | None], list[int]]:
-    """Return the numbers of the questions by (set, category).
-
-    (None, None) has all of them, (set, None) those of a set, (set, category) those of a category.
-    """
-    found: dict[tuple[str | None, str | None], list[int]] = {(None, None): []}
-    for number, question in enumerate(questions):
-        keys: list[tuple[str | None, str | None]] = [(None, None), (question.set, None)]
-        if question.category is not None:
-            keys.append((question.set, question.category))
-        for key in keys:
-            found.setdefault(key, []).append(number)
-    return found
-
-
-def _answer(row: int, item: Item) -> tuple[Answer, str]:
-    if item.error is not None:
-        raise item.error
-    value = item.value
-    if not isinstance(value, Mapping):
-        raise ValueError("is no object with fields")
+def _answer(row: int, value: Object) -> tuple[Answer, str]:
     if "generator" in value and "model" not in value:  # what alpaca_eval writes
-        value = {
-            "set": "alpaca-eval",
-            "id": str(row),
-            "model": value["generator"],
-            "category": value.get("dataset"),
-            **{name: value.get(name) for name in ("instruction", "output")},
-        }
-    for name in _TEXTS:
-        if not isinstance(value.get(name), str):
-            raise ValueError(f"field {name!r} is {type(value.get(name)).__name__}, wanted text")
-    for name, kinds in (("category", str), ("difficulty", int), ("reference", str), ("finish", str)):
-        if value.get(name) is not None and not isinstance(value[name], kinds):
-            raise ValueError(
-                f"field {name!r} is {type(value[name]).__name__}, wanted {kinds.__name__} or null"
-            )
-    asked = {name: value.get(name) for name in ("category", "difficulty", "reference")}
-    question = Question(value["set"], value["id"], value["instruction"], **asked)
-    return Answer(question, value["output"], value.get("finish")), value["model"]
+        said = {name: value.get(name) for name in ("instruction", "output")}
+        own = {"set": "alpaca-eval", "id": str(row), "model": value["generator"]}
+        value = {**own, "category": value.get("dataset"), **said}
+    question = Question(
+        set=text(value, "set"),
+        id=text(value, "id"),
+        instruction=text(value, "instruction"),
+        category=optional(value, "category", text),
+        difficulty=optional(value, "difficulty", integer),
+        reference=optional(value, "reference", text),
+    )
+    return Answer(question, text(value, "output"), optional(value, "finish", text)), text(value, "model")

@@ -14,8 +14,9 @@ from ..common.lock import LOCK, Lock
 from ..models.hub import ModelOptions
 from ..scoring.reward import RewardModel
 from ..scoring.scorer import Floats
-from .answers import Answers, groups
+from .answers import Answers
 from .results import Value, check_new, tails, write_result, write_rows
+from .sets import groups
 
 METRIC = "HH score"
 RESULT, ROWS = "hh.json", "rows.jsonl"
@@ -89,9 +90,7 @@ class HHJob:
     def _rows(self, scores: Sequence[Floats]) -> Iterator[dict[str, Any]]:
         for one, values in zip(self.answers, scores, strict=True):
             for answer, value in zip(one.answers, values.tolist(), strict=True):
-                question = answer.question
-                named = {"set": question.set, "id": question.id, "category": question.category}
-                yield {"model": one.model, **named, "reward": value}
+                yield {"model": one.model, **answer.question.named, "reward": value}
 
     def _values(self, scores: Sequence[Floats]) -> Iterator[Value]:
         for one, values in zip(self.answers, scores, strict=True):

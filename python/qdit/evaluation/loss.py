@@ -21,9 +21,9 @@ from ..scoring.likelihood import IGNORED, response_losses
 from ..scoring.modelscorer import ModelScorer, unscored
 from ..scoring.scorer import Floats
 from ..training.tokens import Example, encode, encode_chat
-from .answers import REFERENCE, Answer, Answers, groups
+from .answers import REFERENCE, Answer, Answers
 from .results import Value, check_new, tails, write_result, write_rows
-from .sets import Question
+from .sets import Question, groups
 
 METRIC = "loss"
 RESULT, ROWS = "loss.json", "rows.jsonl"
@@ -140,9 +140,8 @@ class LossJob:
 
     def _written(self, losses: Floats) -> Iterator[dict[str, Any]]:
         for answer, loss in zip(self._rows.answers, losses.tolist(), strict=True):
-            question = answer.question
-            named = {"set": question.set, "id": question.id, "category": question.category}
-            yield {"model": self.name, **named, "loss": None if np.isnan(loss) else loss}
+            found = None if np.isnan(loss) else loss
+            yield {"model": self.name, **answer.question.named, "loss": found}
 
     def _values(self, losses: Floats) -> Iterator[Value]:
         scored = np.flatnonzero(~np.isnan(losses))

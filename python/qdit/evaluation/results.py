@@ -16,7 +16,9 @@ from .._version import __version__
 from ..common import files as manifest
 from ..common.checks import check_choice
 from ..common.identity import REPLACE, check_same
-from .stats import Floats, Interval, mean_interval, tail_interval
+from ..common.types import Floats
+from .sets import Groups
+from .stats import Interval, mean_interval, tail_interval
 from .tables import Table
 
 FORMAT = "qdit-evaluation"
@@ -62,22 +64,23 @@ def tails(
     values: Floats,
     metric: str,
     model: str,
-    keys: Mapping[tuple[str | None, str | None], Sequence[int]],
+    keys: Groups,
     *,
     larger_is_better: bool = True,
-    **bootstrap: Any,
+    **options: Any,
 ) -> Iterator[Value]:
     """Yield the mean and the means of the worst and the best tenth of values, for each group of questions.
 
-    Categories, which are small, get their mean alone. keys: from `answersfile.groups`.
+    Categories, which are small, get their mean alone. keys: from `sets.groups`.
+    options: those of `stats.Bootstrap`.
     """
     for (of_set, category), numbers in keys.items():
         found = values[np.asarray(numbers)]
         group = {"set": of_set, "category": category}
-        yield Value(model, metric, mean_interval(found, **bootstrap), **group)
+        yield Value(model, metric, mean_interval(found, **options), **group)
         if category is None:
             for name, lowest in (("worst", larger_is_better), ("best", not larger_is_better)):
-                value = tail_interval(found, TAIL, lowest, **bootstrap)
+                value = tail_interval(found, TAIL, lowest, **options)
                 yield Value(model, f"{metric}, {name} 10%", value, **group)
 
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..common.checks import check_choice, check_int, check_seed
+from ..common.types import JSON, StrPath
 from ..engine.shuffle import shuffled
-from ..records.row import RowError
-from ..records.textfiles import Item, read_file
+from .fields import Object, filled, read_rows
 from .set_schemas import READERS, Reader
 
 SETS = tuple(READERS)
 SHAREGPT_ROWS = 200  # how many the paper takes
+Group = tuple[str | None, str | None]  # set and category of questions; None for all
+Groups = dict[Group, list[int]]  # the numbers of the questions of each
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Question:
     category: str | None = None
     difficulty: int | None = None
     reference: str | None = None
+
+    @property
+    def named(self) -> JSON:
+        """What names the question in a row of results."""
+        return {"set": self.set, "id": self.id, "category": self.category}
 
 
 class Questions(list[Question]):
@@ -72,9 +79,22 @@ def hash_questions(questions: Iterable[Question]) -> str:
     return digest.hexdigest()
 
 
-def load_questions(
-    name: str, path: str | os.PathLike[str], *, limit: int | None = None, seed: int = 0
-) -> Questions:
+def groups(questions: Iterable[Question]) -> Groups:
+    """Return the numbers of the questions by (set, category).
+
+    (None, None) has all of them, (set, None) those of a set, (set, category) those of a category.
+    """
+    found: Groups = {(None, None): []}
+    for number, question in enumerate(questions):
+        keys: list[Group] = [(None, None), (question.set, None)]
+        if question.category is not None:
+            keys.append((question.set, question.category))
+        for key in keys:
+            found.setdefault(key, []).append(number)
+    return found
+
+
+def load_questions(name: str, path: StrPath, *, limit: int | None = None, seed: int = 0) -> Questions:
     """Return the questions of a file, in its order.
 
     The files are JSON Lines or a JSON array, plain or with .gz or .zst; one object a row, with these fields:
@@ -106,22 +126,18 @@ def load_questions(
     """
     check_choice("set", name, SETS)
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"questions: no such file: {path}")
     read, size = READERS[name]
+    refused: list[str] | None = [] if name == "sharegpt" else None  # some crawled chats have no question
+    found = read_rows(
+        "questions",
+        path,
+        partial(_question, name, path, read),
+        wanted=f"; wanted the schema of set {name!r}",
+        refused=refused,
+    )
     notes = []
-    found: dict[int, Question] = {}
-    problems: list[str] = []
-    for row, item in enumerate(read_file(path)):
-        try:
-            found[row] = _question(name, path, row, item, read)
-        except RowError as error:
-            problem = f"{path}, row {row} (line {item.line}): {error}"
-            if name != "sharegpt":  # crawled chats: some have no question or no answer
-                raise ValueError(f"{problem}; wanted the schema of set {name!r}") from error
-            problems.append(problem)
-    if problems:
-        notes.append(f"{len(problems)} rows are no chats and cannot be drawn, the first: {problems[0]}")
+    if refused:
+        notes.append(f"{len(refused)} rows are no chats and cannot be drawn, the first: {refused[0]}")
     if size is not None and len(found) != size:
         notes.append(f"{path} has {len(found)} questions, the published set {name!r} has {size}")
     _check_ids(path, found)
@@ -129,8 +145,6 @@ def load_questions(
         limit = SHAREGPT_ROWS
     if limit is not None:
         found = _drawn(path, found, limit, seed)
-    if not found:
-        raise ValueError(f"questions: {path} holds no row")
     return Questions(found.values(), notes)
 
 
@@ -157,15 +171,10 @@ def open_questions(given: str | Sequence[str], *, limit: int | None = None, seed
     return merged
 
 
-def _question(name: str, path: Path, row: int, item: Item, read: Reader) -> Question:
-    if item.error is not None:
-        raise item.error
-    if not isinstance(item.value, Mapping):
-        raise RowError("", "is no object with fields", item.value)
+def _question(name: str, path: Path, read: Reader, row: int, value: Object) -> Question:
     fields: dict[str, Any] = {"set": name if name != "jsonl" else path.name.partition(".")[0], "id": str(row)}
-    fields |= {key: value for key, value in read(item.value).items() if value is not None}
-    if not fields["instruction"].strip():
-        raise RowError("instruction", "is empty")
+    fields |= {key: found for key, found in read(value).items() if found is not None}
+    filled(fields, "instruction")
     return Question(**fields)
 
 

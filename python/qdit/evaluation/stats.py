@@ -8,14 +8,37 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common.checks import check_float, check_int, check_seed
+from ..common.options import Options
+from ..common.types import JSON, Floats, Indices
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
+Numbers = Sequence[float] | Floats  # one a question
 DRAWS = 10_000
 _BLOCK_ITEMS = 1 << 20  # resampled values held at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap(Options):
+    """How an interval is drawn: the percentile bootstrap of Efron (1979) over questions.
+
+    Attributes:
+        draws: Resamples of the bootstrap over questions, each of as many questions, with replacement.
+        level: Level of its intervals, a share of the resamples.
+        seed: Seed of its resampling.
+
+    """
+
+    draws: int = DRAWS
+    level: float = 0.95
+    seed: int = 0
+
+    def _check(self) -> None:
+        if check_int("draws", self.draws) < 1:
+            raise ValueError(f"draws: got {self.draws}, wanted at least 1")
+        if not 0 < check_float("level", self.level) < 1:
+            raise ValueError(f"level: got {self.level}, wanted a number between 0 and 1, both excluded")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)
@@ -34,7 +57,7 @@ class Interval:
     high: float
     n: int
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> JSON:
         """Return a JSON object, null where there is nothing."""
         numbers = {"mean": self.mean, "low": self.low, "high": self.high}
         return {name: None if math.isnan(x) else x for name, x in numbers.items()} | {"n": self.n}
@@ -54,26 +77,22 @@ class Interval:
 NOTHING = Interval(math.nan, math.nan, math.nan, 0)
 
 
-def mean_interval(
-    values: Sequence[float] | Floats, *, draws: int = DRAWS, level: float = 0.95, seed: int = 0
-) -> Interval:
-    """Return the mean with its percentile bootstrap interval (Efron 1979).
+def mean_interval(values: Numbers, **options: Any) -> Interval:
+    """Return the mean with its interval.
 
     Args:
         values: (n,) numbers, one a question; of none, everything is NaN.
-        draws: resamples of n values each, with replacement.
-        level: share of resampled means between low and high.
-        seed: of the resampling.
+        options: those of `Bootstrap`.
 
     Raises:
         ValueError: for a value that is not finite: leave out what has no value, and count it.
 
     """
     found = _checked(values)
-    return bootstrap(len(found), lambda drawn: _row_means(found[drawn]), draws, level, seed)
+    return bootstrap(len(found), lambda drawn: _row_means(found[drawn]), **options)
 
 
-def tail_mean(values: Sequence[float] | Floats, share: float, worst: bool = True) -> float:
+def tail_mean(values: Numbers, share: float, worst: bool = True) -> float:
     """Return the mean of the ceil(share * n) smallest values, or the largest if not `worst`.
 
     At least one value counts; of no values it is NaN. Arguments and errors otherwise as in `mean_interval`.
@@ -84,34 +103,19 @@ def tail_mean(values: Sequence[float] | Floats, share: float, worst: bool = True
     return float(_tail_means(found[None, :], tail_size(len(found), share), worst)[0])
 
 
-def tail_interval(
-    values: Sequence[float] | Floats,
-    share: float,
-    worst: bool = True,
-    *,
-    draws: int = DRAWS,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Return `tail_mean` with its percentile bootstrap interval.
+def tail_interval(values: Numbers, share: float, worst: bool = True, **options: Any) -> Interval:
+    """Return `tail_mean` with its interval.
 
     The tail is chosen anew in every resample, so the interval includes how uncertain it is which questions
     are the worst. n of the result is the number of all values.
     """
     found = _checked(values)
     size = tail_size(max(1, len(found)), share)
-    return bootstrap(len(found), lambda drawn: _tail_means(found[drawn], size, worst), draws, level, seed)
+    return bootstrap(len(found), lambda drawn: _tail_means(found[drawn], size, worst), **options)
 
 
-def ratio_interval(
-    numerators: Sequence[float] | Floats,
-    denominators: Sequence[float] | Floats,
-    *,
-    draws: int = DRAWS,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Return sum(numerators) / sum(denominators) with its percentile bootstrap interval.
+def ratio_interval(numerators: Numbers, denominators: Numbers, **options: Any) -> Interval:
+    """Return sum(numerators) / sum(denominators) with its interval.
 
     Questions are resampled, each with its numerator and its denominator, such as the wins and the number of
     its comparisons. n of the result is the number of questions. ValueError unless every denominator is
@@ -127,7 +131,7 @@ def ratio_interval(
     def ratio(drawn: Indices) -> Floats:
         return np.asarray(above[drawn].sum(axis=1) / below[drawn].sum(axis=1))
 
-    return bootstrap(len(above), ratio, draws, level, seed)
+    return bootstrap(len(above), ratio, **options)
 
 
 def tail_size(n: int, share: float) -> int:
@@ -138,7 +142,7 @@ def tail_size(n: int, share: float) -> int:
     return max(1, math.ceil(share * n - 1e-9))  # 0.07 * 100 is 7.000000000000001
 
 
-def _checked(values: Sequence[float] | Floats) -> Floats:
+def _checked(values: Numbers) -> Floats:
     found = np.asarray(values, np.float64)
     if found.ndim != 1:
         raise ValueError(f"values: got shape {found.shape}, wanted (n,)")
@@ -163,38 +167,28 @@ def _tail_means(drawn: Floats, size: int, worst: bool) -> Floats:
 
 
 def bootstrap(
-    n: int,
-    statistic: Callable[[Indices], Floats],
-    draws: int = DRAWS,
-    level: float = 0.95,
-    seed: int = 0,
-    strata: Sequence[int] | None = None,
+    n: int, statistic: Callable[[Indices], Floats], *, strata: Sequence[int] | None = None, **options: Any
 ) -> Interval:
     """Return a statistic of n questions with its percentile interval.
 
     Args:
         n: number of questions.
         statistic: takes (b, n) int64 numbers of questions, a resample in each row, and returns b values.
-        draws: resamples.
-        level: share of their values between low and high.
-        seed: of the resampling.
         strata: sizes of groups of neighboring questions, n in all; each is resampled by itself. None for one.
+        options: those of `Bootstrap`.
 
     """
-    level = check_float("level", level)
-    if check_int("draws", draws) < 1:
-        raise ValueError(f"draws: got {draws}, wanted at least 1")
-    if not 0 < level < 1:
-        raise ValueError(f"level: got {level}, wanted a number between 0 and 1, both excluded")
-    random = np.random.default_rng(check_seed(seed))
+    drawing = Bootstrap.of("bootstrap", options)
     if n == 0:
         return NOTHING
+    random = np.random.default_rng(drawing.seed)
     sizes = np.array([n] if strata is None else strata)
     firsts, spans = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
     step = max(1, _BLOCK_ITEMS // n)
     found = [
-        statistic(firsts + random.integers(0, spans, (min(step, draws - start), n)))
-        for start in range(0, draws, step)
+        statistic(firsts + random.integers(0, spans, (min(step, drawing.draws - start), n)))
+        for start in range(0, drawing.draws, step)
     ]
-    low, high = np.quantile(np.concatenate(found), [(1 - level) / 2, (1 + level) / 2])
+    ends = [(1 - drawing.level) / 2, (1 + drawing.level) / 2]
+    low, high = np.quantile(np.concatenate(found), ends)
     return Interval(float(statistic(np.arange(n)[None, :])[0]), float(low), float(high), n)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from helpers.evaluation_files import question
-from qdit.evaluation.answers import groups
 from qdit.evaluation.judge.pairwise import Tally, comparison_values, merge_orders
+from qdit.evaluation.sets import groups
 
 W, T, L = 1, 0, -1
 OPTIONS = {"draws": 500}

@@ -96,7 +96,7 @@ def test_outputs_of_alpaca_eval_are_read(tmp_path):
     ("change", "message"),
     [
         ({"output": None}, "field 'output' is NoneType, wanted text"),
-        ({"difficulty": "x"}, "field 'difficulty' is str, wanted int or null"),
+        ({"difficulty": "x"}, "field 'difficulty' is no integer"),
         ({"id": "q0"}, "question 'q0' of set 's' is answered in row 0 already"),
     ],
 )

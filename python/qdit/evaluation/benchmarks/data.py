@@ -13,14 +13,14 @@ Local files, all in one folder, are JSON Lines or a JSON array (.jsonl, .json), 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ...common.files import sha256_file
 from ...common.optional import require
 from ...records.row import RowError
-from ...records.textfiles import read_file
+from ..fields import Object, filled, read_rows, texts
 from . import protocol
 
 FILES = {
@@ -121,67 +121,43 @@ def _hub(benchmark: str, name: str | None, split: str) -> Any:
     return require("datasets", "eval", "to load a benchmark").load_dataset(_HUB[benchmark], name, split=split)
 
 
-def _read(path: Path, read: Callable[[Mapping[str, Any]], Row]) -> list[Row]:
-    rows = []
-    for number, item in enumerate(read_file(path)):
-        try:
-            if item.error is not None:
-                raise item.error
-            if not isinstance(item.value, Mapping):
-                raise RowError("", "is no object with fields", item.value)
-            rows.append(read(item.value))
-        except RowError as error:
-            raise ValueError(f"{path}, row {number} (line {item.line}): {error}") from error
-    return rows
+def _read(path: Path, read: Callable[[Object], Row]) -> list[Row]:
+    return list(read_rows("data", path, lambda _, row: read(row)).values())
 
 
-def _text(row: Mapping[str, Any], field: str) -> str:
-    value = row.get(field)
-    if not isinstance(value, str) or not value.strip():
-        raise RowError(field, "is missing or empty" if not value else "is no text", value)
-    return value
-
-
-def _texts(row: Mapping[str, Any], field: str) -> list[str]:
-    value = row.get(field)
-    if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
-        raise RowError(field, "is no list of texts", value)
-    return value
-
-
-def _mmlu(row: Mapping[str, Any]) -> Row:
-    choices, answer = _texts(row, "choices"), row.get("answer")
+def _mmlu(row: Object) -> Row:
+    choices, answer = texts(row, "choices"), row.get("answer")
     if len(choices) != len(protocol.LETTERS):
         raise RowError("choices", f"has {len(choices)} texts, wanted {len(protocol.LETTERS)}", choices)
     if isinstance(answer, int) and 0 <= answer < len(choices):
         answer = protocol.LETTERS[answer]
     if answer not in tuple(protocol.LETTERS):
         raise RowError("answer", "is neither A to D nor 0 to 3", answer)
-    question = {"subject": _text(row, "subject"), "question": _text(row, "question")}
+    question = {"subject": filled(row, "subject"), "question": filled(row, "question")}
     return {**question, "choices": choices, "answer": answer}
 
 
-def _bbh(row: Mapping[str, Any]) -> Row:
-    return {field: _text(row, field) for field in ("task", "input", "target")}
+def _bbh(row: Object) -> Row:
+    return {field: filled(row, field) for field in ("task", "input", "target")}
 
 
-def _drop(row: Mapping[str, Any]) -> Row:
+def _drop(row: Object) -> Row:
     return {
-        "passage": _text(row, "passage"),
-        "question": _text(row, "question"),
-        "answers": _texts(row, "answers"),
+        "passage": filled(row, "passage"),
+        "question": filled(row, "question"),
+        "answers": texts(row, "answers"),
     }
 
 
-def _natinst(row: Mapping[str, Any]) -> Row:
-    text = _text(row, "input")
+def _natinst(row: Object) -> Row:
+    text = filled(row, "input")
     match = re.fullmatch(r"Passage: (.*)\nQuestion: (.*?)\s*\nAnswer type: .*", text, re.DOTALL)
     if match is None:
         raise RowError("input", "is not 'Passage: ...', 'Question: ...', 'Answer type: ...' on lines", text)
     # answers there are sentences: "3." where DROP has "3"
-    answers = [answer.strip().removesuffix(".") for answer in _texts(row, "target")]
+    answers = [answer.strip().removesuffix(".") for answer in texts(row, "target")]
     return {"passage": match[1], "question": match[2], "answers": answers}
 
 
-def _problem(row: Mapping[str, Any]) -> Row:
-    return {field: _text(row, field) for field in ("task_id", "prompt", "entry_point", "test")}
+def _problem(row: Object) -> Row:
+    return {field: filled(row, field) for field in ("task_id", "prompt", "entry_point", "test")}

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..answers import groups
 from ..results import TAIL, Number, Value, tails
-from ..sets import Question
+from ..sets import Question, groups
 from ..stats import mean_interval
 from ..tables import Table
 

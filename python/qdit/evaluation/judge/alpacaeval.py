@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from ...records.textfiles import Item, read_file
+from ...common.types import StrPath
+from ...records.row import RowError
+from ..fields import Object, read_rows, text
 from ..printed import passes
 from ..tables import Table
 from .pairwise import Outcome
@@ -80,7 +81,7 @@ class WinRate:
         return (self.n_wins - self.n_wins_base) / self.n_total + 1
 
 
-def read_annotations(path: str | os.PathLike[str]) -> tuple[str, str, list[Annotation]]:
+def read_annotations(path: StrPath) -> tuple[str, str, list[Annotation]]:
     """Return the model, its reference, and the annotations of a file.
 
     Args:
@@ -92,25 +93,15 @@ def read_annotations(path: str | os.PathLike[str]) -> tuple[str, str, list[Annot
         ValueError: that names file, row and field.
 
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"annotations: no such file: {path}")
-    found = []
-    generators: set[tuple[str, str]] = set()
-    for row, item in enumerate(read_file(path)):
-        try:
-            value = _checked(item)
-            generators.add((value["generator_2"], value["generator_1"]))
-            found.append(Annotation(value.get("dataset"), _preference(value), len(value["output_2"])))
-        except ValueError as error:
-            raise ValueError(f"{path}, row {row} (line {item.line}): {error}") from error
+    rows = read_rows("annotations", path, _annotation).values()
+    generators = {(model, reference) for model, reference, _ in rows}
     if len(generators) != 1:
         raise ValueError(f"{path}: got {len(generators)} pairs of generators, wanted one")
     model, reference = generators.pop()
-    return model, reference, found
+    return model, reference, [annotation for _, _, annotation in rows]
 
 
-def win_rate(path: str | os.PathLike[str]) -> WinRate:
+def win_rate(path: StrPath) -> WinRate:
     """Return the win rate of a file of annotations; errors as in `read_annotations`."""
     model, reference, found = read_annotations(path)
     shares = [one.preference - 1 for one in found if one.preference is not None]
@@ -138,7 +129,7 @@ def win_rate(path: str | os.PathLike[str]) -> WinRate:
     )
 
 
-def read_leaderboard(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+def read_leaderboard(path: StrPath) -> list[dict[str, str]]:
     """Return the rows of a leaderboard, as text; ValueError if it is no CSV file with a column win_rate."""
     with Path(path).open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
@@ -229,18 +220,13 @@ def _agreement(one: Compared) -> str:
     return "yes" if one.same else "NO"
 
 
-def _checked(item: Item) -> Mapping[str, Any]:
-    if item.error is not None:
-        raise item.error
-    if not isinstance(item.value, Mapping):
-        raise ValueError("is no object with fields")
-    for field in ("output_2", "generator_1", "generator_2"):
-        if not isinstance(item.value.get(field), str):
-            raise ValueError(f"field {field!r} is {type(item.value.get(field)).__name__}, wanted text")
-    return item.value
+def _annotation(_: int, value: Object) -> tuple[str, str, Annotation]:
+    length = len(text(value, "output_2"))
+    found = Annotation(value.get("dataset"), _preference(value), length)
+    return text(value, "generator_2"), text(value, "generator_1"), found
 
 
-def _preference(value: Mapping[str, Any]) -> float | None:
+def _preference(value: Object) -> float | None:
     found = value.get("preference", "missing")
     if found is None or (isinstance(found, float) and math.isnan(found)):
         return None
@@ -249,4 +235,4 @@ def _preference(value: Mapping[str, Any]) -> float | None:
             return _TIE
         if 1 <= found <= 2:
             return float(found)
-    raise ValueError(f"field 'preference' is {found!r}, wanted 1 to 2, 0 for a tie, or null")
+    raise RowError("preference", f"is {found!r}, wanted 1 to 2, 0 for a tie, or null")

@@ -16,8 +16,9 @@ from ...common.identity import digest
 from ...common.journal import AnswerFile
 from ...common.lock import LOCK, Lock
 from ...models.asking import Asker, Endpoint, Request
-from ..answers import Answer, Answers, groups, pair
+from ..answers import Answers, pair
 from ..results import check_new, write_result, write_rows
+from ..sets import groups
 from ..stats import tail_size
 from .pairwise import COUNTS, SHARE, Outcome, Tally, comparison_values
 from .prompts import FIRST, SECOND, TIE, Prompt
@@ -215,7 +216,7 @@ class JudgeJob:
             for order in (0, 1):
                 verdict = verdicts[2 * i + order]
                 yield {
-                    **_question(ours),
+                    **ours.question.named,
                     "model": self.model.model,
                     "baseline": self.baseline.model,
                     "shown_first": (self.model, self.baseline)[order].model,
@@ -239,8 +240,3 @@ class JudgeJob:
                     "preference": {1: SECOND, 0: TIE, -1: FIRST, None: None}[outcome],
                     "shown_first": ("output_2", "output_1")[order],
                 }
-
-
-def _question(answer: Answer) -> dict[str, Any]:
-    question = answer.question
-    return {"set": question.set, "id": question.id, "category": question.category}

@@ -6,15 +6,17 @@ be read. Each question is compared twice, once in each order of the two answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...common.checks import check_choice
+from ...common.types import Floats, Indices
 from ..results import Value
-from ..stats import DRAWS, NOTHING, Floats, Indices, Interval, bootstrap, ratio_interval, tail_size
+from ..sets import Groups
+from ..stats import NOTHING, Interval, bootstrap, ratio_interval, tail_size
 
 Outcome = int | None  # 1 won, 0 tied, -1 lost
 COUNTS = ("orders", "questions")
@@ -102,7 +104,7 @@ class Tally:
     def winning_score(self, **options: Any) -> Interval:
         """Return (won - lost) / comparisons + 1: 0 to 2, 1 if both models are as good.
 
-        options: of `stats.ratio_interval`, as in all methods below.
+        options: those of `stats.Bootstrap`, as in all methods below.
         """
         found = self._ratio(self.wins - self.losses, options)
         return Interval(found.mean + 1, found.low + 1, found.high + 1, found.n)
@@ -136,16 +138,7 @@ class Tally:
         judged = self.total > 0
         return ratio_interval(numerators[judged], self.total[judged], **options)
 
-    def _tail(
-        self,
-        share: float,
-        counted: Floats,
-        *,
-        lowest: bool,
-        draws: int = DRAWS,
-        level: float = 0.95,
-        seed: int = 0,
-    ) -> Tail:
+    def _tail(self, share: float, counted: Floats, *, lowest: bool, **options: Any) -> Tail:
         groups = self._groups()
         if not groups:
             return Tail(NOTHING, ())
@@ -167,7 +160,7 @@ class Tally:
             found, total = (np.add.reduceat(x[order[drawn]], starts, axis=1) for x in (counted, self.total))
             return np.asarray((found / total).mean(axis=1))
 
-        return Tail(bootstrap(len(order), statistic, draws, level, seed, sizes), tuple(names))
+        return Tail(bootstrap(len(order), statistic, strata=sizes, **options), tuple(names))
 
     def _groups(self) -> dict[str, list[int]]:
         """Return the numbers of the judged questions of each category."""
@@ -180,16 +173,16 @@ class Tally:
 
 def comparison_values(
     tally: Tally,
-    keys: Mapping[tuple[str | None, str | None], Sequence[int]],
+    keys: Groups,
     model: str,
     baseline: str,
     share: float = SHARE,
-    **bootstrap_options: Any,
+    **options: Any,
 ) -> Iterator[Value]:
     """Yield winning score, win rate and lose rate of a model for each group of questions, and the tails.
 
     The tails over a set's categories are also listed among the numbers over all sets, under the set's name.
-    keys: from `answersfile.groups`.
+    keys: from `sets.groups`.
     """
     tail = f"{share:.0%} of categories"
 
@@ -203,10 +196,10 @@ def comparison_values(
             ("win rate", part.win_rate),
             ("lose rate", part.lose_rate),
         ):
-            yield value(name, rate(**bootstrap_options), of_set, category)
+            yield value(name, rate(**options), of_set, category)
         if of_set is not None and category is None and len({*part.categories} - {None}) > 1:
-            worst = part.worst_lose_rate(share, **bootstrap_options).rate
-            best = part.best_win_rate(share, **bootstrap_options).rate
+            worst = part.worst_lose_rate(share, **options).rate
+            best = part.best_win_rate(share, **options).rate
             for name, found in ((f"lose rate, worst {tail}", worst), (f"win rate, best {tail}", best)):
                 yield value(name, found, of_set)
                 yield value(f"{of_set}: {name}", found)
