@@ -2,56 +2,85 @@
 
 `qdit.select` maximises facility-location coverage plus quality over a pool of embeddings, greedily and
 exactly (Bukharin & Zhao, "Data Diversity Matters for Robust Instruction Tuning", arXiv 2311.14736).
+
+A name is loaded when it is first touched: `import qdit` costs nothing, `qdit.select` loads NumPy and the
+engine, `qdit.train` the stage of that name.
 """
 
-from ._version import __version__
-from .adapters import select_dataset
-from .common.progress import Progress
-from .embedding import embed
-from .engine.rows import Rows, open_embeddings
-from .exporting import explain, export, verify
-from .generation import generate
-from .records import import_records, open_records
-from .records.pool import Pool
-from .reporting import report
-from .scoring import score
-from .selection.api import select
-from .selection.evaluate import coverage, objective, row_coverage
-from .selection.graph.build import build_graph
-from .selection.graph.graph import SimilarityGraph, load_graph
-from .selection.pool import select_pool, sweep_pool
-from .selection.selection import Selection
-from .selection.sweep import sweep
-from .training import train
-from .vectors import convert_embeddings
+from __future__ import annotations
 
-__all__ = [
-    "Pool",
-    "Progress",
-    "Rows",
-    "Selection",
-    "SimilarityGraph",
-    "__version__",
-    "build_graph",
-    "convert_embeddings",
-    "coverage",
-    "embed",
-    "explain",
-    "export",
-    "generate",
-    "import_records",
-    "load_graph",
-    "objective",
-    "open_embeddings",
-    "open_records",
-    "report",
-    "row_coverage",
-    "score",
-    "select",
-    "select_dataset",
-    "select_pool",
-    "sweep",
-    "sweep_pool",
-    "train",
-    "verify",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ._version import __version__
+
+_HOMES = {
+    "adapters": ("select_dataset",),
+    "common.progress": ("Progress",),
+    "embedding": ("embed",),
+    "engine.rows": ("Rows", "open_embeddings"),
+    "exporting": ("explain", "export", "verify"),
+    "generation": ("generate",),
+    "records": ("import_records", "open_records"),
+    "records.pool": ("Pool",),
+    "reporting": ("report",),
+    "scoring": ("score",),
+    "selection.api": ("select",),
+    "selection.evaluate": ("coverage", "objective", "row_coverage"),
+    "selection.graph.build": ("build_graph",),
+    "selection.graph.graph": ("SimilarityGraph", "load_graph"),
+    "selection.pool": ("select_pool", "sweep_pool"),
+    "selection.selection": ("Selection",),
+    "selection.sweep": ("sweep",),
+    "training": ("train",),
+    "vectors": ("convert_embeddings",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = ["__version__", *_HOME_OF]
+
+if TYPE_CHECKING:  # the same for editors and type checkers
+    from .adapters import select_dataset as select_dataset
+    from .common.progress import Progress as Progress
+    from .embedding import embed as embed
+    from .engine.rows import Rows as Rows
+    from .engine.rows import open_embeddings as open_embeddings
+    from .exporting import explain as explain
+    from .exporting import export as export
+    from .exporting import verify as verify
+    from .generation import generate as generate
+    from .records import import_records as import_records
+    from .records import open_records as open_records
+    from .records.pool import Pool as Pool
+    from .reporting import report as report
+    from .scoring import score as score
+    from .selection.api import select as select
+    from .selection.evaluate import coverage as coverage
+    from .selection.evaluate import objective as objective
+    from .selection.evaluate import row_coverage as row_coverage
+    from .selection.graph.build import build_graph as build_graph
+    from .selection.graph.graph import SimilarityGraph as SimilarityGraph
+    from .selection.graph.graph import load_graph as load_graph
+    from .selection.pool import select_pool as select_pool
+    from .selection.pool import sweep_pool as sweep_pool
+    from .selection.selection import Selection as Selection
+    from .selection.sweep import sweep as sweep
+    from .training import train as train
+    from .vectors import convert_embeddings as convert_embeddings
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load what has this name, or the package."""
+        if name in _HOME_OF:
+            value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+            globals()[name] = value
+            return value
+        if not name.startswith("_"):
+            try:
+                return import_module(f".{name}", __name__)
+            except ModuleNotFoundError as error:
+                if error.name != f"{__name__}.{name}":
+                    raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
