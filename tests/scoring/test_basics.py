@@ -182,7 +182,7 @@ def test_scores_put_there_by_hand(pool):
 def test_killed_while_writing(pool, monkeypatch, name):
     first = score(pool, "response-chars").quality
     with monkeypatch.context() as patch:
-        patch.setattr(job.manifest, name, lambda *_: 1 / 0)  # as a kill at that point
+        patch.setattr(job.files, name, lambda *_: 1 / 0)  # as a kill at that point
         with pytest.raises(ZeroDivisionError):
             score(pool, "response-words", overwrite=True)
     assert not (pool / "quality.json").exists()

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common.files import new_folder
 from ..common.identity import OtherRunError
 from ..common.optional import require
-from ..exporting.files import new_folder
 from ..exporting.writers import columns_of
 from ..selection.api import select
 from ..selection.selection import Selection

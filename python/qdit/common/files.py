@@ -1,4 +1,4 @@
-"""Hashes, atomic files, and the JSON manifest of a saved result."""
+"""Hashes, files and folders that are whole or not there, and the JSON manifest of a saved result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +62,28 @@ def sync_directory(directory: Path) -> None:
 
 def write_atomic(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     """Write a file so that at any moment, even after a crash, it is the old one or the new one, whole."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    # not mkstemp: its files are private to the user, results should follow the umask
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
+    with new_file(path) as temporary:
+        # not mkstemp: its files are private to the user, results should follow the umask
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(handle, "wb") as file:
             for part in parts:
                 file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; at the end it becomes `path`, or nothing if the block fails.
+
+    For writers that want a path; `write_atomic` is for bytes.
+    """
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        handle = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -76,11 +91,43 @@ def write_atomic(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     sync_directory(path.parent)
 
 
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill; at the end it takes the place of `path`."""
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.replace(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_directory(path.parent)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+def remove_temporaries(directory: Path) -> None:
+    """Delete what a killed run left of `new_file` and `new_folder`; no one may be writing."""
+    for found in directory.glob(".*.????????.tmp"):
+        if found.is_dir():
+            shutil.rmtree(found)
+        else:
+            found.unlink(missing_ok=True)
+
+
 def remove_leftovers(directory: Path, names: Iterable[str]) -> None:
     """Delete the temporary files of `names` that a killed `write_atomic` left; no one may be writing."""
     for name in names:
         for leftover in directory.glob(f".{name}.????????.tmp"):
             leftover.unlink(missing_ok=True)
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Return the entry of a file in a manifest: its sha256 and size."""
+    return {"sha256": sha256_file(path), "bytes": path.stat().st_size}
 
 
 def write_npy(path: Path, array: NDArray[Any]) -> dict[str, Any]:

@@ -111,12 +111,8 @@ class Writer:
             (self._path / "rows.npy").replace(self._pool / ROWS)
             files.sync_directory(self._pool)
         path = self._pool / ROWS
-        entry = {
-            "sha256": files.sha256_file(path),
-            "bytes": path.stat().st_size,
-            "dtype": self._dtype.name,
-            "shape": [self._n, self._dimension],
-        }
+        entry = files.describe(path)
+        entry |= {"dtype": self._dtype.name, "shape": [self._n, self._dimension]}
         files.write_json(self._pool / MANIFEST, {**record, "files": {ROWS: entry}})
         shutil.rmtree(self._path)
 

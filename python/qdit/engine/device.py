@@ -55,7 +55,7 @@ class DeviceArray:
             yield cuda_download(self.pointer + start, count, self.device, self.stream)
 
     def sha256(self) -> str:
-        """Return what `manifest.sha256_array` returns for the same rows in CPU memory."""
+        """Return what `files.sha256_array` returns for the same rows in CPU memory."""
         digest = hashlib.sha256(f"{self.dtype_name} {self.shape}\n".encode())
         for block in self.blocks():
             digest.update(block.data)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..common import files as manifest
+from ..common import files
 from ..common.lock import LOCK, Lock
 from ..models.hub import ModelOptions
 from ..scoring.reward import RewardModel
@@ -59,11 +59,11 @@ class HHJob:
         check_new(self.folder / RESULT, settings, overwrite)
         try:
             with Lock(self.folder / LOCK, "scoring answers here"):
-                manifest.remove_leftovers(self.folder, (RESULT, ROWS))
+                files.remove_leftovers(self.folder, (RESULT, ROWS))
                 scored = [self._scorer.run(one, self.folder, progress) for one in self.answers]
                 scores = [one.values for one in scored]
                 (self.folder / RESULT).unlink(missing_ok=True)  # it must never stand beside other rows
-                files = {ROWS: write_rows(self.folder / ROWS, self._rows(scores))}
+                entries = {ROWS: write_rows(self.folder / ROWS, self._rows(scores))}
         except KeyboardInterrupt as interrupt:
             interrupt.add_note(f"repeat the call to go on; scores so far are in {self.folder}")
             raise
@@ -83,7 +83,7 @@ class HHJob:
             "hh",
             settings,
             self._values(scores),
-            {"models": models, "files": files, "seconds": time.perf_counter() - start},
+            {"models": models, "files": entries, "seconds": time.perf_counter() - start},
             self._scorer.libraries,
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..common import files as manifest
+from ..common import files
 from ..common.lock import LOCK, Lock
 from ..models.causal import CausalModel
 from ..models.hub import ModelOptions
@@ -118,10 +118,10 @@ class LossJob:
         check_new(self.folder / RESULT, settings, overwrite)
         try:
             with Lock(self.folder / LOCK, "scoring references here"):
-                manifest.remove_leftovers(self.folder, (RESULT, ROWS))
+                files.remove_leftovers(self.folder, (RESULT, ROWS))
                 found = self._scorer.run(self._rows, self.folder, progress)
                 (self.folder / RESULT).unlink(missing_ok=True)  # it must never stand beside other rows
-                files = {ROWS: write_rows(self.folder / ROWS, self._written(found.values))}
+                entries = {ROWS: write_rows(self.folder / ROWS, self._written(found.values))}
         except KeyboardInterrupt as interrupt:
             interrupt.add_note(f"repeat the call to go on; losses so far are in {self.folder}")
             raise
@@ -132,7 +132,7 @@ class LossJob:
                 "too_long": int(np.isnan(found.values).sum()),
             },
             **found.report,
-            "files": files,
+            "files": entries,
             "seconds": time.perf_counter() - start,
         }
         values = self._values(found.values)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
-from ..common import files as manifest
+from ..common import files
 from ..common.checks import check_choice
 from ..common.identity import REPLACE, check_same
 from ..common.types import Floats
@@ -87,15 +87,15 @@ def tails(
 def check_new(path: Path, settings: Mapping[str, Any], overwrite: bool) -> None:
     """Raise OtherRunError if a result of other settings is there and may not be replaced."""
     if path.exists() and not overwrite:
-        then = manifest.read_json(path, FORMAT).get("settings")
+        then = files.read_json(path, FORMAT).get("settings")
         check_same(f"{path} was made otherwise", then, settings, REPLACE)
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:
     """Write JSON Lines atomically and return the sha256 of the file."""
     lines = (json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n" for row in rows)
-    manifest.write_atomic(path, lines)
-    return manifest.sha256_file(path)
+    files.write_atomic(path, lines)
+    return files.sha256_file(path)
 
 
 def write_result(
@@ -126,7 +126,7 @@ def write_result(
         **report,
         "versions": {"qdit": __version__, **{name: _version(name) for name in libraries}},
     }
-    manifest.write_json(path, result)
+    files.write_json(path, result)
     return result
 
 
@@ -140,14 +140,16 @@ def read_values(path: str | os.PathLike[str]) -> list[Value]:
     """
     found = Path(path)
     if found.is_dir():
-        files = [one for one in sorted(found.glob("*.json")) if _is_result(one)]
-        if len(files) != 1:
-            raise ValueError(f"{found} holds {len(files)} results of evaluations, wanted one; name the file")
-        found = files[0]
+        results = [one for one in sorted(found.glob("*.json")) if _is_result(one)]
+        if len(results) != 1:
+            raise ValueError(
+                f"{found} holds {len(results)} results of evaluations, wanted one; name the file"
+            )
+        found = results[0]
     if not found.is_file():
         raise FileNotFoundError(f"results: no such file or folder: {found}")
     try:
-        return [_value(one) for one in manifest.read_json(found, FORMAT)["values"]]
+        return [_value(one) for one in files.read_json(found, FORMAT)["values"]]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{found} is no result of an evaluation: {error}") from error
 
@@ -211,7 +213,7 @@ def value_table(
 
 def _is_result(path: Path) -> bool:
     try:
-        manifest.read_json(path, FORMAT)
+        files.read_json(path, FORMAT)
     except ValueError:
         return False
     return True

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.checks import check_choice
+from ..common.files import new_file
 from ..common.optional import require
 from . import similar
 from .choice import Choice
-from .files import new_file
 
 FORMATS = ("auto", "parquet", "jsonl", "none")
 FINAL_GAINS = ("auto", "all", "none")

@@ -10,15 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..common import checks
-from ..common import files as manifest
+from ..common import checks, files
 from ..common.progress import Phases, Progress, open_sink
 from ..common.versions import versions
 from ..selection.selection import MANIFEST
 from . import card, trainers, writers
 from . import decisions as _decisions  # `export` has an argument of that name
 from .choice import EXPORT_FORMAT, SELECTION_FOLDER, Choice, open_choice
-from .files import describe, remove_temporaries
 from .hub import push
 
 FORMAT_VERSION = 1
@@ -89,15 +87,15 @@ def export(
         _prepare(path, choice, overwrite)
         choice.check_rows()
         title = path.resolve().name if name is None else name
-        files = _write_rows(path, choice, formats, columns, _key(title))
+        written = _write_rows(path, choice, formats, columns, _key(title))
         if kind != "none":
-            files.append(f"decisions.{kind}")
-            _write_decisions(path / files[-1], choice, final_gains, threads, progress)
-        text = card.make_card(choice, title, formats, columns, license, files)
-        manifest.write_atomic(path / "README.md", [text.encode()])
-        files.append("README.md")
+            written.append(f"decisions.{kind}")
+            _write_decisions(path / written[-1], choice, final_gains, threads, progress)
+        text = card.make_card(choice, title, formats, columns, license, written)
+        files.write_atomic(path / "README.md", [text.encode()])
+        written.append("README.md")
         settings = {"format": formats, "columns": columns, "name": title}
-        _write_manifest(path, choice, files, settings, start)
+        _write_manifest(path, choice, written, settings, start)
     if push_to_hub is not None:
         push(path, push_to_hub, private=private)
     return path
@@ -109,14 +107,14 @@ def _prepare(path: Path, choice: Choice, overwrite: bool) -> None:
         raise ValueError(f"out: got {path}, the selection or pool itself; pass another directory")
     found = path / MANIFEST
     if found.exists():
-        manifest.read_json(found, EXPORT_FORMAT)  # never replace what is no export
+        files.read_json(found, EXPORT_FORMAT)  # never replace what is no export
         if not overwrite:
             raise ValueError(f"out: {path} holds an export already; pass --overwrite or another directory")
         found.replace(path / _REPLACED)  # first of all: where a manifest is, all its files are
     _remove_replaced(path)
     path.mkdir(parents=True, exist_ok=True)
     for folder in (path, path / SELECTION_FOLDER):
-        remove_temporaries(folder)
+        files.remove_temporaries(folder)
 
 
 def _remove_replaced(path: Path) -> None:
@@ -124,10 +122,10 @@ def _remove_replaced(path: Path) -> None:
     listed = path / _REPLACED
     if not listed.exists():
         return
-    files = [path / name for name in manifest.read_json(listed, EXPORT_FORMAT)["files"]]
-    for file in files:
+    written = [path / name for name in files.read_json(listed, EXPORT_FORMAT)["files"]]
+    for file in written:
         file.unlink(missing_ok=True)
-    for folder in {file.parent for file in files} - {path}:
+    for folder in {file.parent for file in written} - {path}:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
     listed.unlink()
@@ -135,21 +133,21 @@ def _remove_replaced(path: Path) -> None:
 
 def _write_rows(path: Path, choice: Choice, formats: list[str], columns: bool, key: str) -> list[str]:
     records, selection = choice.pool.records, choice.selection
-    files = []
+    written = []
     for name in formats:
-        files += writers.write(path, name, records, selection, columns=columns)
-    manifest.write_npy(path / "indices.npy", selection.indices)
+        written += writers.write(path, name, records, selection, columns=columns)
+    files.write_npy(path / "indices.npy", selection.indices)
     selection.save(path / SELECTION_FOLDER)
-    files += ["indices.npy"]
-    files += sorted(f"{SELECTION_FOLDER}/{found.name}" for found in (path / SELECTION_FOLDER).glob("*.*"))
+    written += ["indices.npy"]
+    written += sorted(f"{SELECTION_FOLDER}/{found.name}" for found in (path / SELECTION_FOLDER).glob("*.*"))
     shapes = trainers.shapes(records, selection, formats)
     if any(shape.plain for shape in shapes):
-        manifest.write_atomic(path / trainers.PLAIN, trainers.plain_lines(records, selection))
-        files.append(trainers.PLAIN)
+        files.write_atomic(path / trainers.PLAIN, trainers.plain_lines(records, selection))
+        written.append(trainers.PLAIN)
     for file, text in trainers.write_texts(path, key, shapes).items():
-        manifest.write_atomic(file, [text.encode()])
-        files.append(file.name)
-    return files
+        files.write_atomic(file, [text.encode()])
+        written.append(file.name)
+    return written
 
 
 def _write_decisions(path: Path, choice: Choice, final_gains: str, threads: int, progress: Any) -> None:
@@ -171,7 +169,7 @@ def _write_decisions(path: Path, choice: Choice, final_gains: str, threads: int,
 
 
 def _write_manifest(
-    path: Path, choice: Choice, files: list[str], settings: dict[str, Any], start: float
+    path: Path, choice: Choice, written: list[str], settings: dict[str, Any], start: float
 ) -> None:
     selection, records = choice.selection, choice.pool.records
     record = {
@@ -184,11 +182,11 @@ def _write_manifest(
         "records": {"n": len(records), "sha256": records.sha256, "format": records.format},
         "inputs": dict(selection.inputs),
         "params": dict(selection.params),
-        "files": describe(path, files),
+        "files": {name: files.describe(path / name) for name in written},
         "versions": versions(),
         "seconds": time.perf_counter() - start,
     }
-    manifest.write_json(path / MANIFEST, record)
+    files.write_json(path / MANIFEST, record)
 
 
 def _key(title: str) -> str:

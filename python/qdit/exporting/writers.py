@@ -11,10 +11,10 @@ import numpy as np
 
 from ..common import files
 from ..common.checks import check_choice
+from ..common.files import new_file, new_folder
 from ..common.optional import require
 from ..records import Records
 from ..selection.selection import Selection
-from .files import new_file, new_folder
 
 FORMATS = {"jsonl": "data.jsonl", "json": "data.json", "parquet": "data.parquet", "hf": "data"}
 COLUMNS = ("qdit_rank", "qdit_gain", "qdit_quality")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..common import files as manifest
+from ..common import files
 from ..common.versions import versions
 from ..evaluation.tables import Table
 from .published import PAPER
@@ -52,16 +52,16 @@ class Result:
         start: perf_counter() when the work began.
         """
         out.mkdir(parents=True, exist_ok=True)
-        files: dict[str, bytes] = {}
+        contents: dict[str, bytes] = {}
         for suffix, table in (self.tables | self.data).items():
-            files[f"{self.name}{suffix}.csv"] = table.csv().encode()
-        files[f"{self.name}.md"] = self.markdown().encode()
-        files[f"{self.name}.tex"] = "\n".join(table.latex() for table in self.tables.values()).encode()
-        files |= {f"{self.name}{suffix}": content for suffix, content in self.pictures.items()}
+            contents[f"{self.name}{suffix}.csv"] = table.csv().encode()
+        contents[f"{self.name}.md"] = self.markdown().encode()
+        contents[f"{self.name}.tex"] = "\n".join(table.latex() for table in self.tables.values()).encode()
+        contents |= {f"{self.name}{suffix}": content for suffix, content in self.pictures.items()}
         (out / f"{self.name}.json").unlink(missing_ok=True)
-        for name, content in files.items():
-            manifest.write_atomic(out / name, [content])
-        manifest.write_json(
+        for name, content in contents.items():
+            files.write_atomic(out / name, [content])
+        files.write_json(
             out / f"{self.name}.json",
             {
                 "format": FORMAT,
@@ -74,11 +74,11 @@ class Result:
                 "options": dict(self.options),
                 "facts": dict(self.facts),
                 "notes": self.notes,
-                "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+                "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
                 "versions": versions(),
             },
         )
-        return [out / name for name in [*files, f"{self.name}.json"]]
+        return [out / name for name in [*contents, f"{self.name}.json"]]
 
     def markdown(self) -> str:
         """Return title, tables and notes."""

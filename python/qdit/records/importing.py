@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..common import checks
-from ..common import files as manifest
+from ..common import checks, files
 from ..common.identity import differences
 from ..common.lock import Lock
 from .intake import BadRows
@@ -133,7 +132,7 @@ def is_imported(
     path = Path(pool) / MANIFEST
     if not path.is_file():
         return False
-    record = manifest.read_json(path, FORMAT)
+    record = files.read_json(path, FORMAT)
     asked = Source(None, source_name, format, columns, id_column, revision, split, subset)
     sources = resolve(source, asked)
     if any(found.in_memory for found in sources):
@@ -149,14 +148,14 @@ def _same_inputs(source: Source, inputs: list[dict[str, Any]]) -> bool:
     found = find_files(source.location)
     if found is None:
         return True
-    files = [Path(entry["path"]) for entry in inputs]
-    if found[0] != "disk" and found[1] != files:
+    paths = [Path(entry["path"]) for entry in inputs]
+    if found[0] != "disk" and found[1] != paths:
         return False
     return all(
         path.is_file()
         and path.stat().st_size == entry["bytes"]
-        and manifest.sha256_file(path) == entry["sha256"]
-        for path, entry in zip(files, inputs, strict=True)
+        and files.sha256_file(path) == entry["sha256"]
+        for path, entry in zip(paths, inputs, strict=True)
     )
 
 
@@ -174,8 +173,8 @@ def _stage_all(
 
 def _record(stages: list[Stage], seconds: float) -> dict[str, Any]:
     sources = [found.entry for found in stages]
-    files = {path.name: _file_entry(path) for found in stages for path in found.files}
-    identity = [[files[entry["files"][0]]["sha256"], entry["format"], entry["columns"]] for entry in sources]
+    entries = {path.name: files.describe(path) for found in stages for path in found.files}
+    identity = [[entries[one["files"][0]]["sha256"], one["format"], one["columns"]] for one in sources]
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -184,14 +183,10 @@ def _record(stages: list[Stage], seconds: float) -> dict[str, Any]:
         # of the rows and of how they are read: a column map that changes makes embeddings stale too
         "sha256": hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
         "sources": sources,
-        "files": files,
+        "files": entries,
         "seconds": round(seconds, 3),
         "versions": _versions(),
     }
-
-
-def _file_entry(path: Path) -> dict[str, Any]:
-    return {"sha256": manifest.sha256_file(path), "bytes": path.stat().st_size}
 
 
 def _versions() -> dict[str, str]:
@@ -203,14 +198,14 @@ def _versions() -> dict[str, str]:
 def _commit(directory: Path, held: Path, record: dict[str, Any]) -> None:
     """Move the files into place; the manifest goes first and comes last, so it never lists half a pool."""
     (directory / MANIFEST).unlink(missing_ok=True)
-    manifest.sync_directory(directory)
+    files.sync_directory(directory)
     for pattern in _FILES:
         for old in directory.glob(pattern):
             old.unlink()
     for name in record["files"]:
         (held / name).replace(directory / name)
-    manifest.sync_directory(directory)
-    manifest.write_json(directory / MANIFEST, record)
+    files.sync_directory(directory)
+    files.write_json(directory / MANIFEST, record)
 
 
 @contextlib.contextmanager
@@ -229,4 +224,4 @@ def _clear(directory: Path) -> None:
     """Remove what a killed import left."""
     for leftover in directory.glob(f"{_STAGING}*"):
         shutil.rmtree(leftover)
-    manifest.remove_leftovers(directory, (MANIFEST,))
+    files.remove_leftovers(directory, (MANIFEST,))

@@ -180,7 +180,7 @@ def _new(target: Path, overwrite: bool) -> Path:
 
 
 def _describe(target: Path, records: Records, source: Path) -> None:
-    entry = {"sha256": files.sha256_file(target), "bytes": target.stat().st_size}
+    entry = files.describe(target)
     record: dict[str, Any] = {
         "format": FORMATS[target.stem],
         "format_version": 1,

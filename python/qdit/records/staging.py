@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common import files as manifest
+from ..common import files
 from .intake import BadRows, Intake
 from .progress import RowTracker
 from .row import RowError
@@ -124,12 +124,12 @@ def _finish(
     name = str(source.name)
     layout = sink.intake.finish(name)
     hashes = sink.intake.ids.settle(name, taken)
-    files = list(writer.paths)
+    paths = list(writer.paths)
     origins = None
     if sink.origins is not None:
         origins = f"{stem}.rows.npy"
-        manifest.write_npy(folder / origins, sink.origins)
-        files.append(folder / origins)
+        files.write_npy(folder / origins, sink.origins)
+        paths.append(folder / origins)
     entry = {
         "source": name,
         "n": len(writer),
@@ -145,11 +145,11 @@ def _finish(
         "inputs": inputs,
         "skipped": sink.bad.report(),
     }
-    return Stage(entry, files, hashes)
+    return Stage(entry, paths, hashes)
 
 
 def _input(path: Path) -> dict[str, Any]:
-    return {"path": str(path), "bytes": path.stat().st_size, "sha256": manifest.sha256_file(path)}
+    return {"path": str(path), "bytes": path.stat().st_size, "sha256": files.sha256_file(path)}
 
 
 def _files(paths: list[Path], sink: _Sink) -> Iterator[tuple[str, int, Item]]:

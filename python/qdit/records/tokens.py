@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common import files as manifest
+from ..common import files
 from ..common.optional import require
 from .progress import RowTracker
 from .records import Records
@@ -56,10 +56,10 @@ def count_tokens(
         tracker.close()
     np.maximum(costs, 1, out=costs)  # a row of no tokens would be free for ever
     (directory / MANIFEST).unlink(missing_ok=True)
-    files = {COSTS: manifest.write_npy(directory / COSTS, costs)}
-    manifest.write_json(
+    entries = {COSTS: files.write_npy(directory / COSTS, costs)}
+    files.write_json(
         directory / MANIFEST,
-        {"format": FORMAT, "format_version": FORMAT_VERSION, **identity, "files": files},
+        {"format": FORMAT, "format_version": FORMAT_VERSION, **identity, "files": entries},
     )
     return costs
 
@@ -68,10 +68,10 @@ def _kept(directory: Path, identity: dict[str, Any]) -> NDArray[np.int64] | None
     path = directory / MANIFEST
     if not path.is_file():
         return None
-    found = manifest.read_json(path, FORMAT)
+    found = files.read_json(path, FORMAT)
     if {key: found.get(key) for key in identity} != identity:
         return None
-    return manifest.load_verified(directory, COSTS, found["files"][COSTS])
+    return files.load_verified(directory, COSTS, found["files"][COSTS])
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[str]]:

@@ -13,8 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from .._version import __version__
-from ..common import checks
-from ..common import files as manifest
+from ..common import checks, files
 from ..common.identity import REPLACE, check_same
 from ..common.lock import LOCK, Lock
 from ..models.asking import Endpoint
@@ -132,14 +131,14 @@ class ScoreJob:
             one.unfinished(report) for one, report in zip(self.scorers, found["results"], strict=True)
         ):
             return None
-        return Scores(manifest.load_verified(self.directory, QUALITY, found["files"][QUALITY]), found)
+        return Scores(files.load_verified(self.directory, QUALITY, found["files"][QUALITY]), found)
 
     def _earlier(self) -> dict[str, Any] | None:
         """Return the manifest of an earlier run of this job."""
         path = self.directory / MANIFEST
         if not path.exists():
             return None
-        found = manifest.read_json(path, FORMAT)
+        found = files.read_json(path, FORMAT)
         identity = self.identity()
         return found if {name: found.get(name) for name in identity} == identity else None
 
@@ -173,20 +172,20 @@ class ScoreJob:
         values, filled = fill(combine(scored, self.combine), self.missing, scored)
         marker = self.folder / _WRITING
         marker.touch()
-        manifest.remove_leftovers(self.directory, (QUALITY, MANIFEST))
+        files.remove_leftovers(self.directory, (QUALITY, MANIFEST))
         (self.directory / MANIFEST).unlink(missing_ok=True)  # it must never describe another array
-        files = {QUALITY: manifest.write_npy(self.directory / QUALITY, values)}
+        entries = {QUALITY: files.write_npy(self.directory / QUALITY, values)}
         value = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             **self.identity(),
             "results": results,
             "filled": filled,
-            "files": files,
+            "files": entries,
             "seconds": time.perf_counter() - start,
             "versions": self._versions(),
         }
-        manifest.write_json(self.directory / MANIFEST, value)
+        files.write_json(self.directory / MANIFEST, value)
         marker.unlink()
         return Scores(values, value)
 
@@ -200,7 +199,7 @@ class ScoreJob:
                     f"{self.directory / QUALITY} is there already and was not made by score; {REPLACE}"
                 )
             return
-        found, identity = manifest.read_json(path, FORMAT), self.identity()
+        found, identity = files.read_json(path, FORMAT), self.identity()
         names = ", ".join(one["by"] for one in found["scorers"])
         then = {name: found.get(name) for name in identity}
         where = f"{path.with_name(QUALITY)}, scores by {names}, was made otherwise"

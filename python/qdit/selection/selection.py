@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common import files as manifest
+from ..common import files
 
 FORMAT = "qdit-selection"
 FORMAT_VERSION = 1
@@ -153,14 +153,14 @@ class Selection:
         path = Path(directory)
         path.mkdir(parents=True, exist_ok=True)
         (path / MANIFEST).unlink(missing_ok=True)
-        manifest.sync_directory(path)
-        files = {}
+        files.sync_directory(path)
+        entries = {}
         for name in _FILES:
             array = getattr(self, name)
             if array is None:
                 (path / f"{name}.npy").unlink(missing_ok=True)
             else:
-                files[f"{name}.npy"] = manifest.write_npy(path / f"{name}.npy", array)
+                entries[f"{name}.npy"] = files.write_npy(path / f"{name}.npy", array)
         record = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -169,9 +169,9 @@ class Selection:
             "params": dict(self.params),
             "stats": dict(self.stats),
             "inputs": dict(self.inputs),
-            "files": files,
+            "files": entries,
         }
-        manifest.write_json(path / MANIFEST, record)
+        files.write_json(path / MANIFEST, record)
         return path
 
     @classmethod
@@ -186,7 +186,7 @@ class Selection:
         path = Path(directory)
         if not (path / MANIFEST).is_file():
             raise FileNotFoundError(f"{path}: no {MANIFEST}, so no complete selection; save or select again")
-        record = manifest.read_json(path / MANIFEST, FORMAT)
+        record = files.read_json(path / MANIFEST, FORMAT)
         if record.get("format_version") != FORMAT_VERSION:
             found = record.get("format_version")
             raise ValueError(f"{path / MANIFEST}: got format version {found}, wanted {FORMAT_VERSION}")
@@ -202,14 +202,14 @@ class Selection:
 _RESULT = ("objective", "coverage", "mean_quality", "d_start", "upper_bound", "optimality")
 
 
-def _load_arrays(path: Path, files: Mapping[str, Any]) -> dict[str, Any]:
+def _load_arrays(path: Path, entries: Mapping[str, Any]) -> dict[str, Any]:
     arrays: dict[str, Any] = {}
     for name, dtype in _FILES.items():
         file = f"{name}.npy"
-        if name == "quality" and file not in files:
+        if name == "quality" and file not in entries:
             arrays[name] = None
             continue
-        array = manifest.load_verified(path, file, files[file])
+        array = files.load_verified(path, file, entries[file])
         if array.dtype != dtype or array.ndim != 1:
             raise ValueError(
                 f"{path / file}: got {array.ndim}-d {array.dtype.name}, wanted 1-d {np.dtype(dtype)}"

@@ -7,10 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ..common import files as manifest
+from ..common import files
 from ..common.identity import REPLACE, check_same, differences
 from ..common.lock import Lock
-from ..exporting.files import describe, new_folder, remove_temporaries
 from .checkpoints import checkpoints, remove, remove_broken, sync
 
 FINAL, MANIFEST, CHECKPOINTS = "final", "train.json", "checkpoints"
@@ -41,7 +40,7 @@ class Output:
 
     def read(self) -> dict[str, Any]:
         """Return what train.json says."""
-        return manifest.read_json(self.directory / MANIFEST, FORMAT)
+        return files.read_json(self.directory / MANIFEST, FORMAT)
 
     def saved(self, identity: dict[str, Any]) -> dict[str, Any] | None:
         """Return the manifest of a run of this identity whose files are as they were, or None."""
@@ -52,7 +51,7 @@ class Output:
             return None
         for name, entry in found["files"].items():
             file = self.directory / name
-            if not file.is_file() or manifest.sha256_file(file) != entry["sha256"]:
+            if not file.is_file() or files.sha256_file(file) != entry["sha256"]:
                 return None
         return found
 
@@ -75,7 +74,7 @@ class Output:
         """Delete what is neither a result nor the checkpoint to go on from."""
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         (self.directory / MANIFEST).unlink(missing_ok=True)  # it must never describe another model
-        remove_temporaries(self.directory)
+        files.remove_temporaries(self.directory)
         shutil.rmtree(self.unfinished, ignore_errors=True)
         remove_broken(self.checkpoints)
         if keep is None:
@@ -96,7 +95,7 @@ class Output:
 
         """
         (self.unfinished / "training_args.bin").unlink(missing_ok=True)
-        with new_folder(self.final) as made:
+        with files.new_folder(self.final) as made:
             if merge is None:
                 self.unfinished.rename(made)
             else:
@@ -105,9 +104,9 @@ class Output:
             for path in made.iterdir():
                 path.chmod(mode)
             sync(made)
-        files = sorted(path for path in self.final.rglob("*") if path.is_file())
-        names = [path.relative_to(self.directory).as_posix() for path in files]
-        whole = record | {"files": describe(self.directory, names)}
-        manifest.write_json(self.directory / MANIFEST, whole)
+        entries = sorted(path for path in self.final.rglob("*") if path.is_file())
+        names = [path.relative_to(self.directory).as_posix() for path in entries]
+        whole = record | {"files": {name: files.describe(self.directory / name) for name in names}}
+        files.write_json(self.directory / MANIFEST, whole)
         shutil.rmtree(self.checkpoints)
         return whole

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..common import files as manifest
+from ..common import files
 from ..common.checks import check_choice, check_int
 from ..engine.rows import Rows, open_embeddings
 from ..records.progress import RowTracker
@@ -152,11 +152,11 @@ class _Job:
         path = manifest_path(self._out)
         if self._identity is None or not path.exists() or not self._out.exists():
             return None
-        found = manifest.read_json(path, FORMAT)
-        files = found.get("files", {})
+        found = files.read_json(path, FORMAT)
+        entries = found.get("files", {})
         same = all(
             (self._out.parent / name).exists() and (self._out.parent / name).stat().st_size == entry["bytes"]
-            for name, entry in files.items()
+            for name, entry in entries.items()
         )
         if found.get("identity") != self._identity or not same:
             return None
@@ -198,7 +198,7 @@ class _Job:
             record = self._record(part.bad, time.monotonic() - start)
             part.finish(record)
             tracker.done(part.done)
-        found = manifest.read_json(manifest_path(self._out), FORMAT)
+        found = files.read_json(manifest_path(self._out), FORMAT)
         return Converted(open_embeddings(self._out), self._out, found["bad_rows"], found)
 
     def _checked(self, block: Block, first: int) -> tuple[NDArray[Any], list[dict[str, Any]]]:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common import files as manifest
+from ..common import files
 from ..common.lock import LOCK, Lock
 
 PROGRESS_FORMAT = "qdit-vectors-progress"
@@ -70,7 +70,7 @@ class PartialFile:
         self._path.mkdir(parents=True, exist_ok=True)
         self._lock = Lock(self._path / LOCK, "using it")
         try:
-            manifest.remove_leftovers(self._path, ("progress.json",))
+            files.remove_leftovers(self._path, ("progress.json",))
             if not self._resume():
                 self._begin()
         except BaseException:
@@ -119,7 +119,7 @@ class PartialFile:
             if file is not None:
                 file.close()
         manifest_path(self._out).unlink(missing_ok=True)
-        manifest.sync_directory(self._out.parent)
+        files.sync_directory(self._out.parent)
         # rows last: while they are not moved, the run can go on
         moves = {"ids.jsonl": ids_path(self._out), "rows.npy": self._out}
         if not self._with_ids:
@@ -127,13 +127,13 @@ class PartialFile:
         for name, target in moves.items():
             if (self._path / name).exists():
                 (self._path / name).replace(target)
-        manifest.sync_directory(self._out.parent)
-        files = {}
+        files.sync_directory(self._out.parent)
+        entries = {}
         for path in (self._out, ids_path(self._out)):
             if path.exists():
-                files[path.name] = {"sha256": manifest.sha256_file(path), "bytes": path.stat().st_size}
-        files[self._out.name] |= {"dtype": self._dtype.name, "shape": list(self._shape)}
-        manifest.write_json(manifest_path(self._out), {**record, "files": files})
+                entries[path.name] = files.describe(path)
+        entries[self._out.name] |= {"dtype": self._dtype.name, "shape": list(self._shape)}
+        files.write_json(manifest_path(self._out), {**record, "files": entries})
         shutil.rmtree(self._path)
 
     def _resume(self) -> bool:
@@ -141,7 +141,7 @@ class PartialFile:
         marker = self._path / "progress.json"
         if self._identity is None or not marker.exists():
             return False
-        found = manifest.read_json(marker, PROGRESS_FORMAT)
+        found = files.read_json(marker, PROGRESS_FORMAT)
         if found.get("identity") != self._identity or found.get("format_version") != FORMAT_VERSION:
             return False
         self.done, self.bad = int(found["done"]), list(found["bad"])
@@ -178,7 +178,7 @@ class PartialFile:
             "bad": self.bad,
             "identity": self._identity,
         }
-        manifest.write_json(self._path / "progress.json", record)
+        files.write_json(self._path / "progress.json", record)
 
     def _header(self) -> bytes:
         header = io.BytesIO()

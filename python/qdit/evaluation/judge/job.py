@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...common import files as manifest
+from ...common import files
 from ...common.checks import check_choice
 from ...common.identity import digest
 from ...common.journal import AnswerFile
@@ -132,7 +132,7 @@ class JudgeJob:
         check_new(self.folder / RESULT, settings, overwrite)
         try:
             with Lock(self.folder / LOCK, "judging here"):
-                manifest.remove_leftovers(self.folder, (RESULT, ROWS, ANNOTATIONS))
+                files.remove_leftovers(self.folder, (RESULT, ROWS, ANNOTATIONS))
                 verdicts, report = self._ask(failed, progress)
                 return self._write(verdicts, settings, report, start)
         except KeyboardInterrupt as interrupt:
@@ -190,10 +190,10 @@ class JudgeJob:
         ]
         (self.folder / RESULT).unlink(missing_ok=True)  # it must never stand beside other rows
         text = json.dumps(list(self._annotations(outcomes)), indent=2, ensure_ascii=False).encode() + b"\n"
-        manifest.write_atomic(self.folder / ANNOTATIONS, [text])
-        files = {
+        files.write_atomic(self.folder / ANNOTATIONS, [text])
+        entries = {
             ROWS: write_rows(self.folder / ROWS, self._rows(verdicts, outcomes)),
-            ANNOTATIONS: manifest.sha256_file(self.folder / ANNOTATIONS),
+            ANNOTATIONS: files.sha256_file(self.folder / ANNOTATIONS),
         }
         questions = [ours.question for ours, _ in self.pairs]
         tally = Tally.of(outcomes, [question.category for question in questions], count=settings["count"])
@@ -204,7 +204,7 @@ class JudgeJob:
             **report,
             "comparisons": {one: Tally.of(outcomes, count=one).counts() for one in COUNTS},
             "answers": [self.model.path, self.baseline.path],
-            "files": files,
+            "files": entries,
             "seconds": time.perf_counter() - start,
         }
         return write_result(self.folder / RESULT, "judge", settings, values, report, ("numpy", "openai"))

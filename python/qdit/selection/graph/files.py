@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...common import files as manifest
-from ...common import npy
+from ...common import files, npy
 from ..problem import Problem
 
 FORMAT = "qdit-graph"
@@ -26,18 +25,14 @@ def write(directory: Path, arrays: dict[str, NDArray[Any]], record: dict[str, An
     """Write the arrays, block by block, and then the manifest."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / MANIFEST).unlink(missing_ok=True)
-    manifest.sync_directory(directory)
-    files = {}
+    files.sync_directory(directory)
+    entries = {}
     for name, array in arrays.items():
         path = directory / f"{name}.npy"
-        manifest.write_atomic(path, _npy_parts(array))
-        files[path.name] = {
-            "sha256": manifest.sha256_file(path),
-            "bytes": path.stat().st_size,
-            "shape": list(array.shape),
-        }
-    manifest.write_json(
-        directory / MANIFEST, {"format": FORMAT, "format_version": FORMAT_VERSION, **record, "files": files}
+        files.write_atomic(path, _npy_parts(array))
+        entries[path.name] = files.describe(path) | {"shape": list(array.shape)}
+    files.write_json(
+        directory / MANIFEST, {"format": FORMAT, "format_version": FORMAT_VERSION, **record, "files": entries}
     )
     return directory
 
@@ -59,7 +54,7 @@ def read(directory: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     path = directory / MANIFEST
     if not path.is_file():
         raise FileNotFoundError(f"{directory}: no {MANIFEST}, so no complete graph; save or build it again")
-    record = manifest.read_json(path, FORMAT)
+    record = files.read_json(path, FORMAT)
     if record.get("format_version") != FORMAT_VERSION:
         found = record.get("format_version")
         raise ValueError(f"{path}: got format version {found}, wanted {FORMAT_VERSION}")
@@ -95,6 +90,6 @@ def describe_extras(problem: Problem) -> dict[str, Any]:
     if problem.outside is not None:
         inputs["given"] = (problem.outside.array, problem.outside.dtype)
     return {
-        name: {"sha256": manifest.sha256_array(array, dtype), "shape": list(array.shape), "dtype": dtype}
+        name: {"sha256": files.sha256_array(array, dtype), "shape": list(array.shape), "dtype": dtype}
         for name, (array, dtype) in inputs.items()
     }
