@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ..evaluation.benchmarks.api import DEFAULT, run_benchmarks
-from ..evaluation.coverage.api import evaluate_coverage
+from ..evaluation.coverage.api import CoverageOptions, measure
 from ..evaluation.execution import REFUSAL, TIMEOUT
 from ..evaluation.humaneval.api import ROWS, run_humaneval
 from ..evaluation.names import names_of
-from ..evaluation.stats import DRAWS
 from ..evaluation.tables import Table
 
 
@@ -19,19 +18,9 @@ def evaluate_coverage_command(
     questions: str | list[str] | dict[str, str],
     out: str,
     *,
-    pool: str | None = None,
-    embeddings: str | None = None,
-    model: str | None = None,
-    categories: str | list[str] = "wizardlm",
-    draws: int = DRAWS,
-    level: float = 0.95,
-    seed: int = 0,
-    cache: str | None = None,
-    device: str = "auto",
-    local_files_only: bool = False,
-    key_env: str = "OPENAI_API_KEY",
     progress: bool = True,
     overwrite: bool = False,
+    **options: Any,
 ) -> None:
     """Measure how near chosen training instructions come to evaluation questions; no trained model is needed.
 
@@ -41,40 +30,13 @@ def evaluate_coverage_command(
         questions: SET=FILE, or several such as wizardlm=a.jsonl,vicuna=b.jsonl; sets: self-instruct,
             wizardlm, vicuna, koala, lima, alpaca-eval, sharegpt, jsonl.
         out: Directory for coverage.json, rows.jsonl and the tables.
-        pool: Pool directory that the selections were made from.
-        embeddings: Instead of a pool, the .npy file of its embeddings.
-        model: Hub id or folder of the model that embedded the pool; null for the one that its embeddings.json
-            names.
-        categories: Sets that get a table by category.
-        draws: Resamples of the bootstrap over questions.
-        level: Level of its intervals.
-        seed: Seed of its resampling.
-        cache: Folder that keeps embedded questions; null for the folder questions in out.
-        device: auto, or a torch device such as cuda:1 or cpu.
-        local_files_only: Do not ask the Hub for the model; it must be in its cache.
-        key_env: Name of the environment variable with a server's key.
         progress: Show progress bars on stderr (--no-progress: do not).
         overwrite: Replace results of other selections or questions.
+        options: Those of `CoverageOptions`.
 
     """
-    coverage = evaluate_coverage(
-        selections,
-        questions,
-        out,
-        pool=pool,
-        embeddings=embeddings,
-        model=model,
-        categories=names_of(categories),
-        draws=draws,
-        level=level,
-        seed=seed,
-        cache=cache,
-        device=device,
-        local_files_only=local_files_only,
-        key_env=key_env,
-        progress=progress,
-        overwrite=overwrite,
-    )
+    given = CoverageOptions(**options)
+    coverage = measure(selections, questions, out, given, progress=progress, overwrite=overwrite)
     shown = ("mean", "worst", "difference")
     print("\n".join(coverage.tables[name].markdown() for name in shown if name in coverage.tables))
     print(f"in {Path(out)}")

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.coverage.inputs import read_questions
-from ..evaluation.coverage.questions import open_encoding, question_vectors
+from ..evaluation.coverage.questions import EncodingOptions, open_encoding, question_vectors
+from ..evaluation.sets import open_questions
 from ..paper.cost import Cost, cost
 from ..paper.coverage import Robustness, coverage
 from ..paper.fig1 import Fig1, fig1
@@ -235,17 +235,11 @@ def paper_coverage_command(
     """
     start = time.perf_counter()
     require_matplotlib()
-    asked = read_questions(questions)
+    asked = open_questions(questions)
     source, shelf, folder = _open(pool, out, quality, None, name, work, Settings(threads=threads), progress)
-    _, encoding = open_encoding(
-        pool if is_pool(pool) else None,
-        None if is_pool(pool) else pool,
-        model,
-        needed=True,
-        device=device,
-        local_files_only=local_files_only,
-        key_env="OPENAI_API_KEY",
-    )
+    where = {"pool" if is_pool(pool) else "embeddings": pool}
+    options = EncodingOptions(**where, model=model, device=device, local_files_only=local_files_only)
+    _, encoding = open_encoding(options)
     assert encoding is not None
     vectors = question_vectors(asked, encoding, folder / "questions", progress)
     spec = Robustness(_numbers("k", k), tuple(parse_alphas(alpha)), seeds, draws)

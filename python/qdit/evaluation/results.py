@@ -17,6 +17,7 @@ from ..common import files
 from ..common.checks import check_choice
 from ..common.identity import REPLACE, check_same
 from ..common.types import Floats
+from .names import file_name
 from .sets import Groups
 from .stats import Interval, mean_interval, tail_interval
 from .tables import Table
@@ -96,6 +97,15 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:
     lines = (json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n" for row in rows)
     files.write_atomic(path, lines)
     return files.sha256_file(path)
+
+
+def write_tables(folder: Path, name: str, tables: Mapping[str, Table]) -> None:
+    """Write tables to <name>.md and <name>.tex, and each to <its own name>.csv."""
+    text = {f"{file_name(one)}.csv": table.csv() for one, table in tables.items()}
+    text[f"{name}.md"] = "\n".join(table.markdown() for table in tables.values())
+    text[f"{name}.tex"] = "\n".join(table.latex() for table in tables.values())
+    for path, content in text.items():
+        files.write_atomic(folder / path, [content.encode()])
 
 
 def write_result(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -69,6 +70,9 @@ class Questions(list[Question]):
     def sha256(self) -> str:
         """The hash of all questions in order, whatever file they came from."""
         return hash_questions(self)
+
+
+QuestionsLike = str | Sequence[str] | Mapping[str, StrPath] | Sequence[Question]
 
 
 def hash_questions(questions: Iterable[Question]) -> str:
@@ -148,14 +152,21 @@ def load_questions(name: str, path: StrPath, *, limit: int | None = None, seed: 
     return Questions(found.values(), notes)
 
 
-def open_questions(given: str | Sequence[str], *, limit: int | None = None, seed: int = 0) -> Questions:
-    """Return the questions that a command line names as SET=FILE, several in a list or between commas.
+def open_questions(given: QuestionsLike, *, limit: int | None = None, seed: int = 0) -> Questions:
+    """Return questions as they are, or those of files that are named by their sets.
 
-    limit, seed: as in `load_questions`, for each file.
+    Args:
+        given: questions; {set: file}; or SET=FILE, several in a list or between commas.
+        limit: as in `load_questions`, for each file.
+        seed: as in `load_questions`.
+
     """
-    entries = given.split(",") if isinstance(given, str) else list(given)
+    if isinstance(given, Mapping):
+        given = [f"{name}={os.fspath(path)}" for name, path in given.items()]
     found: list[Questions] = []
-    for entry in entries:
+    for entry in given.split(",") if isinstance(given, str) else given:
+        if isinstance(entry, Question):
+            return given if isinstance(given, Questions) else Questions(cast(Sequence[Question], given))
         name, equals, path = entry.strip().partition("=")
         if not (name and equals and path):
             raise ValueError(

@@ -11,6 +11,7 @@ from typing import Any
 
 from .stats import Interval
 
+Cell = str | int | float | Interval | None
 _MISSING = "-"
 _LATEX = {character: "\\" + character for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -79,7 +80,7 @@ class Table:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(names)
         for row in self.rows:
-            cells: list[Any] = []
+            cells: list[Cell] = []
             for value, wide in zip(row, spread, strict=True):
                 cells += _spread(value) if wide else [_plain(value)]
             writer.writerow(cells)
@@ -98,7 +99,7 @@ class Table:
     def _line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |"
 
-    def _cell(self, value: Any) -> str:
+    def _cell(self, value: Cell) -> str:
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return _MISSING
         if isinstance(value, Interval):
@@ -115,11 +116,11 @@ def _escape(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Cell) -> Cell:
     return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
 
 
-def _spread(value: Any) -> list[Any]:
+def _spread(value: Cell) -> list[Cell]:
     if isinstance(value, Interval):
         return [_plain(x) for x in (value.mean, value.low, value.high)]
     return [_plain(value), "", ""]

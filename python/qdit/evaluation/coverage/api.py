@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,26 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...common import files
+from ...common.types import JSON, Floats, Indices, StrPath
 from ...engine.rows import Rows, check_rows, open_embeddings
 from ...exporting.similar import float32_rows
 from ...selection.problem import row_indices
-from ..names import file_name
-from ..results import Value, check_new, write_result, write_rows
-from ..stats import DRAWS
+from ..names import names_of
+from ..results import Value, check_new, write_result, write_rows, write_tables
+from ..sets import QuestionsLike, open_questions
+from ..stats import Bootstrap
 from ..tables import Table
-from .inputs import labelled, read_questions, read_selection
-from .questions import open_encoding, question_vectors
+from .inputs import SelectionsLike, labelled, read_selection
+from .questions import EncodingOptions, open_encoding, question_vectors
 from .tables import Measured, coverage_tables, coverage_values
 
 RESULT, ROWS = "coverage.json", "rows.jsonl"
 _CHOSEN_BLOCK = 4096  # rows, so that a block of similarities stays within some 64 MB
 _QUESTION_BLOCK = 2048
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-
-def nearest(embeddings: Any, chosen: Any, questions_embeddings: Any) -> tuple[Floats, Ints]:
+def nearest(embeddings: Any, chosen: Any, questions_embeddings: Any) -> tuple[Floats, Indices]:
     """Return for each question the cosine similarity to the nearest chosen row, and that row.
 
     In blocks and in float64; only chosen rows are read. Of equally near rows the first in `chosen` counts.
@@ -77,7 +75,7 @@ def nearest(embeddings: Any, chosen: Any, questions_embeddings: Any) -> tuple[Fl
     return np.clip(similarity, -1.0, 1.0), row
 
 
-def _take_nearer(asked: Rows, unit: Floats, numbers: Ints, similarity: Floats, row: Ints) -> None:
+def _take_nearer(asked: Rows, unit: Floats, numbers: Indices, similarity: Floats, row: Indices) -> None:
     """Update what is nearest to each question by a block of chosen rows, (b, d) of length 1."""
     for first in range(0, asked.n, _QUESTION_BLOCK):
         part = slice(first, first + _QUESTION_BLOCK)
@@ -88,7 +86,7 @@ def _take_nearer(asked: Rows, unit: Floats, numbers: Ints, similarity: Floats, r
         similarity[part][better], row[part][better] = value[better], numbers[best[better]]
 
 
-def _unit(rows: Rows, which: Ints | slice) -> tuple[Floats, NDArray[np.bool_]]:
+def _unit(rows: Rows, which: Indices | slice) -> tuple[Floats, NDArray[np.bool_]]:
     """Return some rows scaled to length 1, float64, and which of them are zero."""
     exact = rows.dtype == "float64"
     part = np.asarray(rows.array[which] if exact else float32_rows(rows, which), np.float64)
@@ -115,25 +113,33 @@ class Coverage:
     tables: Mapping[str, Table]
 
 
+@dataclass(frozen=True, kw_only=True)
+class CoverageOptions(EncodingOptions, Bootstrap):
+    """How questions are embedded, and what is told of them.
+
+    Attributes:
+        categories: Sets that get a table by category.
+        cache: Folder that keeps embedded questions, by the hash of texts and model; by default the folder
+            questions in out.
+
+    """
+
+    categories: str | Sequence[str] = "wizardlm"
+    cache: StrPath | None = None
+
+    def _check(self) -> None:
+        self._set("categories", names_of(self.categories))
+
+
 def evaluate_coverage(
-    selections: Any,
-    questions: Any,
-    out: str | os.PathLike[str] | None = None,
+    selections: SelectionsLike,
+    questions: QuestionsLike,
+    out: StrPath | None = None,
     *,
-    pool: str | os.PathLike[str] | None = None,
-    embeddings: Any = None,
-    model: str | None = None,
     vectors: Any = None,
-    categories: Sequence[str] = ("wizardlm",),
-    draws: int = DRAWS,
-    level: float = 0.95,
-    seed: int = 0,
-    cache: str | os.PathLike[str] | None = None,
-    device: str = "auto",
-    local_files_only: bool = False,
-    key_env: str = "OPENAI_API_KEY",
     progress: Any = None,
     overwrite: bool = False,
+    **options: Any,
 ) -> Coverage:
     """Measure how near selections come to evaluation questions, several selections side by side.
 
@@ -147,42 +153,37 @@ def evaluate_coverage(
             questions.
         out: directory for coverage.json, rows.jsonl (a line for each question) and the tables; None writes
             nothing.
-        pool: pool directory; its embeddings.json says which model embeds the questions.
-        embeddings: instead of a pool, its (n, d) embeddings. An embeddings.json beside embeddings.npy is read
-            too.
-        model: what embeds the questions where no embeddings.json says so, or where the folder of the model
-            now is. It must be the model of the pool.
         vectors: (m, d) embeddings of all questions in order, made elsewhere; then no model is needed.
-        categories: names of sets that get a table by category.
-        draws: resamples of the bootstrap over questions.
-        level: of its intervals.
-        seed: of its resampling.
-        cache: folder that keeps embedded questions by the hash of texts and model; None takes the folder
-            questions in `out`.
-        device: as in `qdit.embed`.
-        local_files_only: as in `qdit.embed`.
-        key_env: as in `qdit.embed`.
         progress: True for a bar on stderr, or a callable that takes a `qdit.records.RowProgress`.
         overwrite: replace results that are in `out` already.
+        options: those of `CoverageOptions`.
 
     Raises:
         FileNotFoundError, TypeError, ValueError: for what cannot be read, or does not belong together: a
             selection of another pool, another model, another dimension.
 
     """
+    given = CoverageOptions.of("evaluate_coverage", options)
+    return measure(selections, questions, out, given, vectors=vectors, progress=progress, overwrite=overwrite)
+
+
+def measure(
+    selections: SelectionsLike,
+    questions: QuestionsLike,
+    out: StrPath | None,
+    options: CoverageOptions,
+    *,
+    vectors: Any = None,
+    progress: Any = None,
+    overwrite: bool = False,
+) -> Coverage:
+    """Do what `evaluate_coverage` does."""
     start = time.perf_counter()
     folder = None if out is None else Path(out)
-    asked = read_questions(questions)
-    rows, encoding = open_encoding(
-        pool,
-        embeddings,
-        model,
-        needed=vectors is None,
-        device=device,
-        local_files_only=local_files_only,
-        key_env=key_env,
-    )
+    asked = open_questions(questions)
+    rows, encoding = open_encoding(options, needed=vectors is None)
     chosen = {label: read_selection(source, rows) for label, source in labelled(selections).items()}
+    bootstrap = {name: getattr(options, name) for name in Bootstrap.names()}
     settings = {
         "selections": [
             {"label": label, "k": len(indices), "sha256": files.sha256_array(indices)}
@@ -191,13 +192,13 @@ def evaluate_coverage(
         "questions": {"n": len(asked), "sha256": asked.sha256, "notes": list(asked.notes)},
         "embeddings": {"source": rows.source, "shape": [rows.n, rows.d], "dtype": rows.dtype},
         "model": "vectors made elsewhere" if encoding is None else encoding.describe(),
-        "bootstrap": {"draws": draws, "level": level, "seed": seed},
+        "bootstrap": bootstrap,
     }
     if folder is not None:
         check_new(folder / RESULT, settings, overwrite)
     if encoding is not None:
-        kept = folder / "questions" if cache is None and folder is not None else cache
-        vectors = question_vectors(asked, encoding, None if kept is None else Path(kept), progress)
+        kept = folder / "questions" if options.cache is None and folder is not None else options.cache
+        vectors = question_vectors(asked, encoding, kept, progress)
     found = [nearest(rows, indices, vectors) for indices in chosen.values()]
     if len(found[0][0]) != len(asked):
         raise ValueError(f"vectors: got {len(found[0][0])} rows, wanted {len(asked)}, one a question")
@@ -207,36 +208,30 @@ def evaluate_coverage(
         np.stack([similarity for similarity, _ in found]),
         np.stack([row for _, row in found]),
     )
-    values = list(coverage_values(measured, draws=draws, level=level, seed=seed))
-    coverage = Coverage(measured, values, coverage_tables(measured, values, categories, level))
+    values = list(coverage_values(measured, **bootstrap))
+    coverage = Coverage(
+        measured, values, coverage_tables(measured, values, options.categories, options.level)
+    )
     if folder is not None:
         _write(folder, coverage, settings, time.perf_counter() - start)
     return coverage
 
 
-def _write(folder: Path, coverage: Coverage, settings: Mapping[str, Any], seconds: float) -> None:
+def _write(folder: Path, coverage: Coverage, settings: JSON, seconds: float) -> None:
     """Write rows and tables, and last the result: where there is one, everything else is there too."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RESULT).unlink(missing_ok=True)
     rows = write_rows(folder / ROWS, _rows(coverage.measured))
-    tables = coverage.tables
-    for suffix, text in (
-        ("md", "\n".join(table.markdown() for table in tables.values())),
-        ("tex", "\n".join(table.latex() for table in tables.values())),
-    ):
-        files.write_atomic(folder / f"coverage.{suffix}", [text.encode()])
-    for name, table in tables.items():
-        files.write_atomic(folder / f"{file_name(name)}.csv", [table.csv().encode()])
-    without = int(np.isnan(coverage.measured.similarity[0]).sum())
+    write_tables(folder, "coverage", coverage.tables)
     report = {
-        "questions_without_vector": without,
+        "questions_without_vector": int(np.isnan(coverage.measured.similarity[0]).sum()),
         "seconds": seconds,
         "files": {ROWS: rows},
     }
     write_result(folder / RESULT, "coverage", settings, coverage.values, report)
 
 
-def _rows(measured: Measured) -> Iterator[dict[str, Any]]:
+def _rows(measured: Measured) -> Iterator[JSON]:
     for number, question in enumerate(measured.questions):
         near = {
             label: {"similarity": None if np.isnan(value) else float(value), "row": int(row)}

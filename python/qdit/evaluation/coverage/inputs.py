@@ -1,4 +1,4 @@
-"""Selections and questions as they are named on a command line or in a call."""
+"""Selections as they are named on a command line or in a call."""
 
 from __future__ import annotations
 
@@ -6,30 +6,23 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from ...common import npy
+from ...common.types import Indices, StrPath
 from ...engine.rows import Rows
 from ...exporting.choice import selection_folder
 from ...selection.problem import row_indices
 from ...selection.selection import Selection
 from ..names import names_of
-from ..sets import Question, Questions, open_questions
+
+SelectionLike = StrPath | Selection | ArrayLike
+SelectionsLike = str | Sequence[SelectionLike] | Mapping[str, SelectionLike] | Selection
 
 
-def read_questions(given: Any) -> Questions:
-    """Return questions, given as they are, as {set: file}, or as "set=file" in a list or between commas."""
-    if isinstance(given, Sequence) and given and all(isinstance(one, Question) for one in given):
-        return given if isinstance(given, Questions) else Questions(given)
-    if isinstance(given, Mapping):
-        given = [f"{name}={os.fspath(path)}" for name, path in given.items()]
-    return open_questions(given)
-
-
-def labelled(selections: Any) -> dict[str, Any]:
+def labelled(selections: SelectionsLike) -> dict[str, SelectionLike]:
     """Return selections by label; a path without one is called after its last part."""
     if isinstance(selections, Mapping):
         found = dict(selections)
@@ -53,7 +46,7 @@ def labelled(selections: Any) -> dict[str, Any]:
     return found
 
 
-def read_selection(source: Any, rows: Rows) -> NDArray[np.int64]:
+def read_selection(source: SelectionLike, rows: Rows) -> Indices:
     """Return the row numbers of a selection, checked to be of this pool as far as it tells."""
     if isinstance(source, str | os.PathLike):
         path = Path(source)

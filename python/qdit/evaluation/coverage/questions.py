@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ from numpy.typing import NDArray
 
 from ...common import files, npy
 from ...common.identity import digest
+from ...common.options import Options
 from ...common.partial import MANIFEST, ROWS
+from ...common.types import JSON, Array, StrPath
 from ...embedding.encoder import Encoder
 from ...embedding.job import FORMAT as EMBEDDINGS_FORMAT
 from ...embedding.job import finished
@@ -25,6 +26,34 @@ from ..names import file_name
 from ..sets import Question
 
 _KEPT = ("revision", "prompt", "normalize", "model_dtype", "dimensions", "base_url")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodingOptions(Options):
+    """What embeds questions: the model that embedded the pool.
+
+    Attributes:
+        pool: Pool directory that the selections were made from.
+        embeddings: Instead of a pool, its (n, d) embeddings, or their .npy file; an embeddings.json beside
+            embeddings.npy is read too.
+        model: Hub id or folder of the model that embedded the pool; by default the one that the pool's
+            embeddings.json names.
+        device: auto, or a torch device such as cuda:1 or cpu.
+        local_files_only: Do not ask the Hub for the model; it must be in its cache.
+        key_env: Name of the environment variable with a server's key.
+
+    """
+
+    pool: StrPath | None = None
+    embeddings: Any = None
+    model: str | None = None
+    device: str = "auto"
+    local_files_only: bool = False
+    key_env: str = "OPENAI_API_KEY"
+
+    def _check(self) -> None:
+        if (self.pool is None) == (self.embeddings is None):
+            raise ValueError("pool: wanted either a pool directory or embeddings, one of the two")
 
 
 @dataclass(frozen=True)
@@ -39,10 +68,10 @@ class Encoding:
     """
 
     settings: Settings
-    model: dict[str, Any] | None
+    model: JSON | None
     d: int
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JSON:
         """Return what a manifest says of it."""
         model = self.model or {"name": self.settings.model}
         return {**model, "checked": self.model is not None}
@@ -64,45 +93,34 @@ class Encoding:
             )
 
 
-def open_encoding(
-    pool: str | os.PathLike[str] | None,
-    embeddings: Any,
-    model: str | None,
-    *,
-    needed: bool,
-    device: str,
-    local_files_only: bool,
-    key_env: str,
-) -> tuple[Rows, Encoding | None]:
+def open_encoding(options: EncodingOptions, *, needed: bool = True) -> tuple[Rows, Encoding | None]:
     """Return the pool's rows, and how to embed questions like them; None if that is not needed."""
-    if (pool is None) == (embeddings is None):
-        raise ValueError("pool: wanted either a pool directory or embeddings, one of the two")
-    found: dict[str, Any] | None
-    if pool is not None:
-        opened = Pool.open(pool)
+    found: JSON | None
+    if options.pool is not None:
+        opened = Pool.open(options.pool)
         opened.records.close()
         if opened.embeddings is None:
             raise ValueError(f"pool: {opened.directory} has no embeddings; make them with qdit embed")
         rows, found = opened.embeddings, opened.manifests.get("embeddings")
     else:
-        rows = open_embeddings(embeddings)
+        rows = open_embeddings(options.embeddings)
         beside = Path(rows.source).with_name(MANIFEST)
         there = Path(rows.source).name == ROWS and beside.is_file()
         found = files.read_json(beside, EMBEDDINGS_FORMAT) if there else None
     if not needed:
         return rows, None
     then = (found or {}).get("settings", {})
-    if model is None and "model" not in then:
+    if options.model is None and "model" not in then:
         raise ValueError(
             f"model: nothing says which model made {rows.source}; pass its name or folder, it "
             "embeds the questions"
         )
     kept = {name: then[name] for name in _KEPT if name in then}
     settings = make_settings(
-        str(then["model"]) if model is None else model,
+        str(then["model"]) if options.model is None else options.model,
         batch_size=None,
         chunk_rows=None,
-        device=device,
+        device=options.device,
         base_url=kept.pop("base_url", None),
         revision=kept.get("revision"),
         template="with_input",
@@ -111,8 +129,8 @@ def open_encoding(
         dtype="float32",
         model_dtype=kept.get("model_dtype"),
         dimensions=kept.get("dimensions"),
-        local_files_only=local_files_only,
-        key_env=key_env,
+        local_files_only=options.local_files_only,
+        key_env=options.key_env,
         concurrency=8,
         retries=5,
         timeout=60.0,
@@ -122,7 +140,7 @@ def open_encoding(
 
 
 def question_vectors(
-    questions: Sequence[Question], encoding: Encoding, cache: Path | None, progress: Any = None
+    questions: Sequence[Question], encoding: Encoding, cache: StrPath | None, progress: Any = None
 ) -> NDArray[np.float32]:
     """Return the vectors of questions in order, (m, d) float32.
 
@@ -139,7 +157,7 @@ def question_vectors(
                 encoder = encoding.settings.make_encoder()  # only the model itself says which one it is
             identity = encoding.model or (encoder.identity() if encoder is not None else {})
             key = digest([_essence(identity), encoding.settings.normalize, texts])
-            path = cache and cache / f"{file_name(name)}-{key[:16]}.npy"
+            path = None if cache is None else Path(cache) / f"{file_name(name)}-{key[:16]}.npy"
             if path is None or not path.exists():
                 if encoder is None:
                     encoder = encoding.settings.make_encoder()
@@ -157,7 +175,7 @@ def question_vectors(
     return vectors
 
 
-def _essence(identity: Mapping[str, Any]) -> dict[str, Any]:
+def _essence(identity: Mapping[str, Any]) -> JSON:
     """Return what a model is, whatever device it runs on and wherever its folder is now."""
     place = {"device", "name"} if "sha256" in identity else {"device"}
     return {name: value for name, value in identity.items() if name not in place}
@@ -184,7 +202,7 @@ def _encode(
     return np.asarray(rows, np.float32)
 
 
-def _kept(path: Path, shape: tuple[int, int]) -> NDArray[Any]:
+def _kept(path: Path, shape: tuple[int, int]) -> Array:
     found = npy.open_npy("cache", path)
     if found.shape != shape:
         raise ValueError(f"cache: {path} has shape {found.shape}, wanted {shape}; delete it")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...common.types import Floats, Indices
 from ..results import TAIL, Number, Value, tails
 from ..sets import Question, groups
 from ..stats import mean_interval
-from ..tables import Table
+from ..tables import Cell, Table
 
 MEAN = "similarity"
 WORST = f"{MEAN}, worst {TAIL:.0%}"
@@ -33,8 +33,8 @@ class Measured:
 
     questions: Sequence[Question]
     sizes: Mapping[str, int]
-    similarity: NDArray[np.float64]
-    nearest: NDArray[np.int64]
+    similarity: Floats
+    nearest: Indices
 
     @property
     def sets(self) -> list[str | None]:
@@ -48,7 +48,7 @@ class Measured:
         return sorted(category for category in found if category is not None)
 
 
-def coverage_values(measured: Measured, **bootstrap: Any) -> Iterator[Value]:
+def coverage_values(measured: Measured, **options: Any) -> Iterator[Value]:
     """Yield the numbers of every selection: mean, worst and best tenth of each set, mean of each category.
 
     From the second selection on also its mean difference to the first, paired by question. Questions without
@@ -62,11 +62,11 @@ def coverage_values(measured: Measured, **bootstrap: Any) -> Iterator[Value]:
     }
     first, *_ = measured.sizes
     for number, label in enumerate(measured.sizes):
-        yield from tails(measured.similarity[number], MEAN, label, keys, **bootstrap)
+        yield from tails(measured.similarity[number], MEAN, label, keys, **options)
         for (of_set, category), places in keys.items() if number else ():
             if category is None:
                 difference = measured.similarity[number, places] - measured.similarity[0, places]
-                interval = mean_interval(difference, **bootstrap)
+                interval = mean_interval(difference, **options)
                 yield Value(label, DIFFERENCE.format(first), interval, of_set)
 
 
@@ -108,9 +108,6 @@ def coverage_tables(
     return tables
 
 
-def _by_category(
-    measured: Measured, found: Mapping[Any, Number], name: str, category: str
-) -> list[Number | str]:
+def _by_category(measured: Measured, found: Mapping[Any, Number], name: str, category: str) -> list[Cell]:
     size = sum((question.set, question.category) == (name, category) for question in measured.questions)
-    cells = [found.get((MEAN, label, name, category)) for label in measured.sizes]
-    return [category, size, *cells]
+    return [category, size, *(found.get((MEAN, label, name, category)) for label in measured.sizes)]
