@@ -3,10 +3,11 @@
 import inspect
 import json
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
-from jsonargparse import auto_cli
+from jsonargparse import ArgumentParser, auto_cli
 
 from helpers.scoring_pools import alpaca_rows, make_pool
 from qdit.cli import score as command
@@ -16,6 +17,7 @@ from qdit.common.lock import LOCK, Lock
 from qdit.records.pool import Pool, attach
 from qdit.scoring import MissingScoresError, job, prepare, score
 from qdit.scoring.combine import combine, fill
+from qdit.scoring.options import ScoreOptions
 from qdit.scoring.scorer import Scored
 
 NAN = float("nan")
@@ -245,8 +247,13 @@ def test_dry_run_writes_nothing(pool, capsys):
 
 
 def test_prepare_and_score_take_the_same_options():
-    command = set(inspect.signature(score_command).parameters) - {"progress", "dry_run", "overwrite"}
-    assert command == set(inspect.signature(prepare).parameters)
+    parser = ArgumentParser()
+    parser.add_function_arguments(score_command)
+    command = set(vars(parser.get_defaults())) - {"progress", "dry_run", "overwrite"}
+    assert command == {"pool", "by", *ScoreOptions.names()}
+    assert set(inspect.signature(prepare).parameters) == {"pool", "by", "options"}
+    with pytest.raises(TypeError, match=r"score: got option 'judge', wanted one of .*judge_model"):
+        score("pool", judge="m")
 
 
 @pytest.mark.parametrize(
@@ -270,7 +277,11 @@ def test_options_of_the_command_line(pool, capsys, monkeypatch):
         __exit__ = lambda self, *_: None  # noqa: E731
         estimate = lambda self: []  # noqa: E731
 
-    monkeypatch.setattr(command, "prepare", lambda *args, **options: seen.update(options, args=args) or Job())
+    def prepared(pool, by, options):
+        seen.update(asdict(options), args=(pool, by))
+        return Job()
+
+    monkeypatch.setattr(command, "ScoreJob", prepared)
     words = ["score", str(pool), "--by=alpagasus,column", '--judge_params={"max_tokens": 16, "seed": null}']
     auto_cli({"score": score_command}, args=[*words, "--price_in=2.5", "--max_length=64", "--dry_run=true"])
     assert seen["args"] == (str(pool), "alpagasus,column")

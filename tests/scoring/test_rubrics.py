@@ -8,9 +8,10 @@ import pytest
 from helpers.scoring_pools import KEY, KEY_ENV
 from qdit.common.journal import AnswerFile
 from qdit.models.client import HIDDEN, check_url, hide, read_key
+from qdit.models.options import JudgeEndpoint
 from qdit.models.texts import human_assistant, make_template, prompt_of
 from qdit.records import Row
-from qdit.scoring.judge import Endpoint, Judge
+from qdit.scoring.judge import Judge
 from qdit.scoring.rubrics import alpagasus, deita
 
 ROW = Row(0, "0", "s", "Add {a}.", "1, 2", "3", (("user", "Add {a}.\n\n1, 2"), ("assistant", "3")))
@@ -165,14 +166,14 @@ def test_short_keys_are_no_secrets():
         ({"concurrency": 0}, "concurrency: got 0, wanted at least 1"),
         ({"retries": -1}, "retries: got -1"),
         ({"timeout": 0.0}, "timeout: got 0.0"),
-        ({"params": {"stream": True}}, "'stream' cannot be set"),
+        ({"judge_params": {"stream": True}}, "'stream' cannot be set"),
         ({"base_url": "nowhere"}, "base_url: got 'nowhere'"),
         ({"key_env": "sk-123"}, "key_env: wanted the name"),
     ],
 )
 def test_wrong_endpoints(options, error):
     with pytest.raises(ValueError, match=error):
-        Judge(alpagasus(), Endpoint(**{"model": "m"} | options))
+        Judge(alpagasus(), JudgeEndpoint(**{"judge_model": "m"} | options))
 
 
 @pytest.mark.parametrize(
@@ -188,17 +189,17 @@ def test_keys_do_not_stand_in_parameters(params, monkeypatch):
     """They would be written into the manifest."""
     monkeypatch.setenv(KEY_ENV, KEY)
     with pytest.raises(ValueError, match=r"judge_params: .* cannot stand there.*key_env names") as caught:
-        Judge(alpagasus(), Endpoint(model="m", key_env=KEY_ENV, params=params))
+        Judge(alpagasus(), JudgeEndpoint(judge_model="m", key_env=KEY_ENV, judge_params=params))
     assert KEY not in str(caught.value)
     assert "sk-not" not in str(caught.value)
 
 
 def test_identity_follows_the_question_and_the_parameters():
     def identity(rubric, **options):
-        return json.dumps(Judge(rubric, Endpoint(model="m", **options)).identity())
+        return json.dumps(Judge(rubric, JudgeEndpoint(judge_model="m", **options)).identity())
 
     base = identity(alpagasus())
     assert base == identity(alpagasus(), concurrency=3, base_url="http://localhost:1/v1", key_env="X")
     assert base != identity(alpagasus("helpfulness"))
-    assert base != identity(alpagasus(), params={"max_tokens": 1})
-    assert "temperature" not in identity(alpagasus(), params={"temperature": None})
+    assert base != identity(alpagasus(), judge_params={"max_tokens": 1})
+    assert "temperature" not in identity(alpagasus(), judge_params={"temperature": None})

@@ -24,12 +24,12 @@ from ..evaluation.judge.alpacaeval import (
 from ..evaluation.judge.job import JudgeJob
 from ..evaluation.judge.pairwise import SHARE
 from ..evaluation.judge.prompts import get_prompt
-from ..evaluation.loss import LossJob
+from ..evaluation.loss import LossJob, LossOptions
 from ..evaluation.results import read_values, value_table
 from ..evaluation.sets import open_questions
-from ..models.asking import OPENAI_URL, Endpoint
-from ..models.hub import ModelOptions
+from ..models.options import OPENAI_URL, JudgeEndpoint
 from ..scoring.describe import describe_estimates
+from ..scoring.reward import RewardOptions
 
 FORMATS = ("markdown", "latex", "csv")
 
@@ -68,10 +68,16 @@ def hh_command(
 
     """
     folder = _folder(out)
-    given = ModelOptions(
-        reward_model, reward_revision, reward_template, batch_size, device, dtype, max_length
+    options = RewardOptions(
+        reward_model=reward_model,
+        reward_revision=reward_revision,
+        reward_template=reward_template,
+        batch_size=batch_size,
+        device=device,
+        dtype=dtype,
+        max_length=max_length,
     )
-    job = HHJob(open_all(_listed(answers)), given, folder)
+    job = HHJob(open_all(_listed(answers)), options, folder)
     if dry_run:
         print(describe_estimates(job.estimate()))
         return
@@ -133,21 +139,21 @@ def judge_command(
 
     """
     folder = _folder(out)
-    endpoint = Endpoint(
-        judge_model,
-        base_url,
-        key_env,
-        judge_params,
-        concurrency,
-        retries,
-        timeout,
-        price_in,
-        price_out,
-        retry_unparsable,
+    options = JudgeEndpoint(
+        judge_model=judge_model,
+        base_url=base_url,
+        key_env=key_env,
+        judge_params=judge_params,
+        concurrency=concurrency,
+        retries=retries,
+        timeout=timeout,
+        price_in=price_in,
+        price_out=price_out,
+        retry_unparsable=retry_unparsable,
     )
     model = open_answers(answers)
     other = references(model) if baseline == REFERENCE else open_answers(baseline)
-    job = JudgeJob(model, other, get_prompt(prompt), endpoint, folder)
+    job = JudgeJob(model, other, get_prompt(prompt), options, folder)
     if dry_run:
         print(describe_estimates([{"by": "judge", **job.estimate()}]))
         return
@@ -200,8 +206,16 @@ def loss_command(
     """
     folder = _folder(out)
     found = open_questions(questions, limit=limit, seed=seed)
-    given = ModelOptions(model, revision, template, batch_size, device, dtype, max_length)
-    job = LossJob(found, given, folder, name=name)
+    options = LossOptions(
+        model=model,
+        revision=revision,
+        template=template,
+        batch_size=batch_size,
+        device=device,
+        dtype=dtype,
+        max_length=max_length,
+    )
+    job = LossJob(found, options, folder, name=name)
     if dry_run:
         print(describe_estimates(job.estimate()))
         return

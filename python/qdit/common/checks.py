@@ -61,3 +61,11 @@ def check_threads(threads: object) -> int:
     if number < 1:
         raise ValueError(f"threads: got {number}, wanted at least 1, or None for all processors")
     return number
+
+
+def check_least(name: str, value: object, least: int) -> int:
+    """Return `value` as an int of at least `least`."""
+    number = check_int(name, value)
+    if number < least:
+        raise ValueError(f"{name}: got {number}, wanted at least {least}")
+    return number

@@ -11,8 +11,7 @@ import numpy as np
 
 from ..common import files
 from ..common.lock import LOCK, Lock
-from ..models.hub import ModelOptions
-from ..scoring.reward import RewardModel
+from ..scoring.reward import RewardModel, RewardOptions
 from ..scoring.scorer import Floats
 from .answers import Answers
 from .results import Value, check_new, tails, write_result, write_rows
@@ -25,7 +24,7 @@ RESULT, ROWS = "hh.json", "rows.jsonl"
 class HHJob:
     """A checked call: which reward model scores the answers of which models."""
 
-    def __init__(self, answers: Sequence[Answers], given: ModelOptions, folder: Path) -> None:
+    def __init__(self, answers: Sequence[Answers], options: RewardOptions, folder: Path) -> None:
         """Open the reward model's files, without its weights.
 
         answers: one for each model, of different names. folder: for results, and for the scores that a
@@ -35,7 +34,7 @@ class HHJob:
             raise ValueError("answers: got none, wanted those of at least one model")
         self.answers = tuple(answers)
         self.folder = folder
-        self._scorer = RewardModel(given)
+        self._scorer = RewardModel(options)
 
     def estimate(self) -> list[dict[str, Any]]:
         """Return for each model how many answers there are, and how many are left to score."""

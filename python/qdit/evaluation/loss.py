@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ import numpy as np
 from ..common import files
 from ..common.lock import LOCK, Lock
 from ..models.causal import CausalModel
-from ..models.hub import ModelOptions
+from ..models.options import CausalModelOptions
 from ..models.prompts import ALPACA, CHAT, check_template, check_tokenizer, make_prompt
 from ..records import Row
 from ..scoring.likelihood import IGNORED, response_losses
-from ..scoring.modelscorer import ModelScorer, unscored
+from ..scoring.modelscorer import ModelScorer, ModelScorerOptions, unscored
 from ..scoring.scorer import Floats
 from ..training.tokens import Example, encode, encode_chat
 from .answers import REFERENCE, Answer, Answers
@@ -27,6 +28,21 @@ from .sets import Question, groups
 
 METRIC = "loss"
 RESULT, ROWS = "loss.json", "rows.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossOptions(CausalModelOptions, ModelScorerOptions):
+    """Which model's loss, and how it is run.
+
+    Attributes:
+        template: What comes before the response, as in training: alpaca, chat or a format string.
+
+    """
+
+    template: str = ALPACA
+
+    def _check(self) -> None:
+        check_template(self.template)
 
 
 class ReferenceLoss(ModelScorer):
@@ -39,10 +55,11 @@ class ReferenceLoss(ModelScorer):
     name = METRIC
     kind = "held-out loss"
 
-    def __init__(self, given: ModelOptions) -> None:
-        super().__init__(given)
-        self.hub = self._causal = CausalModel(given)
-        self.template = check_template(given.template or ALPACA)
+    def __init__(self, options: LossOptions) -> None:
+        revision, longest = options.revision, options.max_length
+        self._causal = CausalModel(options.model, options, revision=revision, max_length=longest)
+        super().__init__(self._causal)
+        self.template = options.template
 
     def identity(self) -> dict[str, Any]:
         """Return model, revision, template, dtype and length limit."""
@@ -77,16 +94,14 @@ class LossJob:
     """A checked call: the loss of a model on the references of questions."""
 
     def __init__(
-        self, questions: Sequence[Question], given: ModelOptions, folder: Path, *, name: str | None = None
+        self, questions: Sequence[Question], options: LossOptions, folder: Path, *, name: str | None = None
     ) -> None:
         """Keep the questions that have a reference; ValueError if none has.
 
-        name: of the model in results; None for `given.model`. folder: for results, and for the losses that a
-        repeated run goes on from.
+        name: of the model in results; None for `options.model`. folder: for results, and for the losses that
+        a repeated run goes on from.
         """
-        if not given.model:
-            raise ValueError("model: got none, wanted a Hub id or a folder")
-        self.name = name or given.model
+        self.name = name or options.model
         self.folder = folder
         self.without = sum(question.reference is None for question in questions)
         kept = [Answer(one, one.reference) for one in questions if one.reference is not None]
@@ -96,7 +111,7 @@ class LossJob:
                 "such as self-instruct or alpaca-eval"
             )
         self._rows = Answers(REFERENCE, tuple(kept), "")
-        self._scorer = ReferenceLoss(given)
+        self._scorer = ReferenceLoss(options)
 
     def estimate(self) -> list[dict[str, Any]]:
         """Return how many references there are, and how many are left to score."""

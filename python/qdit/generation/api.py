@@ -6,8 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from ..models.asking import Endpoint
-from ..models.hub import ModelOptions
+from ..models.options import ChatEndpoint, ModelOptions
 from ..models.prompts import ALPACA, CHAT
 from .job import Generated, GenerateJob
 from .local import LocalModel
@@ -118,11 +117,17 @@ def prepare(
     if base_url is None:
         if params:
             raise ValueError("params: got fields of a request without base_url; pass base_url as well")
-        given = ModelOptions(model, revision, None, batch_size, device, dtype)
-        answerer = LocalModel(given, settings, questions)
+        given = ModelOptions(batch_size=batch_size, device=device, dtype=dtype)
+        answerer = LocalModel(model, revision, given, settings, questions)
     else:
-        endpoint = Endpoint(
-            model, base_url, key_env, params, concurrency, retries, timeout, price_in, price_out
+        endpoint = ChatEndpoint(
+            base_url=base_url,
+            key_env=key_env,
+            concurrency=concurrency,
+            retries=retries,
+            timeout=timeout,
+            price_in=price_in,
+            price_out=price_out,
         )
-        answerer = Server(endpoint, settings, questions)
+        answerer = Server(model, endpoint, params, settings, questions)
     return GenerateJob(questions, out, answerer, settings)

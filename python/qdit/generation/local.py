@@ -9,7 +9,7 @@ from typing import Any
 from ..common.identity import digest
 from ..common.optional import require
 from ..models.causal import CausalModel
-from ..models.hub import ModelOptions
+from ..models.options import ModelOptions
 from ..models.prompts import check_tokenizer, make_prompt, writes_special_tokens
 from ..records.progress import RowTracker
 from . import sampling
@@ -26,11 +26,17 @@ class LocalModel:
 
     libraries = ("torch", "transformers", "tokenizers")
 
-    def __init__(self, given: ModelOptions, settings: Settings, questions: Sequence[Asked]) -> None:
+    def __init__(
+        self,
+        name: str,
+        revision: str | None,
+        given: ModelOptions,
+        settings: Settings,
+        questions: Sequence[Asked],
+    ) -> None:
         """Check the options; ImportError without torch and transformers."""
-        assert given.model is not None
-        self.name = given.model
-        self._hub = CausalModel(given)
+        self.name = name
+        self._hub = CausalModel(name, given, revision=revision)
         self._settings = settings
         self._questions = questions
         self._batch_size = given.batch_size

@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from ..common.identity import digest
-from ..models.asking import Asker, Endpoint, Request
+from ..models.asking import Asker, Request
 from ..models.client import EndpointError
+from ..models.options import ChatEndpoint
 from ..models.prompts import CHAT, make_prompt
 from .journal import Journal
 from .questions import Asked, Settings, as_row, draw_key
@@ -22,10 +23,16 @@ class Server:
 
     libraries = ("openai",)
 
-    def __init__(self, endpoint: Endpoint, settings: Settings, questions: Sequence[Asked]) -> None:
+    def __init__(
+        self,
+        name: str,
+        endpoint: ChatEndpoint,
+        params: dict[str, Any] | None,
+        settings: Settings,
+        questions: Sequence[Asked],
+    ) -> None:
         """Check the options; ValueError says what is wrong."""
-        assert endpoint.model is not None
-        self.name = endpoint.model
+        self.name = name
         defaults: dict[str, Any] = {
             "temperature": settings.temperature,
             "max_tokens": settings.max_new_tokens,
@@ -34,7 +41,7 @@ class Server:
             defaults["top_p"] = settings.top_p
         if settings.stop:
             defaults["stop"] = list(settings.stop)
-        self._asker = Asker(endpoint, defaults, params_option="params")
+        self._asker = Asker(endpoint, name, params, defaults)
         self._settings = settings
         self._questions = questions
 

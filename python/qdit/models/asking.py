@@ -11,46 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..common import checks
 from ..common.identity import digest
 from ..records.progress import RowTracker
-from .client import ChatClient, EndpointError, RequestError, check_url, hide, read_key
+from .client import ChatClient, EndpointError, RequestError, hide, read_key
+from .options import OPENAI_URL, ChatEndpoint, JudgeEndpoint
 
-OPENAI_URL = "https://api.openai.com/v1"
+JUDGE_DEFAULTS: dict[str, Any] = {"temperature": 0, "max_tokens": 64}
 Request = dict[str, Any]
 _BYTES_PER_TOKEN = 4  # of English text, roughly
 _MESSAGE_TOKENS = 4  # around each message
 _SECRET_PARAMS = ("extra_headers", "extra_query", "api_key")  # where a key travels beside the body
 _LEAST_FAILURES = 20  # in a row, before a run is given up
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where and how a model is asked.
-
-    Attributes:
-        model: name of the model.
-        base_url: of the endpoint, ending in /v1.
-        key_env: name of the environment variable with the key.
-        params: fields of each request beside model and messages; None leaves a default out.
-        concurrency: requests at a time.
-        retries: repetitions of a failed request.
-        timeout: seconds that a request may take.
-        price_in, price_out: price of a million tokens, for estimates.
-        retry_unparsable: ask again where an earlier answer could not be read.
-
-    """
-
-    model: str | None = None
-    base_url: str = OPENAI_URL
-    key_env: str = "OPENAI_API_KEY"
-    params: dict[str, Any] | None = None
-    concurrency: int = 8
-    retries: int = 5
-    timeout: float = 120.0
-    price_in: float | None = None
-    price_out: float | None = None
-    retry_unparsable: bool = False
 
 
 class Kept(Protocol):
@@ -88,19 +59,28 @@ class Asker:
     """
 
     def __init__(
-        self, endpoint: Endpoint, defaults: Mapping[str, Any], *, params_option: str = "judge_params"
+        self,
+        endpoint: ChatEndpoint,
+        model: str,
+        params: Mapping[str, Any] | None,
+        defaults: Mapping[str, Any],
+        *,
+        params_option: str = "params",
     ) -> None:
-        """Check the options, all but the model's name; ValueError says what is wrong.
+        """Check the fields of requests; ValueError says what is wrong.
 
-        defaults: of `endpoint.params`. params_option: what those are called, for errors.
+        Args:
+            endpoint: that is asked; its base_url is not None.
+            model: its name there.
+            params: fields of each request beside model and messages; None leaves a default out.
+            defaults: of those.
+            params_option: what they are called, for errors.
+
         """
-        self._endpoint = endpoint
-        _check_least("concurrency", endpoint.concurrency, 1)
-        _check_least("retries", endpoint.retries, 0)
-        if checks.check_float("timeout", endpoint.timeout) <= 0:
-            raise ValueError(f"timeout: got {endpoint.timeout}, wanted seconds above 0")
-        self._url = check_url(endpoint.base_url)
-        merged = {**defaults, **(endpoint.params or {})}
+        assert endpoint.base_url is not None
+        self._endpoint, self._model = endpoint, model
+        self._url = endpoint.base_url
+        merged = {**defaults, **(params or {})}
         for taken in ("model", "messages", "stream", "n"):
             if taken in merged:
                 raise ValueError(
@@ -109,6 +89,14 @@ class Asker:
         self.params = {name: value for name, value in merged.items() if value is not None}
         self._key = read_key(endpoint.key_env)
         self._check_no_secret(params_option)
+
+    @classmethod
+    def judge(cls, options: JudgeEndpoint, why: str = "") -> Asker:
+        """Return what asks a judge; ValueError without a name of its model. why: the end of that error."""
+        if not options.judge_model:
+            raise ValueError(f"judge_model: got none, wanted the name of a model at the endpoint{why}")
+        model, params = options.judge_model, options.judge_params
+        return cls(options, model, params, JUDGE_DEFAULTS, params_option="judge_params")
 
     def _check_no_secret(self, params_option: str) -> None:
         """Raise ValueError if parameters, which are written down, may hold a key; it is not repeated."""
@@ -127,7 +115,7 @@ class Asker:
 
     def request(self, messages: list[dict[str, str]]) -> Request:
         """Return the fields of a request."""
-        return {"model": self._endpoint.model, "messages": messages, **self.params}
+        return {"model": self._model, "messages": messages, **self.params}
 
     def survey(
         self, requests: Iterable[Request], answers: Kept | None, tracker: RowTracker | None = None
@@ -194,11 +182,6 @@ class Asker:
     def _client(self) -> ChatClient:
         endpoint = self._endpoint
         return ChatClient(self._url, self._key, retries=endpoint.retries, timeout=endpoint.timeout)
-
-
-def _check_least(name: str, value: object, least: int) -> None:
-    if checks.check_int(name, value) < least:
-        raise ValueError(f"{name}: got {value}, wanted at least {least}")
 
 
 def _tokens(message: dict[str, str]) -> int:

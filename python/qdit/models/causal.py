@@ -13,7 +13,8 @@ from typing import Any
 
 from ..common.files import sha256_folder
 from ..common.optional import require
-from .hub import HubModel, ModelOptions
+from .hub import HubModel
+from .options import ModelOptions
 
 ADAPTER = "adapter_config.json"
 _NO_LIMIT = 1_000_000  # tokenizers without a limit name a huge one
@@ -37,18 +38,24 @@ def quiet(transformers: Any) -> Iterator[None]:
 class CausalModel(HubModel):
     """A causal language model; its folder may hold low-rank adapters, whose base is loaded too."""
 
-    def __init__(self, given: ModelOptions, *, extra: str = "train") -> None:
-        """Check the options; ImportError without torch and transformers."""
-        assert given.model is not None
-        path = Path(given.model)
+    def __init__(
+        self,
+        name: str,
+        options: ModelOptions,
+        *,
+        revision: str | None = None,
+        max_length: int | None = None,
+        extra: str = "train",
+    ) -> None:
+        """As of `HubModel`; name: also a folder of adapters."""
+        path = Path(name)
         self.adapter = path if (path / ADAPTER).is_file() else None
         if self.adapter is not None:
             base = json.loads((path / ADAPTER).read_bytes())
-            name = base.get("base_model_name_or_path")
+            name, revision = base.get("base_model_name_or_path"), base.get("revision")
             if not name:
                 raise ValueError(f"{path / ADAPTER}: names no base model; merge the adapters into one")
-            given = replace(given, model=name, revision=base.get("revision"))
-        super().__init__(given, extra=extra)
+        super().__init__(name, options, revision=revision, max_length=max_length, extra=extra)
         self._extra = extra
 
     @property
@@ -98,8 +105,9 @@ class CausalModel(HubModel):
         """Return the model with weights in `dtype`, in main memory: the trainer moves it."""
         folder = Path(self.name)  # adapters name their base: it must be found from everywhere
         name = str(folder.resolve()) if folder.is_dir() else self.name
-        given = replace(self._given, model=name, device="cpu", dtype=dtype)
-        return CausalModel(given, extra=self._extra).load("AutoModelForCausalLM")
+        options = replace(self._options, device="cpu", dtype=dtype)
+        model = CausalModel(name, options, revision=self._wanted_revision, extra=self._extra)
+        return model.load("AutoModelForCausalLM")
 
     def merge(self, adapters: Path, folder: Path) -> None:
         """Save this model with the adapters of a folder worked into its weights, in float32."""

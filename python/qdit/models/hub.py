@@ -1,62 +1,47 @@
-"""A model for scoring: its files, revision, device and limits, before the weights are loaded."""
+"""A model of the Hub or in a folder: files, revision, device and limits, before the weights are loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..common import checks
 from ..common.files import sha256_folder
 from ..common.optional import require
+from .options import ModelOptions
 
-DTYPES = ("auto", "float32", "bfloat16", "float16")
 _LONGEST = 2048  # tokens by default: what a row may cost in time and memory
 _NO_LIMIT = 1_000_000  # tokenizers without a limit name a huge one
-
-
-@dataclass(frozen=True)
-class ModelOptions:
-    """Which model, and how it is run.
-
-    Attributes:
-        model: Hub id or folder.
-        revision: branch, tag or commit of a Hub model.
-        template: named template or format string; None for the model's own.
-        batch_size: rows at a time; halved when memory runs out.
-        device: "auto", or a torch device such as "cuda:1".
-        dtype: "auto" (float32 on a CPU, else bfloat16 or float16), "float32", "bfloat16" or "float16".
-        max_length: tokens of a row beyond which it is cut; None for what the model takes, at most 2048.
-
-    """
-
-    model: str | None
-    revision: str | None = None
-    template: str | None = None
-    batch_size: int = 16
-    device: str = "auto"
-    dtype: str = "auto"
-    max_length: int | None = None
 
 
 class HubModel:
     """Tokenizer, configuration and weights of a model, each loaded when it is first needed."""
 
-    def __init__(self, given: ModelOptions, *, extra: str = "score") -> None:
-        """Check the options; ImportError without torch and transformers."""
-        checks.check_choice("dtype", given.dtype, DTYPES)
-        if checks.check_int("batch_size", given.batch_size) < 1:
-            raise ValueError(f"batch_size: got {given.batch_size}, wanted at least 1")
-        if given.max_length is not None and checks.check_int("max_length", given.max_length) < 8:
-            raise ValueError(f"max_length: got {given.max_length}, wanted at least 8 tokens")
-        assert given.model is not None
-        self.name: str = given.model
-        self._given = given
+    def __init__(
+        self,
+        name: str,
+        options: ModelOptions,
+        *,
+        revision: str | None = None,
+        max_length: int | None = None,
+        extra: str = "score",
+    ) -> None:
+        """Keep what is asked for; ImportError without torch and transformers.
+
+        Args:
+            name: Hub id or folder.
+            options: device, dtype and size of batches.
+            revision: branch, tag or commit of a Hub model.
+            max_length: tokens of a row beyond which it is cut; None for what the model takes, at most 2048.
+            extra: of qdit, that installs the packages.
+
+        """
+        self.name = name
+        self.batch_size = options.batch_size
+        self._options, self._wanted_revision, self._wanted_length = options, revision, max_length
         self._torch = require("torch", extra, "to run a model")
         self._transformers = require("transformers", extra, "to run a model")
-        self.batch_size = given.batch_size
 
     @cached_property
     def revision(self) -> str:
@@ -66,7 +51,7 @@ class HubModel:
             return f"sha256:{sha256_folder(folder)}"
         hub = require("huggingface_hub", "score", "to load a model")
         try:
-            config = hub.hf_hub_download(self.name, "config.json", revision=self._given.revision)
+            config = hub.hf_hub_download(self.name, "config.json", revision=self._wanted_revision)
         except (OSError, ValueError) as error:
             raise FileNotFoundError(
                 f"{self.name} is no folder here, and no model that the Hugging Face Hub or its cache has to "
@@ -77,8 +62,8 @@ class HubModel:
     @cached_property
     def device(self) -> str:
         """The torch device."""
-        if self._given.device != "auto":
-            return str(self._torch.device(self._given.device))
+        if self._options.device != "auto":
+            return str(self._torch.device(self._options.device))
         if self._torch.cuda.is_available():
             return "cuda"
         return "mps" if self._torch.backends.mps.is_available() else "cpu"
@@ -86,8 +71,8 @@ class HubModel:
     @cached_property
     def dtype(self) -> str:
         """Name of the dtype of the weights."""
-        if self._given.dtype != "auto":
-            return self._given.dtype
+        if self._options.dtype != "auto":
+            return self._options.dtype
         if self.device.startswith("cuda"):
             return "bfloat16" if self._torch.cuda.is_bf16_supported() else "float16"
         return "float16" if self.device == "mps" else "float32"
@@ -115,7 +100,7 @@ class HubModel:
         """Tokens beyond which a row is cut."""
         limits = [self.tokenizer.model_max_length, getattr(self.config, "max_position_embeddings", None)]
         limits = [limit for limit in limits if isinstance(limit, int) and 0 < limit < _NO_LIMIT]
-        wanted = self._given.max_length
+        wanted = self._wanted_length
         if wanted is not None and limits and wanted > min(limits):
             raise ValueError(f"max_length: got {wanted}, wanted at most the {min(limits)} of {self.name}")
         return min([_LONGEST, *limits]) if wanted is None else wanted

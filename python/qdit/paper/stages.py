@@ -17,13 +17,12 @@ from ..evaluation.judge.job import RESULT as JUDGE
 from ..evaluation.judge.job import JudgeJob
 from ..evaluation.judge.prompts import get_prompt
 from ..evaluation.loss import RESULT as LOSS
-from ..evaluation.loss import LossJob
+from ..evaluation.loss import LossJob, LossOptions
 from ..exporting import export
 from ..generation import generate
-from ..models.asking import Endpoint
-from ..models.hub import ModelOptions
+from ..models.options import JudgeEndpoint
 from ..pipeline.state import fingerprint
-from ..scoring.reward import RewardModel
+from ..scoring.reward import RewardModel, RewardOptions
 from ..training import train
 from ..training.output import FINAL
 from ..training.output import MANIFEST as TRAINED
@@ -186,7 +185,7 @@ class HH(_OfAnswers):
 
     def do(self, progress: Any) -> None:
         """Score."""
-        HHJob([self.answers], _reward_model(self.options), self.folder).run(progress=progress)
+        HHJob([self.answers], RewardOptions(**self.options), self.folder).run(progress=progress)
 
 
 class Judge(_OfAnswers):
@@ -208,11 +207,11 @@ class Judge(_OfAnswers):
 
     def do(self, progress: Any) -> None:
         """Ask, on from the replies that are there."""
-        given = {name.removeprefix("judge_"): value for name, value in self.options.items()}
+        given = self.options
         given.pop("against", None)
         prompt = get_prompt(str(given.pop("prompt", "scores")))
         run = {name: given.pop(name) for name in ("count", "share", "failed") if name in given}
-        job = JudgeJob(self.answers, self.baseline, prompt, Endpoint(**given), self.folder)
+        job = JudgeJob(self.answers, self.baseline, prompt, JudgeEndpoint(**given), self.folder)
         job.run(progress=progress, **run)
 
 
@@ -244,8 +243,8 @@ class Loss(_OfModel):
 
     def do(self, progress: Any) -> None:
         """Score the references."""
-        model = ModelOptions(**{"model": str(self.final), **self.options})
-        LossJob(self.place.questions, model, self.folder, name=self.cell.name).run(progress=progress)
+        options = LossOptions(model=str(self.final), **self.options)
+        LossJob(self.place.questions, options, self.folder, name=self.cell.name).run(progress=progress)
 
 
 def check(study: Study, evaluations: Iterable[str]) -> None:
@@ -253,7 +252,7 @@ def check(study: Study, evaluations: Iterable[str]) -> None:
     for name in evaluations:
         given = study.need(name)
         if name == "hh":
-            RewardModel(_reward_model(given)).identity()
+            RewardModel(RewardOptions(**given)).identity()
         elif name == "judge":
             get_prompt(str(given.get("prompt", "scores")))
             if not given.get("judge_model"):
@@ -262,10 +261,6 @@ def check(study: Study, evaluations: Iterable[str]) -> None:
                 )
         elif name == "benchmarks":
             find_benchmarks(given.get("tasks", DEFAULT))
-
-
-def _reward_model(given: Mapping[str, Any]) -> ModelOptions:
-    return ModelOptions(**{"model": None, **{k.removeprefix("reward_"): v for k, v in given.items()}})
 
 
 EVALUATIONS: Mapping[str, tuple[type[Stage], ...]] = {

@@ -16,7 +16,7 @@ from ..embedding import prepare as prepare_embed
 from ..exporting import export
 from ..records import import_records
 from ..reporting import report
-from ..scoring import prepare as prepare_score
+from ..scoring.options import ScoreOptions
 from ..selection.api import select
 from ..selection.pool import select_pool
 
@@ -97,13 +97,15 @@ def known_options(stage: str) -> tuple[str, ...]:
     functions: dict[str, tuple[Callable[..., Any], ...]] = {
         "import": (import_records,),
         "embed": (prepare_embed,),
-        "score": (prepare_score,),
+        "score": (),
         "select": (select_pool, select),
         "sweep": (select_pool, select),
         "export": (export,),
         "report": (report,),
     }
     names = {name for function in functions[stage] for name in inspect.signature(function).parameters} - _OWN
+    if stage == "score":
+        names |= {"by", *ScoreOptions.names()}
     if stage in ("embed", "score"):
         names.add("file")
     if stage == "sweep":

@@ -16,15 +16,14 @@ from .._version import __version__
 from ..common import checks, files
 from ..common.identity import REPLACE, check_same
 from ..common.lock import LOCK, Lock
-from ..models.asking import Endpoint
-from ..models.hub import ModelOptions
 from ..records import Records, open_records
 from .column import Column
-from .combine import COMBINE, MISSING, combine, fill
+from .combine import combine, fill
 from .heuristics import LENGTHS, ResponseLength
 from .judge import Judge
 from .likelihood import NAMES as LIKELIHOODS
 from .likelihood import Likelihood
+from .options import ScoreOptions
 from .reward import RewardModel
 from .rubrics import alpagasus, deita
 from .scorer import FOLDER, Floats, Scored, Scorer
@@ -73,36 +72,35 @@ def parse_by(by: str | Iterable[str]) -> list[str]:
     return found
 
 
-def make_scorer(
-    name: str, *, column: str | None, dimension: str, judge: Endpoint, reward: ModelOptions, lm: ModelOptions
-) -> Scorer:
+def make_scorer(name: str, options: ScoreOptions) -> Scorer:
     """Return the scorer of a name from `parse_by`."""
     if name == "reward":
-        return RewardModel(reward)
+        return RewardModel(options)
     if name == "alpagasus":
-        return Judge(alpagasus(dimension), judge)
+        return Judge(alpagasus(options.dimension), options)
     if name in JUDGES:
-        return Judge(deita(name.removeprefix("deita-")), judge)
+        return Judge(deita(name.removeprefix("deita-")), options)
     if name in LIKELIHOODS:
-        return Likelihood(name, lm)
-    return Column(column) if name == "column" else ResponseLength(name)
+        return Likelihood(name, options)
+    return Column(options.column) if name == "column" else ResponseLength(name)
 
 
 class ScoreJob:
     """A checked call of `score`; use it as a context manager."""
 
-    def __init__(
-        self, pool: Any, scorers: list[Scorer], *, combine: str = "product", missing: str = "error"
-    ) -> None:
-        """Open the pool's records.
+    def __init__(self, pool: Any, by: str | Iterable[str], options: ScoreOptions) -> None:
+        """Make the scorers, and open the pool's records.
 
-        pool: a pool directory, or an object whose `directory` is one.
+        Args:
+            pool: a pool directory, or an object whose `directory` is one.
+            by: names of scorers, as in `qdit.score`.
+            options: of the scorers, and of what is made of their scores.
+
         """
-        self.combine = checks.check_choice("combine", combine, COMBINE)
-        self.missing = checks.check_choice("missing", missing, MISSING)
+        self.options = options
+        self.scorers = [make_scorer(name, options) for name in parse_by(by)]
         self.directory = Path(os.fspath(getattr(pool, "directory", pool)))
         self.records: Records = open_records(self.directory)
-        self.scorers = scorers
         self.folder = self.directory / FOLDER
 
     def __enter__(self) -> Self:
@@ -116,8 +114,8 @@ class ScoreJob:
         return {
             "records": {"n": len(self.records), "sha256": self.records.sha256},
             "scorers": [{"by": one.name, "kind": one.kind, **one.identity()} for one in self.scorers],
-            "combine": self.combine if len(self.scorers) > 1 else None,
-            "missing": self.missing,
+            "combine": self.options.combine if len(self.scorers) > 1 else None,
+            "missing": self.options.missing,
         }
 
     def estimate(self) -> list[dict[str, Any]]:
@@ -169,7 +167,7 @@ class ScoreJob:
             scored[one.name] = one.run(self.records, self.folder, progress)
             report = {"by": one.name, **_statistics(scored[one.name].values), **scored[one.name].report}
             results.append(report | {"seconds": time.perf_counter() - before})
-        values, filled = fill(combine(scored, self.combine), self.missing, scored)
+        values, filled = fill(combine(scored, self.options.combine), self.options.missing, scored)
         marker = self.folder / _WRITING
         marker.touch()
         files.remove_leftovers(self.directory, (QUALITY, MANIFEST))

@@ -13,13 +13,13 @@ import numpy as np
 
 from ..common.identity import digest
 from ..common.journal import AnswerFile
-from ..models.asking import Asker, Endpoint, Request, Survey
+from ..models.asking import Asker, Request, Survey
+from ..models.options import JudgeEndpoint
 from ..records import Records, Row
 from ..records.progress import RowTracker
 from .rubrics import Rubric
 from .scorer import Scored, Scorer
 
-DEFAULTS: dict[str, Any] = {"temperature": 0, "max_tokens": 64}
 _ERRORS_KEPT = 5
 _ROWS_KEPT = 20
 
@@ -30,23 +30,19 @@ class Judge(Scorer):
     kind = "LLM judge"
     libraries = ("numpy", "openai")
 
-    def __init__(self, rubric: Rubric, endpoint: Endpoint) -> None:
+    def __init__(self, rubric: Rubric, options: JudgeEndpoint) -> None:
         """Check the options; ValueError says what is wrong."""
         self.name = rubric.name
         self._rubric = rubric
-        self._endpoint = endpoint
-        if not endpoint.model:
-            raise ValueError(
-                f"judge_model: got none, wanted the name of a model, which by={self.name!r} needs"
-            )
-        self._asker = Asker(endpoint, DEFAULTS)
+        self._options = options
+        self._asker = Asker.judge(options, f", which by={self.name!r} needs")
 
     def identity(self) -> dict[str, Any]:
         """Return model, parameters and the rubric's wording, by its request for a row of placeholders."""
         shape = Row(0, "", "", "{instruction}", "{input}", "{output}", ())
         request = {"messages": self._rubric.messages(shape), **self._asker.params}
         return {
-            "model": self._endpoint.model,
+            "model": self._options.judge_model,
             "request": request,
             "scale": [self._rubric.low, self._rubric.high],
         }
@@ -75,7 +71,7 @@ class Judge(Scorer):
 
     def unfinished(self, report: Mapping[str, Any]) -> bool:
         """Return whether requests failed, or answers are to be asked for again."""
-        return bool(report["failed"] or (self._endpoint.retry_unparsable and report["unparsable"]))
+        return bool(report["failed"] or (self._options.retry_unparsable and report["unparsable"]))
 
     def _request(self, row: Row) -> Request:
         return self._asker.request(self._rubric.messages(row))
@@ -89,7 +85,7 @@ class Judge(Scorer):
 
     def _answers(self, path: Path) -> AnswerFile:
         answers = AnswerFile(path, self._rubric.parse)
-        if self._endpoint.retry_unparsable:
+        if self._options.retry_unparsable:
             answers.forget_unparsable()
         return answers
 

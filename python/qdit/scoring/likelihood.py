@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -10,15 +11,36 @@ import numpy as np
 
 from ..common.optional import require
 from ..models import texts
-from ..models.hub import HubModel, ModelOptions
+from ..models.hub import HubModel
 from ..records import Row
-from .modelscorer import ModelScorer, unscored
+from .modelscorer import ModelScorer, ModelScorerOptions, unscored
 from .scorer import Floats
 
 NAMES = ("lm-loss", "lm-likelihood")
 TEMPLATES = ("chat",)
 PLAIN = "{prompt}\n\n"
 IGNORED = -100  # label of a token that does not count
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikelihoodOptions(ModelScorerOptions):
+    r"""Which causal language model says how likely a response is, and what it is given before it.
+
+    Attributes:
+        lm_model: Hub id or folder of a causal language model, for lm-loss and lm-likelihood.
+        lm_revision: Branch, tag or commit of it.
+        lm_template: What comes before the response: chat or a format string; by default chat where the model
+            has one, else "{prompt}\n\n".
+
+    """
+
+    lm_model: str | None = None
+    lm_revision: str | None = None
+    lm_template: str | None = None
+
+    def _check(self) -> None:
+        if self.lm_template is not None and self.lm_template not in TEMPLATES:
+            texts.make_template("lm_template", self.lm_template, TEMPLATES)
 
 
 class Likelihood(ModelScorer):
@@ -30,15 +52,14 @@ class Likelihood(ModelScorer):
 
     kind = "heuristic"
 
-    def __init__(self, name: str, given: ModelOptions) -> None:
-        if not given.model:
+    def __init__(self, name: str, options: LikelihoodOptions) -> None:
+        if not options.lm_model:
             raise ValueError(f"lm_model: got none, wanted a causal language model, which by={name!r} needs")
-        super().__init__(given)
+        revision, longest = options.lm_revision, options.max_length
+        super().__init__(HubModel(options.lm_model, options, revision=revision, max_length=longest))
         self.name = name
         self._sign = 1.0 if name == "lm-loss" else -1.0
-        if given.template is not None and given.template not in TEMPLATES:
-            texts.make_template("lm_template", given.template, TEMPLATES)
-        self._template = given.template
+        self._template = options.lm_template
 
     def identity(self) -> dict[str, Any]:
         """Return model, revision, template, dtype and length limit."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..common.checks import check_least
 from ..common.identity import digest
-from ..models.hub import HubModel, ModelOptions
+from ..models.hub import HubModel
+from ..models.options import ModelOptions
 from ..records import Row
 from ..records.progress import RowTracker
 from .chunks import ChunkFile, done_rows
@@ -21,14 +24,30 @@ from .scorer import Floats, Rows, Scored, Scorer
 _BATCHES_PER_CHUNK = 16  # rows of a chunk are sorted by length; what a kill may lose
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelScorerOptions(ModelOptions):
+    """How a model that scores rows is run.
+
+    Attributes:
+        max_length: Tokens beyond which a row is cut; by default what the model takes, at most 2048.
+
+    """
+
+    max_length: int | None = None
+
+    def _check(self) -> None:
+        if self.max_length is not None:
+            check_least("max_length", self.max_length, 8)
+
+
 class ModelScorer(Scorer):
     """Scores rows with a model that runs here, and goes on where it stopped."""
 
     libraries = ("numpy", "torch", "transformers", "tokenizers")
 
-    def __init__(self, given: ModelOptions) -> None:
-        self.hub = HubModel(given)
-        self.chunk = given.batch_size * _BATCHES_PER_CHUNK
+    def __init__(self, hub: HubModel) -> None:
+        self.hub = hub
+        self.chunk = hub.batch_size * _BATCHES_PER_CHUNK
 
     @abstractmethod
     def score_chunk(self, rows: list[Row], tick: Callable[[int], None]) -> tuple[Floats, Floats]:

@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..models import texts
-from ..models.hub import ModelOptions
+from ..models.hub import HubModel
 from ..records import Row
-from .modelscorer import ModelScorer, unscored
+from .modelscorer import ModelScorer, ModelScorerOptions, unscored
 from .scorer import Floats
 
 # The paper names no file; this is the RAFT authors' model of that time (Dong et al., arXiv 2304.06767)
 DEFAULT_MODEL = "weqweasdas/hh_rlhf_rm_open_llama_3b"
 TEMPLATES = ("human-assistant", "chat")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardOptions(ModelScorerOptions):
+    r"""Which reward model scores, and what it is given of a row.
+
+    Attributes:
+        reward_model: Hub id or folder of a sequence classifier with one output; by default
+            weqweasdas/hh_rlhf_rm_open_llama_3b.
+        reward_revision: Branch, tag or commit of it.
+        reward_template: human-assistant ("###Human: ... ###Assistant: ..."), chat (the tokenizer's chat
+            template), or a format string such as "Q: {prompt}\nA: {output}" with {instruction}, {input},
+            {output} and {prompt} (instruction and input); by default human-assistant for the default model,
+            chat for others that have one.
+
+    """
+
+    reward_model: str | None = None
+    reward_revision: str | None = None
+    reward_template: str | None = None
+
+    def _check(self) -> None:
+        if self.reward_template is not None and self.reward_template not in TEMPLATES:
+            texts.make_template("reward_template", self.reward_template, TEMPLATES)
 
 
 class RewardModel(ModelScorer):
@@ -26,13 +50,11 @@ class RewardModel(ModelScorer):
     name = "reward"
     kind = "reward model"
 
-    def __init__(self, given: ModelOptions) -> None:
-        if given.model is None:
-            given = replace(given, model=DEFAULT_MODEL)
-        super().__init__(given)
-        self._template = given.template
-        if given.template is not None and given.template not in TEMPLATES:
-            texts.make_template("reward_template", given.template, TEMPLATES)
+    def __init__(self, options: RewardOptions) -> None:
+        name = DEFAULT_MODEL if options.reward_model is None else options.reward_model
+        hub = HubModel(name, options, revision=options.reward_revision, max_length=options.max_length)
+        super().__init__(hub)
+        self._template = options.reward_template
 
     def identity(self) -> dict[str, Any]:
         """Return model, revision, template, dtype and length limit."""

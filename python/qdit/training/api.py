@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from ..common import checks
 from ..models.causal import CausalModel
-from ..models.hub import ModelOptions
+from ..models.options import ModelOptions
 from .job import Trained, TrainJob
 from .recipe import Lora, Recipe
 
@@ -149,9 +150,11 @@ def prepare(
         raise ValueError(f"save_steps: got {save_steps}, wanted 0 or more")
     if device == "auto" and os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("true", "1"):
         device = "cpu"  # accelerate launch --cpu
-    found = CausalModel(ModelOptions(model, revision, None, 1, device, dtype, max_length))
+    given = ModelOptions(device=device, dtype=dtype, batch_size=1)
+    found = CausalModel(model, given, revision=revision, max_length=max_length)
     if dtype == "auto" and found.device == "mps":
-        found = CausalModel(ModelOptions(model, revision, None, 1, device, "float32", max_length))
+        given = replace(given, dtype="float32")
+        found = CausalModel(model, given, revision=revision, max_length=max_length)
     if found.adapter is not None:
         raise ValueError(f"model: {model} holds adapters, wanted a whole model: train with merge=True first")
     _check_device(found)

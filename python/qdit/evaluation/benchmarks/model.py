@@ -12,7 +12,7 @@ from typing import Any
 
 from ...common.optional import require
 from ...models.causal import CausalModel
-from ...models.hub import ModelOptions
+from ...models.options import ModelOptions
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ def open_model(
         name = label or type(model).__name__
         return Model(name, model, {"model": name, "class": type(model).__qualname__}, {})
     hub = CausalModel(
-        ModelOptions(os.fspath(model), revision, batch_size=batch_size, device=device, dtype=dtype),
+        os.fspath(model),
+        ModelOptions(batch_size=batch_size, device=device, dtype=dtype),
+        revision=revision,
         extra="eval",
     )
     # what lm-eval would load by its name is loaded here: adapters on their base, missing weights refused

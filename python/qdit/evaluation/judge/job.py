@@ -15,7 +15,8 @@ from ...common.checks import check_choice
 from ...common.identity import digest
 from ...common.journal import AnswerFile
 from ...common.lock import LOCK, Lock
-from ...models.asking import Asker, Endpoint, Request
+from ...models.asking import Asker, Request
+from ...models.options import JudgeEndpoint
 from ..answers import Answers, pair
 from ..results import check_new, write_result, write_rows
 from ..sets import groups
@@ -23,7 +24,6 @@ from ..stats import tail_size
 from .pairwise import COUNTS, SHARE, Outcome, Tally, comparison_values
 from .prompts import FIRST, SECOND, TIE, Prompt
 
-DEFAULTS: dict[str, Any] = {"temperature": 0, "max_tokens": 64}
 RESULT, ROWS, ANNOTATIONS = "judge.json", "rows.jsonl", "annotations.json"
 FAILED = ("error", "null")
 _ERRORS_KEPT = 5
@@ -60,14 +60,13 @@ class JudgeJob:
     """A checked comparison of a model with another, the baseline."""
 
     def __init__(
-        self, model: Answers, baseline: Answers, prompt: Prompt, endpoint: Endpoint, folder: Path
+        self, model: Answers, baseline: Answers, prompt: Prompt, options: JudgeEndpoint, folder: Path
     ) -> None:
         """Match the answers; ValueError says what is wrong.
 
         folder: for results, and for the cache of replies that a repeated run goes on from.
         """
-        if not endpoint.model:
-            raise ValueError("judge_model: got none, wanted the name of a model at the endpoint")
+        self._asker = Asker.judge(options)
         if model.model == baseline.model:
             raise ValueError(
                 f"answers: both are of model {model.model!r}; wanted two models, told apart with NAME=FILE"
@@ -76,8 +75,7 @@ class JudgeJob:
         self.pairs = pair(model, baseline)
         self.folder = folder
         self._prompt = prompt
-        self._endpoint = endpoint
-        self._asker = Asker(endpoint, DEFAULTS)
+        self._options = options
 
     def identity(self) -> dict[str, Any]:
         """Return all that decides the verdicts beside the answers."""
@@ -85,7 +83,7 @@ class JudgeJob:
             "messages": self._prompt.messages("{question}", "{first}", "{second}"),
             **self._asker.params,
         }
-        return {"judge_model": self._endpoint.model, "prompt": self._prompt.name, "request": request}
+        return {"judge_model": self._options.judge_model, "prompt": self._prompt.name, "request": request}
 
     def estimate(self) -> dict[str, Any]:
         """Return comparisons, requests left, and at most how many tokens and how much money they take."""
@@ -153,7 +151,7 @@ class JudgeJob:
 
     def _replies(self, path: Path) -> AnswerFile:
         replies = AnswerFile(path, self._prompt.parse)
-        if self._endpoint.retry_unparsable:
+        if self._options.retry_unparsable:
             replies.forget_unparsable()
         return replies
 
@@ -236,7 +234,7 @@ class JudgeJob:
                     "generator_1": self.baseline.model,
                     "output_2": ours.output,
                     "generator_2": self.model.model,
-                    "annotator": f"{self._endpoint.model} ({self._prompt.name})",
+                    "annotator": f"{self._options.judge_model} ({self._prompt.name})",
                     "preference": {1: SECOND, 0: TIE, -1: FIRST, None: None}[outcome],
                     "shown_first": ("output_2", "output_1")[order],
                 }
