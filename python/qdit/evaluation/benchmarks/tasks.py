@@ -41,7 +41,7 @@ class Benchmark:
 
     @property
     def data(self) -> str | None:
-        """The name of its rows in `bench_data`, None if lm-eval gets them."""
+        """The name of its rows in `benchmarks.data`, None if lm-eval gets them."""
         return self.task.removeprefix(_PREFIX) if self.protocol == INSTRUCTEVAL else None
 
 

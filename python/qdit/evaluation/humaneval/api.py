@@ -100,7 +100,7 @@ def run_humaneval(
             or "stock" (the bare problem, up to the next definition, 1024 tokens, greedy), as lm-eval has it.
         samples: for each problem.
         temperature: of sampling, 0 for greedy; None for the protocol's.
-        unsafe_code: run the code. It runs with the rights of this user, see `bench_exec`.
+        unsafe_code: run the code. It runs with the rights of this user, see `evaluation.execution`.
         timeout: seconds for a problem's code and tests.
         workers: processes that run code at a time.
         limit: the first so many problems only, for a trial.
