@@ -13,8 +13,8 @@ import pytest
 
 from helpers.embedding_pools import sample_rows, write_pool
 from qdit.cli.embed import embed_command
-from qdit.common.partial import Writer
 from qdit.embedding import OtherRunError, embed
+from qdit.embedding.writer import Writer
 
 RUN = """
 import sys, time
@@ -175,7 +175,7 @@ def test_one_run_at_a_time(pool):
 def test_a_full_disk_is_told_at_once(pool, monkeypatch):
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
-    with pytest.raises(OSError, match=r"embeddings take [\d,]+ bytes, the disk has 1,000 left"):
+    with pytest.raises(OSError, match=r"the rows take [\d,]+ bytes, the disk has 1,000 left"):
         embed(pool, "builtin:hash")
 
 

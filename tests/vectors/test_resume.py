@@ -138,7 +138,7 @@ def test_one_run_at_a_time(source, tmp_path, monkeypatch):
 
 def test_a_full_disk(tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 100})
-    monkeypatch.setattr("qdit.vectors.partial.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("qdit.common.partial.shutil.disk_usage", lambda _: usage)
     with pytest.raises(OSError, match="the disk has 100 left"):
         convert_embeddings(ROWS, tmp_path / "out.npy", bad_rows="zero")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..common.partial import ROWS
 from ..common.text import format_seconds
 from ..embedding.api import prepare
 from ..embedding.job import Embeddings, EmbedJob
 from ..embedding.sentence import DEFAULT_MODEL
+from ..embedding.writer import ROWS
 
 
 def embed_command(

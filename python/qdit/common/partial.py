@@ -1,11 +1,11 @@
-"""The rows of embeddings.npy as they are made: a kill at any moment leaves all finished chunks.
+"""A .npy file that is made block by block: a kill at any moment leaves all finished blocks.
 
-While a run is under way POOL/embeddings.partial/ holds
+While a run is under way a folder holds
     rows.npy        the file as it will be; rows beyond those of progress.json mean nothing
-    progress.json   rows done, what is being computed, and the state to go on with
-    lock            held while a run uses the directory
-The end is, in this order: rows.npy becomes POOL/embeddings.npy, POOL/embeddings.json is written, the
-directory goes. So whenever there is an embeddings.json, it describes the embeddings.npy beside it.
+    progress.json   rows that are done, what is being made, and what else a class goes on from
+    lock            held while a run uses the folder
+At the end the files move to their places, the manifest is written, and the folder goes. So whenever there is
+a manifest, it describes the files beside it.
 """
 
 from __future__ import annotations
@@ -13,64 +13,46 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import files
-from .identity import check_same
 from .lock import LOCK, Lock
+from .types import JSON, Array
 
-ROWS, MANIFEST, PARTIAL = "embeddings.npy", "embeddings.json", "embeddings.partial"
-PROGRESS_FORMAT = "qdit-embeddings-progress"
+ROWS, PROGRESS = "rows.npy", "progress.json"
 FORMAT_VERSION = 1
-REMEDY = "repeat the earlier call, or pass overwrite=True (--overwrite) to embed all rows again"
 
 
-class Writer:
-    """An open unfinished embeddings.npy; use it as a context manager.
+class PartialRows:
+    """The rows of an unfinished file; use it as a context manager.
 
     Attributes:
+        format: of progress.json.
         done: rows that are durable.
-        state: JSON values that were given with the last of them, {} at the start.
 
     """
 
-    def __init__(
-        self, pool: Path, identity: dict[str, Any], n: int, dtype: str, *, overwrite: bool = False
-    ) -> None:
-        """Begin, or go on where an earlier run stopped.
+    format: ClassVar[str]
 
-        identity: JSON values, all that decides the rows. dtype: "float16" or "float32".
+    def __init__(self, folder: Path, n: int, dtype: str) -> None:
+        """Hold the folder; RuntimeError if another run does.
 
-        Raises:
-            OtherRunError: says what differs from the earlier run; not with `overwrite`, which drops it.
-            RuntimeError: if another run holds the directory.
-
+        folder: of the unfinished file. n: rows in all. dtype: of the file, "float16" or "float32".
         """
-        self._pool = pool
-        self._path = pool / PARTIAL
-        self._identity = identity
+        self._folder = folder
         self._n = n
         self._dtype = np.dtype(dtype)
         self._file: io.BufferedRandom | None = None
-        self._offset = self._dimension = 0
-        self.done = 0
-        self.state: dict[str, Any] = {}
-        self._path.mkdir(parents=True, exist_ok=True)
-        self._lock = Lock(self._path / LOCK, "using it")
-        try:
-            files.remove_leftovers(self._path, ("progress.json",))
-            files.remove_leftovers(self._pool, (MANIFEST,))
-            self._resume(overwrite)
-        except BaseException:
-            self.close()
-            raise
+        self._offset = self._dimension = self.done = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = Lock(folder / LOCK, "using it")
+        files.remove_leftovers(folder, (PROGRESS,))
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -83,106 +65,90 @@ class Writer:
             self._file = None
         self._lock.close()
 
-    def append(self, rows: NDArray[Any], state: dict[str, Any]) -> None:
-        """Store the next rows (m, d) and, with them, the state to go on with; both are durable on return."""
-        if self._file is None:
-            self._create(rows.shape[1])
-        if rows.shape[1] != self._dimension:
-            raise RuntimeError(
-                f"row {self.done}: got a vector of {rows.shape[1]} dimensions, those before have "
-                f"{self._dimension}; check the model"
-            )
+    def _earlier(self) -> JSON | None:
+        """Return what progress.json says, None without one."""
+        marker = self._folder / PROGRESS
+        return files.read_json(marker, self.format) if marker.exists() else None
+
+    def _create(self, dimension: int) -> None:
+        """Begin a file of rows of this dimension; OSError if the disk is too full."""
+        header = self._header(dimension)
+        self._dimension, self._offset = dimension, len(header)
+        size, free = self._size(), shutil.disk_usage(self._folder).free
+        if free < size:
+            raise OSError(f"{self._folder}: the rows take {size:,} bytes, the disk has {free:,} left")
+        self._file = (self._folder / ROWS).open("w+b")
+        self._file.write(header)
+        self._file.truncate(size)
+
+    def _resume(self, finished: Path, done: int, dimension: int, offset: int | None = None) -> None:
+        """Go on with the rows of an earlier run; ValueError says what is wrong with them.
+
+        finished: where a run puts the whole file at its end, where it may have been killed. offset: bytes
+            before the rows, None for those that a file begun now has.
+        """
+        self.done, self._dimension = done, dimension
+        self._offset = len(self._header(dimension)) if offset is None else offset
+        size, rows = self._size(), self._folder / ROWS
+        remedy = f"delete {self._folder} to begin again"
+        if rows.exists():
+            if rows.stat().st_size != size:
+                raise ValueError(f"{rows}: got {rows.stat().st_size} bytes, wanted {size}; {remedy}")
+            self._file = rows.open("r+b")
+        elif done != self._n or not finished.exists() or finished.stat().st_size != size:
+            raise ValueError(f"{rows} is missing; {remedy}")
+
+    def _forget(self) -> None:
+        """Drop what an earlier run left."""
+        self.done = 0
+        for name in (PROGRESS, ROWS):
+            (self._folder / name).unlink(missing_ok=True)
+
+    def _write(self, rows: Array) -> None:
+        """Store the next rows (m, d), durably; they count once `_mark` says so."""
         assert self._file is not None
         self._file.seek(self._offset + self.done * self._dimension * self._dtype.itemsize)
-        self._file.write(np.ascontiguousarray(rows, self._dtype).data)
         # written, not through a memory map: on a full disk that would be a crash instead of an error
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._mark(self.done + len(rows), state)
+        self._file.write(np.ascontiguousarray(rows, self._dtype).data)
+        sync(self._file)
 
-    def finish(self, record: dict[str, Any]) -> None:
-        """Put the finished file and its manifest in place; "files" is added to the record."""
+    def _mark(self, done: int, **fields: Any) -> None:
+        """Write progress.json."""
+        record = {"format": self.format, "format_version": FORMAT_VERSION, "done": done, **fields}
+        files.write_json(self._folder / PROGRESS, record)
+        self.done = done
+
+    def _publish(self, manifest: Path, moves: Mapping[str, Path], record: JSON) -> None:
+        """Put the finished files in place, the rows last, then the manifest with their entries.
+
+        moves: name in the folder -> place.
+        """
         assert self.done == self._n
         if self._file is not None:
             self._file.close()
             self._file = None
-            (self._pool / MANIFEST).unlink(missing_ok=True)
-            files.sync_directory(self._pool)
-            (self._path / "rows.npy").replace(self._pool / ROWS)
-            files.sync_directory(self._pool)
-        path = self._pool / ROWS
-        entry = files.describe(path)
-        entry |= {"dtype": self._dtype.name, "shape": [self._n, self._dimension]}
-        files.write_json(self._pool / MANIFEST, {**record, "files": {ROWS: entry}})
-        shutil.rmtree(self._path)
+        manifest.unlink(missing_ok=True)
+        files.sync_directory(manifest.parent)
+        for name in sorted(moves, key=ROWS.__eq__):  # while the rows are not moved, a run can go on
+            if (self._folder / name).exists():
+                (self._folder / name).replace(moves[name])
+        files.sync_directory(manifest.parent)
+        entries = {place.name: files.describe(place) for place in moves.values()}
+        entries[moves[ROWS].name] |= {"dtype": self._dtype.name, "shape": [self._n, self._dimension]}
+        files.write_json(manifest, {**record, "files": entries})
+        shutil.rmtree(self._folder)
 
-    def _resume(self, overwrite: bool) -> None:
-        marker = self._path / "progress.json"
-        if not marker.exists():
-            return
-        try:
-            record = files.read_json(marker, PROGRESS_FORMAT)
-            check_same(f"{self._path}", record.get("identity"), self._identity, REMEDY)
-        except ValueError:
-            if not overwrite:
-                raise
-            marker.unlink()
-            (self._path / "rows.npy").unlink(missing_ok=True)
-            return
-        self.done, self.state = int(record["done"]), record["state"]
-        self._dimension, self._offset = int(record["dimension"]), int(record["offset"])
-        size = self._offset + self._n * self._dimension * self._dtype.itemsize
-        partial, finished = self._path / "rows.npy", self._pool / ROWS
-        if partial.exists():
-            if partial.stat().st_size != size:
-                raise ValueError(
-                    f"{partial}: got {partial.stat().st_size} bytes, wanted {size}; "
-                    f"delete {self._path} to begin again"
-                )
-            self._file = partial.open("r+b")
-        elif self.done != self._n or not finished.exists() or finished.stat().st_size != size:
-            raise ValueError(f"{partial} is missing; delete {self._path} to begin again")
-
-    def _create(self, dimension: int) -> None:
+    def _header(self, dimension: int) -> bytes:
         header = io.BytesIO()
-        shape = (self._n, dimension)
-        description = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
+        description = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._n, dimension)}
         np.lib.format.write_array_header_1_0(header, description)
-        content = header.getvalue()
-        self._dimension, self._offset = dimension, len(content)
-        size = len(content) + self._n * dimension * self._dtype.itemsize
-        free = shutil.disk_usage(self._path).free
-        if free < size:
-            raise OSError(f"{self._path}: embeddings take {size:,} bytes, the disk has {free:,} left")
-        self._file = (self._path / "rows.npy").open("w+b")
-        self._file.write(content)
-        self._file.truncate(size)
+        return header.getvalue()
 
-    def _mark(self, done: int, state: dict[str, Any]) -> None:
-        record = {
-            "format": PROGRESS_FORMAT,
-            "format_version": FORMAT_VERSION,
-            "done": done,
-            "n": self._n,
-            "dimension": self._dimension,
-            "offset": self._offset,
-            "identity": self._identity,
-            "state": state,
-        }
-        files.write_json(self._path / "progress.json", record)
-        self.done, self.state = done, state
+    def _size(self) -> int:
+        return self._offset + self._n * self._dimension * self._dtype.itemsize
 
 
-def partial_rows(pool: Path) -> int:
-    """Return how many rows an unfinished run has done, 0 if there is none."""
-    marker = pool / PARTIAL / "progress.json"
-    return int(files.read_json(marker, PROGRESS_FORMAT)["done"]) if marker.exists() else 0
-
-
-def remove_finished(pool: Path) -> None:
-    """Delete what is left of a run that was killed at its very end; one that has rows, or runs, stays."""
-    path = pool / PARTIAL
-    if not path.exists() or (path / "rows.npy").exists():
-        return
-    with suppress(RuntimeError), Lock(path / LOCK, "using it"):  # a run has just begun
-        shutil.rmtree(path)
+def sync(file: io.BufferedRandom) -> None:
+    """Make what was written to a file durable."""
+    file.flush()
+    os.fsync(file.fileno())

@@ -7,26 +7,24 @@ import os
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._version import __version__
 from ..common import files
-from ..common.identity import REPLACE, OtherRunError, check_same
-from ..common.partial import MANIFEST, REMEDY, ROWS, Writer, partial_rows, remove_finished
+from ..common.identity import check_same
+from ..common.job import Job
+from ..common.types import JSON
 from ..engine.rows import Rows, open_embeddings
 from ..records import Records, open_records
 from ..records.progress import RowTracker
 from ..records.templates import make_template
 from .encoder import Encoder
 from .settings import Settings
+from .writer import MANIFEST, REMEDY, ROWS, Writer, partial_rows, remove_finished
 
-FORMAT = "qdit-embeddings"
-FORMAT_VERSION = 1
 _SHOWN = 60  # characters of a text in an error
 _SAMPLE = 1000  # rows that an estimate looks at
 _BYTES_PER_TOKEN = 4  # of English text, roughly
@@ -48,8 +46,10 @@ class Embeddings:
     manifest: dict[str, Any] = field(repr=False)
 
 
-class EmbedJob:
+class EmbedJob(Job[Embeddings]):
     """A checked call of `embed`; use it as a context manager."""
+
+    verb, format = "embed", "qdit-embeddings"
 
     def __init__(self, pool: Any, settings: Settings) -> None:
         """Open the pool's records.
@@ -59,33 +59,47 @@ class EmbedJob:
         self.settings = settings
         self.template = make_template(settings.template)
         self.directory = Path(os.fspath(getattr(pool, "directory", pool)))
+        self.path, self.manifest_path = self.directory / ROWS, self.directory / MANIFEST
         self.records: Records = open_records(self.directory)
 
-    def __enter__(self) -> EmbedJob:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.records.close()
 
-    def identity(self) -> dict[str, Any]:
+    def _identity(self) -> JSON:
         """Return all that decides the rows, rounding aside."""
         return {"records": self.records.sha256, **self.settings.identity()}
 
-    def saved(self) -> Embeddings | None:
-        """Return what an earlier run of this very job made; None if there is nothing or something else."""
-        path = self.directory / MANIFEST
-        if not path.exists() or not (self.directory / ROWS).exists():
-            return None
-        found = files.read_json(path, FORMAT)
-        settings = found.get("settings", {})
-        then = {"records": found.get("records", {}).get("sha256"), **settings}
-        if {name: then.get(name) for name in self.identity()} != self.identity():
-            return None
-        if files.sha256_file(self.directory / ROWS) != found["files"][ROWS]["sha256"]:
-            return None
-        return Embeddings(open_embeddings(self.directory / ROWS), found)
+    def _identity_of(self, manifest: JSON) -> JSON:
+        then = {"records": manifest.get("records", {}).get("sha256"), **manifest["settings"]}
+        return {name: then.get(name) for name in self.identity}
 
-    def estimate(self) -> dict[str, Any]:
+    def found(self) -> JSON | None:
+        """Return the manifest that is there; None without one, or if the rows were made elsewhere."""
+        found = super().found()
+        return found if found is not None and "settings" in found else None
+
+    def _load(self, manifest: JSON) -> Embeddings | None:
+        if files.sha256_file(self.path) != manifest["files"][ROWS]["sha256"]:
+            return None
+        return Embeddings(open_embeddings(self.path), manifest)
+
+    def _is_stopped(self) -> bool:
+        return partial_rows(self.directory) == len(self.records)
+
+    def _tidy(self) -> None:
+        remove_finished(self.directory)
+
+    def _how_on(self) -> str:
+        done = partial_rows(self.directory)
+        return f"go on; {done:,} of {len(self.records):,} rows are done"
+
+    def _libraries(self) -> tuple[str, ...]:
+        return self.settings.encoder_class().libraries
+
+    def estimate(self) -> JSON:
         """Return rows, rows left, and characters and tokens of those left as the first 1000 rows suggest."""
         n = len(self.records)
         done = n if self.saved() is not None else partial_rows(self.directory)
@@ -94,42 +108,20 @@ class EmbedJob:
         tokens = round(characters / _BYTES_PER_TOKEN)
         return {"rows": n, "left": n - done, "characters": characters, "tokens": tokens}
 
-    def run(self, *, progress: Any = None, overwrite: bool = False) -> Embeddings:
-        """Embed, and write embeddings.npy and embeddings.json; nothing is done twice.
-
-        Raises:
-            OtherRunError: if the pool holds other embeddings and overwrite is not set.
-
-        """
-        earlier = self.saved()
-        if earlier is not None:
-            remove_finished(self.directory)
-            return earlier
-        if not overwrite:
-            self._check_new()
-        identity = {**self.identity(), **self.settings.layout()}
-        with Writer(
-            self.directory, identity, len(self.records), self.settings.dtype, overwrite=overwrite
-        ) as writer:
-            if writer.done < len(self.records):
+    def _make(self, progress: Any, overwrite: bool) -> Embeddings:
+        identity = {**self.identity, **self.settings.layout()}
+        dtype, n = self.settings.dtype, len(self.records)
+        with Writer(self.directory, identity, n, dtype, overwrite=overwrite) as writer:
+            if writer.done < n:
                 with self.settings.make_encoder() as encoder:
                     self._embed(encoder, writer, progress)
-            writer.finish(self._record(writer.state))
-        found = files.read_json(self.directory / MANIFEST, FORMAT)
-        return Embeddings(open_embeddings(self.directory / ROWS), found)
-
-    def _check_new(self) -> None:
-        path = self.directory / ROWS
-        if not path.exists() or partial_rows(self.directory) == len(self.records):
-            return  # the latter: a run that was killed between its last two steps
-        if (self.directory / MANIFEST).exists():
-            found = files.read_json(self.directory / MANIFEST, FORMAT)
-            if "settings" in found:
-                now = self.identity()
-                then = {"records": found.get("records", {}).get("sha256"), **found["settings"]}
-                check_same(f"{path} was made otherwise", {name: then.get(name) for name in now}, now, REPLACE)
-                raise ValueError(f"{path} was changed since it was made; {REPLACE}")
-        raise OtherRunError(f"{path} is there already and was not made by embed; {REPLACE}")
+            fields = {
+                "records": {"n": n, "sha256": self.records.sha256},
+                "settings": {**self.settings.identity(), **self.settings.layout()},
+                **writer.state,
+            }
+            writer.finish(self._record(fields))
+        return Embeddings(open_embeddings(self.path), files.read_json(self.manifest_path, self.format))
 
     def _embed(self, encoder: Encoder, writer: Writer, progress: Any) -> None:
         n, chunk, before = len(self.records), self.settings.chunk_rows, writer.done
@@ -147,9 +139,6 @@ class EmbedJob:
                 state |= {"seconds": seconds + time.monotonic() - start, "details": encoder.details()}
                 writer.append(rows, state)
             tracker.done(n - before)
-        except KeyboardInterrupt as interrupt:
-            interrupt.add_note(f"repeat the call to go on; {writer.done:,} of {n:,} rows are done")
-            raise
         finally:
             tracker.close()
 
@@ -196,16 +185,6 @@ class EmbedJob:
         whole[filled] = rows
         return whole
 
-    def _record(self, state: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "records": {"n": len(self.records), "sha256": self.records.sha256},
-            "settings": {**self.settings.identity(), **self.settings.layout()},
-            **state,
-            "versions": _versions(self.settings.encoder_class().libraries),
-        }
-
 
 def finished(vectors: NDArray[Any], settings: Settings) -> NDArray[Any]:
     """Return vectors (m, d) as rows of the file's dtype, normalized if that is asked for."""
@@ -233,13 +212,3 @@ def faults(rows: NDArray[Any], *, zeros: bool) -> tuple[int, str] | None:
 
 def _tick(tracker: RowTracker, before: int, done: int) -> None:
     tracker.update(before + done)
-
-
-def _versions(libraries: tuple[str, ...]) -> dict[str, str]:
-    versions = {"qdit": __version__}
-    for name in libraries:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "unknown"
-    return versions

@@ -1,32 +1,24 @@
-"""A .npy file that is made block by block: a kill at any moment leaves all finished blocks.
+"""NAME.npy as it is made, block by block, in .NAME.npy.partial/ beside it.
 
-While a run is under way .NAME.npy.partial/ beside NAME.npy holds
-    rows.npy        the file as it will be; rows beyond those of progress.json mean nothing
-    ids.jsonl       an id a line
-    progress.json   rows and bytes of ids that are done, what is being converted, bad rows so far
-    lock            held while a run uses the directory
-At the end the files move beside NAME.npy as NAME.npy and NAME.ids.jsonl, NAME.json is written, and the
-directory goes. So whenever there is a NAME.json, it describes the files beside it.
+There is also ids.jsonl, an id a line; progress.json also says how many of its bytes are done, what is being
+converted, and the bad rows so far. At the end the ids move beside NAME.npy as NAME.ids.jsonl, and NAME.json
+is the manifest.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from ..common.identity import as_read
+from ..common.partial import FORMAT_VERSION, ROWS, PartialRows, sync
+from ..common.types import JSON, Array
 
-from ..common import files
-from ..common.lock import LOCK, Lock
-
-PROGRESS_FORMAT = "qdit-vectors-progress"
-FORMAT_VERSION = 1
+_IDS = "ids.jsonl"
 
 
 def ids_path(out: Path) -> Path:
@@ -39,7 +31,7 @@ def manifest_path(out: Path) -> Path:
     return out.with_suffix(".json")
 
 
-class PartialFile:
+class PartialFile(PartialRows):
     """An open unfinished file; use it as a context manager.
 
     Attributes:
@@ -48,8 +40,10 @@ class PartialFile:
 
     """
 
+    format = "qdit-vectors-progress"
+
     def __init__(
-        self, out: Path, identity: dict[str, Any] | None, shape: tuple[int, int], dtype: str, *, ids: bool
+        self, out: Path, identity: JSON | None, shape: tuple[int, int], dtype: str, *, ids: bool
     ) -> None:
         """Begin, or go on where an earlier run of the same identity stopped; None always begins.
 
@@ -58,141 +52,76 @@ class PartialFile:
             OSError: if the disk is too full.
 
         """
+        super().__init__(out.with_name(f".{out.name}.partial"), shape[0], dtype)
         self._out = out
-        self._path = out.with_name(f".{out.name}.partial")
-        self._identity = json.loads(json.dumps(identity))
-        self._shape = shape
-        self._dtype = np.dtype(dtype)
-        self._rows: io.BufferedRandom | None = None
+        self._identity = as_read(identity)
         self._ids: io.BufferedRandom | None = None
-        self.done, self.bad, self._ids_bytes = 0, list[dict[str, Any]](), 0
+        self._ids_bytes, self.bad = 0, list[JSON]()
         self._with_ids = ids
-        self._path.mkdir(parents=True, exist_ok=True)
-        self._lock = Lock(self._path / LOCK, "using it")
         try:
-            files.remove_leftovers(self._path, ("progress.json",))
-            if not self._resume():
-                self._begin()
+            if not self._go_on(shape[1]):
+                self._begin(shape[1])
         except BaseException:
             self.close()
             raise
 
-    def __enter__(self) -> PartialFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         """Let go of the files. Safe to call twice."""
-        for file in (self._rows, self._ids):
-            if file is not None:
-                file.close()
-        self._lock.close()
+        if self._ids is not None:
+            self._ids.close()
+        super().close()
 
-    def append(self, rows: NDArray[Any], ids: Sequence[Any] | None, bad: list[dict[str, Any]]) -> None:
+    def append(self, rows: Array, ids: Sequence[Any] | None, bad: list[JSON]) -> None:
         """Store the next rows with their ids and what is wrong with them; durable on return."""
-        assert self._rows is not None
-        self._rows.seek(self._offset() + self.done * self._row_bytes())
-        self._rows.write(np.ascontiguousarray(rows, self._dtype).data)
-        # written, not through a memory map: on a full disk that would be a crash instead of an error
-        _sync(self._rows)
+        self._write(rows)
         if self._ids is not None:
             assert ids is not None
             self._ids.seek(self._ids_bytes)
             lines = "".join(json.dumps(id, default=str) + "\n" for id in ids)
             self._ids_bytes += self._ids.write(lines.encode())
-            _sync(self._ids)
+            sync(self._ids)
         self.bad += bad
-        self.done += len(rows)
-        self._mark()
+        own = {"ids_bytes": self._ids_bytes, "bad": self.bad, "identity": self._identity}
+        self._mark(self.done + len(rows), **own)
 
     def discard(self) -> None:
         """Delete what was made."""
         self.close()
-        shutil.rmtree(self._path)
+        shutil.rmtree(self._folder)
 
-    def finish(self, record: dict[str, Any]) -> None:
+    def finish(self, record: JSON) -> None:
         """Put the finished files and their manifest in place; "files" is added to the record."""
-        assert self.done == self._shape[0]
-        for file in (self._rows, self._ids):
-            if file is not None:
-                file.close()
-        manifest_path(self._out).unlink(missing_ok=True)
-        files.sync_directory(self._out.parent)
-        # rows last: while they are not moved, the run can go on
-        moves = {"ids.jsonl": ids_path(self._out), "rows.npy": self._out}
-        if not self._with_ids:
+        moves = {ROWS: self._out}
+        if self._with_ids:
+            moves[_IDS] = ids_path(self._out)
+        else:
             ids_path(self._out).unlink(missing_ok=True)
-        for name, target in moves.items():
-            if (self._path / name).exists():
-                (self._path / name).replace(target)
-        files.sync_directory(self._out.parent)
-        entries = {}
-        for path in (self._out, ids_path(self._out)):
-            if path.exists():
-                entries[path.name] = files.describe(path)
-        entries[self._out.name] |= {"dtype": self._dtype.name, "shape": list(self._shape)}
-        files.write_json(manifest_path(self._out), {**record, "files": entries})
-        shutil.rmtree(self._path)
+        if self._ids is not None:
+            self._ids.close()
+        self._publish(manifest_path(self._out), moves, record)
 
-    def _resume(self) -> bool:
+    def _go_on(self, dimension: int) -> bool:
         """Take up an earlier run; return whether there is one to take up."""
-        marker = self._path / "progress.json"
-        if self._identity is None or not marker.exists():
+        found = None if self._identity is None else self._earlier()
+        if found is None or found.get("identity") != self._identity:
             return False
-        found = files.read_json(marker, PROGRESS_FORMAT)
-        if found.get("identity") != self._identity or found.get("format_version") != FORMAT_VERSION:
+        self._ids_bytes, self.bad = int(found["ids_bytes"]), list(found["bad"])
+        ids = self._folder / _IDS
+        if found.get("format_version") != FORMAT_VERSION or (
+            ids.exists() and ids.stat().st_size < self._ids_bytes
+        ):
             return False
-        self.done, self.bad = int(found["done"]), list(found["bad"])
-        self._ids_bytes = int(found["ids_bytes"])
-        rows, ids = self._path / "rows.npy", self._path / "ids.jsonl"
-        size = self._offset() + self._shape[0] * self._row_bytes()
-        if not rows.exists():  # killed while the finished files were put in place
-            return self.done == self._shape[0] and self._out.exists() and self._out.stat().st_size == size
-        if rows.stat().st_size != size or (ids.exists() and ids.stat().st_size < self._ids_bytes):
+        try:
+            self._resume(self._out, int(found["done"]), dimension)
+        except ValueError:
             return False
-        self._rows = rows.open("r+b")
-        self._ids = ids.open("r+b") if ids.exists() else None
+        if self._file is not None and ids.exists():
+            self._ids = ids.open("r+b")
         return True
 
-    def _begin(self) -> None:
-        self.done, self.bad, self._ids_bytes = 0, [], 0
-        for name in ("progress.json", "rows.npy", "ids.jsonl"):
-            (self._path / name).unlink(missing_ok=True)
-        size = self._offset() + self._shape[0] * self._row_bytes()
-        free = shutil.disk_usage(self._path).free
-        if free < size:
-            raise OSError(f"{self._out}: the rows take {size:,} bytes, the disk has {free:,} left")
-        self._rows = (self._path / "rows.npy").open("w+b")
-        self._rows.write(self._header())
-        self._rows.truncate(size)
-        self._ids = (self._path / "ids.jsonl").open("w+b") if self._with_ids else None
-
-    def _mark(self) -> None:
-        record = {
-            "format": PROGRESS_FORMAT,
-            "format_version": FORMAT_VERSION,
-            "done": self.done,
-            "ids_bytes": self._ids_bytes,
-            "bad": self.bad,
-            "identity": self._identity,
-        }
-        files.write_json(self._path / "progress.json", record)
-
-    def _header(self) -> bytes:
-        header = io.BytesIO()
-        description = {"descr": self._dtype.str, "fortran_order": False, "shape": self._shape}
-        np.lib.format.write_array_header_1_0(header, description)
-        return header.getvalue()
-
-    def _offset(self) -> int:
-        return len(self._header())
-
-    def _row_bytes(self) -> int:
-        return self._shape[1] * self._dtype.itemsize
-
-
-def _sync(file: io.BufferedRandom) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+    def _begin(self, dimension: int) -> None:
+        self._forget()
+        (self._folder / _IDS).unlink(missing_ok=True)
+        self._ids_bytes, self.bad = 0, []
+        self._create(dimension)
+        self._ids = (self._folder / _IDS).open("w+b") if self._with_ids else None

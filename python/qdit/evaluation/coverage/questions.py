@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from ...common import files, npy
 from ...common.identity import digest
 from ...common.options import Options
-from ...common.partial import MANIFEST, ROWS
 from ...common.types import JSON, Array, StrPath
 from ...embedding.encoder import Encoder
-from ...embedding.job import FORMAT as EMBEDDINGS_FORMAT
-from ...embedding.job import finished
+from ...embedding.job import EmbedJob, finished
 from ...embedding.settings import Settings, make_settings
+from ...embedding.writer import MANIFEST, ROWS
 from ...engine.rows import Rows, open_embeddings
 from ...records.pool import Pool
 from ...records.progress import RowTracker
@@ -106,7 +105,7 @@ def open_encoding(options: EncodingOptions, *, needed: bool = True) -> tuple[Row
         rows = open_embeddings(options.embeddings)
         beside = Path(rows.source).with_name(MANIFEST)
         there = Path(rows.source).name == ROWS and beside.is_file()
-        found = files.read_json(beside, EMBEDDINGS_FORMAT) if there else None
+        found = files.read_json(beside, EmbedJob.format) if there else None
     if not needed:
         return rows, None
     then = (found or {}).get("settings", {})
