@@ -25,13 +25,12 @@ _HOMES = {
     "records.pool": ("Pool",),
     "reporting": ("report",),
     "scoring": ("score",),
-    "selection.api": ("select",),
+    "selection.api": ("select", "sweep"),
     "selection.evaluate": ("coverage", "objective", "row_coverage"),
     "selection.graph.build": ("build_graph",),
     "selection.graph.graph": ("SimilarityGraph", "load_graph"),
     "selection.pool": ("select_pool", "sweep_pool"),
     "selection.selection": ("Selection",),
-    "selection.sweep": ("sweep",),
     "training": ("train",),
     "vectors": ("convert_embeddings",),
 }
@@ -54,6 +53,7 @@ if TYPE_CHECKING:  # the same for editors and type checkers
     from .reporting import report as report
     from .scoring import score as score
     from .selection.api import select as select
+    from .selection.api import sweep as sweep
     from .selection.evaluate import coverage as coverage
     from .selection.evaluate import objective as objective
     from .selection.evaluate import row_coverage as row_coverage
@@ -63,7 +63,6 @@ if TYPE_CHECKING:  # the same for editors and type checkers
     from .selection.pool import select_pool as select_pool
     from .selection.pool import sweep_pool as sweep_pool
     from .selection.selection import Selection as Selection
-    from .selection.sweep import sweep as sweep
     from .training import train as train
     from .vectors import convert_embeddings as convert_embeddings
 else:

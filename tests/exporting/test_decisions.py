@@ -8,6 +8,7 @@ import pytest
 import qdit
 from helpers.export_pools import K, N, make, unit, vectors
 from qdit.exporting import decisions, export, similar
+from qdit.selection.options import ObjectiveOptions
 from qdit.selection.problem import make_problem
 
 
@@ -84,17 +85,7 @@ def test_gains_of_one_pass_are_those_that_are_evaluated(pair_bytes, options, bac
     rng = np.random.default_rng(5)
     x = rng.standard_normal((2000 if backend == "cpu" else 200, 24)).astype(np.float16)
     x[[7, 8]] = 0
-    settings = {"metric": "cosine", "floor": None, "given": None} | options
-    problem = make_problem(
-        x,
-        None,
-        0.0,
-        **settings,
-        zero_rows="ignore",
-        backend=backend,
-        gain_scale="sum",
-        quality_scale="raw",
-    )
+    problem = make_problem(x, ObjectiveOptions(alpha=0.0, zero_rows="ignore", backend=backend, **options))
     chosen = rng.permutation(np.setdiff1d(np.arange(len(x)), [3, 7, 8, 9, 40]))[:30]
     want = similar.gains_of(similar.covering_engine(problem, chosen, 2), np.arange(len(x)))
     ticks = []

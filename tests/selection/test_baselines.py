@@ -8,6 +8,7 @@ from helpers.oracle import as_float64, clustered_rows, similarity
 from qdit.engine import kmeans
 from qdit.engine.rows import open_embeddings
 from qdit.selection import baselines
+from qdit.selection.options import SelectOptions
 from qdit.selection.run import prepare
 
 N = 700
@@ -17,7 +18,7 @@ GIVEN = [5, 77, 300]
 
 
 def engine_over(rows):
-    return prepare(rows, None, 0.0, 1, threads=2).engine()
+    return prepare(rows, SelectOptions(alpha=0.0, k=1, threads=2)).engine()
 
 
 def best_first(free):

@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 
 import qdit
 from qdit.selection.first_bounds import first_bounds
+from qdit.selection.options import ObjectiveOptions
 from qdit.selection.picks import UNKNOWN
 from qdit.selection.problem import make_problem
 
 
 def problem(rows, **changes):
-    options = {"metric": "cosine", "floor": 0.0, "zero_rows": "error", "backend": "cpu", "given": None}
-    options |= {"gain_scale": "sum", "quality_scale": "raw", **changes}
-    return make_problem(rows, None, 0.0, **options)
+    return make_problem(rows, ObjectiveOptions(**{"alpha": 0.0, "floor": 0.0, "backend": "cpu"} | changes))
 
 
 def pool(n, d, shift, seed=0, dtype=np.float32):

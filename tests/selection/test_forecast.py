@@ -7,17 +7,15 @@ import pytest
 
 import qdit
 from qdit.selection.forecast import estimate, expected_evaluations
+from qdit.selection.options import SelectOptions
 from qdit.selection.run import prepare
 
 X = np.random.default_rng(3).standard_normal((2000, 64)).astype(np.float32)
-OPTIONS = {
-    **{"backend": "auto", "metric": "cosine", "floor": None, "gain_scale": "sum", "quality_scale": "raw"},
-    **{"given": None, "epsilon": 0.01, "seed": 0, "threads": 1, "memory_budget": None, "zero_rows": "error"},
-}
 
 
 def job(method, k, alpha=0.0):
-    return prepare(X, np.ones(len(X)), alpha, k, method=method, **OPTIONS)
+    options = SelectOptions(quality=np.ones(len(X)), alpha=alpha, k=k, method=method, threads=1)
+    return prepare(X, options)
 
 
 def test_evaluations_of_methods_that_can_be_counted():

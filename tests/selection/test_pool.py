@@ -71,7 +71,7 @@ def test_what_the_pool_lacks_is_named(tmp_path, pool):
     with pytest.raises(FileNotFoundError, match=r"no quality.npy with alpha 0.7; make it with: qdit score"):
         qdit.select_pool(bare, k=3)
     assert len(qdit.select_pool(bare, 0.0, 3)) == 3
-    with pytest.raises(TypeError, match="got option 'methd', which select does not have"):
+    with pytest.raises(TypeError, match="select_pool: got option 'methd', wanted one of per_source, "):
         qdit.select_pool(pool, methd="lazy")
 
 

@@ -5,10 +5,12 @@ import pytest
 
 import qdit
 from qdit.common import files
+from qdit.selection.options import SelectOptions
 
 RNG = np.random.default_rng(60)
 X = RNG.standard_normal((400, 16)).astype(np.float16)
 Q = RNG.random(400)
+OPTIONS = ", ".join(SelectOptions.names())
 ALPHAS = [0.0, 0.3, 0.9, 1.0]
 
 
@@ -96,8 +98,13 @@ def test_it_goes_on_from_its_checkpoints(tmp_path):
             "alpha: got 2.0, wanted a number from 0 (diversity only) to 1 (quality only)",
         ),
         ([0.1], {"k": 401}, ValueError, "k: got 401, wanted at most 400 (400 rows); pass a smaller k"),
-        ([0.1], {"metod": 1}, TypeError, "sweep: got option 'metod', which select does not have"),
-        ([0.1], {"alpha": 1}, TypeError, "sweep: got option 'alpha', which select does not have"),
+        (
+            [0.1],
+            {"metod": 1},
+            TypeError,
+            f"sweep: got option 'metod', wanted one of {OPTIONS}",
+        ),
+        ([0.1], {"alpha": 1}, TypeError, "sweep: got option 'alpha', wanted alphas"),
     ],
 )
 def test_refusals(alphas, options, kind, text):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+SomeOptions = TypeVar("SomeOptions", bound="Options")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,10 @@ class Options:
         if unknown:
             raise TypeError(f"{verb}: got option {unknown[0]!r}, wanted one of {', '.join(cls.names())}")
         return cls(**options)
+
+    def only(self, kind: type[SomeOptions], **changes: Any) -> SomeOptions:
+        """Return those of these options that `kind` has, as one of it; changes: values that differ."""
+        return kind(**{name: getattr(self, name) for name in kind.names()} | changes)
 
     def _set(self, name: str, value: object) -> None:
         """Replace a field by its checked form; for `_check` alone."""

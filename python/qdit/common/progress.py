@@ -47,12 +47,16 @@ class Progress:
     share: float
 
 
+Sink = Callable[[Progress], Any]  # whoever wants to know
+ProgressLike = bool | Sink | None  # True for a bar on stderr, False or None for nothing
+
+
 class Tracker:
     """Turns counts into `Progress` and hands it to a sink."""
 
     def __init__(
         self,
-        sink: Callable[[Progress], Any] | None,
+        sink: Sink | None,
         k: int,
         n: int,
         *,
@@ -174,7 +178,7 @@ def format_progress(progress: Progress, *, bar: bool = True) -> str:
     return "  ".join(parts)
 
 
-def open_sink(progress: Any) -> tuple[Callable[[Progress], Any] | None, Bar | None]:
+def open_sink(progress: ProgressLike) -> tuple[Sink | None, Bar | None]:
     """Return the sink that `progress` asks for, and the bar to close at the end if there is one.
 
     progress: None or False for nothing, True for a bar on stderr, or a callable that takes a `Progress`.
@@ -194,7 +198,7 @@ def open_sink(progress: Any) -> tuple[Callable[[Progress], Any] | None, Bar | No
 class Phases:
     """Tells a sink which phase runs and what share of it is done; sums up the seconds of each."""
 
-    def __init__(self, sink: Callable[[Progress], Any] | None, n: int, k: int = 0) -> None:
+    def __init__(self, sink: Sink | None, n: int, k: int = 0) -> None:
         self._sink = sink
         self._n = n
         self._k = k

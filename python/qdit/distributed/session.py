@@ -19,9 +19,10 @@ from ..common.text import parse_bytes
 from ..common.versions import versions
 from ..engine.backend import resolve_precision
 from ..engine.rows import Rows, open_embeddings
-from ..selection import options, quality
+from ..selection import quality as scaling
 from ..selection.graph.files import describe_extras
 from ..selection.memory import available_memory
+from ..selection.options import METRICS, ZERO_ROWS, ObjectiveOptions, resolve_k
 from ..selection.plan import check_k
 from ..selection.problem import Problem, make_problem, open_given
 from ..selection.selection import Selection
@@ -136,7 +137,7 @@ class Session:
                 "alpha": problem.alpha,
                 "method": method,
                 **problem.settings(),
-                "gain_factor": quality.gain_factor(problem.gain_scale, self.k, problem.n),
+                "gain_factor": scaling.gain_factor(problem.gain_scale, self.k, problem.n),
                 "given_rows": len(problem.given) + outside,
                 "ignored_rows": len(pool.ignored),
                 "shards": [fact.n for fact in pool.facts],
@@ -188,9 +189,9 @@ def open_session(
     width = open_shard(sources[0])  # for what is given as rows; the others are opened by their workers only
     outside = open_given(given, Rows(width.array[:1], width.dtype))[1] if _is_rows(given) else None
     settings = Settings(
-        metric=checks.check_choice("metric", metric, options.METRICS),
+        metric=checks.check_choice("metric", metric, METRICS),
         floor=None if floor is None else checks.check_float("floor", floor),
-        zero_rows=checks.check_choice("zero_rows", zero_rows, options.ZERO_ROWS),
+        zero_rows=checks.check_choice("zero_rows", zero_rows, ZERO_ROWS),
         backend="cpu" if backend == "auto" else backend,
         threads=threads,
         outside=None if outside is None else np.asarray(outside.array),
@@ -202,10 +203,9 @@ def open_session(
     try:
         with _transport(sources, settings, address, transport) as workers:
             pool = ShardedPool.open(workers, hashed=hashed)
-            checked = make_problem(
-                _shape_only(pool),
-                _quality(quality, len(sources)),
-                alpha,
+            options = ObjectiveOptions(
+                quality=_quality(quality, len(sources)),
+                alpha=alpha,
                 metric=metric,
                 floor=floor,
                 zero_rows=zero_rows,
@@ -214,9 +214,10 @@ def open_session(
                 quality_scale=quality_scale,
                 given=given,
             )
+            checked = make_problem(_shape_only(pool), options)
             precision = resolve_precision("auto", pool.dtype) if settings.backend == "cuda" else None
             problem = replace(checked, backend=settings.backend, precision=precision)
-            count = options.resolve_k(k, problem.n)
+            count = resolve_k(k, problem.n)
             ignored = np.setdiff1d(pool.ignored, problem.given)
             check_k(count, problem.n, len(problem.given), len(ignored))
             yield Session(pool, problem, count, _memory(limit, len(sources)), sink, begin)

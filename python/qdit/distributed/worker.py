@@ -14,6 +14,7 @@ from ..common.progress import Phases
 from ..engine.backend import arithmetic
 from ..engine.blocks import fixed_coverage
 from ..selection.graph import steps
+from ..selection.options import ObjectiveOptions
 from ..selection.problem import make_problem
 from .messages import Answer, Facts, Ints, Request, Settings
 from .sources import open_shard
@@ -178,18 +179,10 @@ class Worker:
         engine, rows = self._ready[0], self._rows
         floors = fixed_coverage(engine)
         plan = steps.plan(rows.n, limit=max(memory, 1), seed=seed)
-        problem = make_problem(
-            rows,
-            None,
-            0.0,
-            metric=self._settings.metric,
-            floor=None,
-            zero_rows=self._settings.zero_rows,
-            backend="cpu",
-            gain_scale="sum",
-            quality_scale="raw",
-            given=None,
+        options = ObjectiveOptions(
+            alpha=0.0, metric=self._settings.metric, zero_rows=self._settings.zero_rows, backend="cpu"
         )
+        problem = make_problem(rows, options)
         phases = Phases(None, rows.n)
         built = steps.build(problem, plan, self._settings.threads, phases, floors)
         picks, gains = graph_select(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..common import files
 from ..engine.rows import Rows
 from ..records.pool import Pool
+from ..selection.options import ObjectiveOptions
 from ..selection.problem import Problem, make_problem
 from ..selection.quality import open_quality
 from ..selection.selection import MANIFEST, Selection
@@ -76,24 +77,24 @@ class Choice:
 
         """
         params = self.selection.params
-        alpha = float(params["alpha"])
         if params.get("given_rows", 0) and self.given is None:
             raise ValueError(
                 f"{self.folder}: {params['given_rows']} rows were given when this selection was made; pass "
                 "given, what select was called with"
             )
-        problem = make_problem(
-            self.rows,
-            self.scores if "quality" in self.selection.inputs else None,
-            alpha,
+        options = ObjectiveOptions(
+            quality=self.scores if "quality" in self.selection.inputs else None,
+            alpha=float(params["alpha"]),
             metric=params.get("metric", "cosine"),
             floor=params.get("floor"),
+            given=self.given,
             zero_rows=params.get("zero_rows", "error"),
-            backend=params.get("backend", "cpu"),
             gain_scale=params.get("gain_scale", "sum"),
             quality_scale=params.get("quality_scale", "raw"),
-            given=self.given,
+            backend=params.get("backend", "cpu"),
+            precision=params.get("precision", "auto"),
         )
+        problem = make_problem(self.rows, options)
         for name, entry in problem.describe_inputs().items():
             self._same(name, entry["sha256"])
         return problem

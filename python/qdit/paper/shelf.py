@@ -15,10 +15,9 @@ from ..common import files
 from ..common.identity import OtherRunError
 from ..pipeline.state import State, Watch, fingerprint
 from ..selection import options
-from ..selection.api import select
+from ..selection.api import alpha_folder, select, sweep
 from ..selection.evaluate import row_coverage
 from ..selection.selection import MANIFEST, Selection
-from ..selection.sweep import alpha_folder, sweep
 from .methods import Method
 from .sources import Source
 

@@ -17,8 +17,7 @@ from ..exporting import export
 from ..records import import_records
 from ..reporting import report
 from ..scoring.options import ScoreOptions
-from ..selection.api import select
-from ..selection.pool import select_pool
+from ..selection.pool import PoolSelectOptions
 
 STAGES = ("import", "embed", "score", "select", "sweep", "export", "report")
 _OPTIONAL = ("sweep", "report")  # do not run unless the file names them
@@ -98,14 +97,16 @@ def known_options(stage: str) -> tuple[str, ...]:
         "import": (import_records,),
         "embed": (prepare_embed,),
         "score": (),
-        "select": (select_pool, select),
-        "sweep": (select_pool, select),
+        "select": (),
+        "sweep": (),
         "export": (export,),
         "report": (report,),
     }
     names = {name for function in functions[stage] for name in inspect.signature(function).parameters} - _OWN
     if stage == "score":
         names |= {"by", *ScoreOptions.names()}
+    if stage in ("select", "sweep"):
+        names |= {*PoolSelectOptions.names()}
     if stage in ("embed", "score"):
         names.add("file")
     if stage == "sweep":

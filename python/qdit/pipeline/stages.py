@@ -17,9 +17,9 @@ from ..records.importing import is_imported
 from ..records.pool import Pool, attach
 from ..reporting import report
 from ..scoring import prepare as prepare_score
+from ..selection.api import alpha_folder
 from ..selection.pool import select_pool, sweep_pool
 from ..selection.selection import MANIFEST
-from ..selection.sweep import alpha_folder
 from .config import Config
 from .state import State, fingerprint
 

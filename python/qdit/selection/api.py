@@ -1,15 +1,20 @@
-"""`qdit.select`: greedy choice of rows that are both good and diverse."""
+"""`qdit.select`: greedy choice of rows that are both good and diverse; `qdit.sweep`: for several alphas."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from .._core import Engine
-from ..common.progress import Progress, open_sink
+from ..common.progress import ProgressLike, open_sink
+from ..common.types import StrPath
+from ..engine.rows import open_embeddings
 from .checkpoint import Checkpoint, resumable
+from .options import GREEDY_METHODS, SelectOptions, check_alpha
+from .quality import open_quality
 from .run import Job, prepare
 from .selection import Selection
 
@@ -20,30 +25,30 @@ def select(
     alpha: float = 0.7,
     k: int | float | None = None,
     *,
-    method: str = "auto",
-    backend: str = "auto",
-    metric: str = "cosine",
-    floor: float | None = None,
     gain_scale: str = "sum",
     quality_scale: str = "raw",
+    metric: str = "cosine",
+    floor: float | None = None,
     given: Any = None,
+    zero_rows: str = "error",
+    method: str = "auto",
     epsilon: float = 0.01,
     seed: int = 0,
-    threads: int | None = None,
+    tau: float = 0.5,
+    shortfall: str = "fill",
+    clusters: int = 100,
     memory_budget: int | str | None = None,
-    zero_rows: str = "error",
     costs: Any = None,
     budget: float | None = None,
     groups: Any = None,
     quota: Any = None,
     quota_mode: str = "at_most",
-    tau: float = 0.5,
-    shortfall: str = "fill",
-    clusters: int = 100,
+    backend: str = "auto",
     device: int = 0,
     precision: str = "auto",
-    checkpoint: str | os.PathLike[str] | None = None,
-    progress: bool | Callable[[Progress], Any] | None = None,
+    threads: int | None = None,
+    checkpoint: StrPath | None = None,
+    progress: ProgressLike = None,
 ) -> Selection:
     """Choose k rows that maximise (1 - alpha) * d(A) + alpha * sum of quality, greedily.
 
@@ -59,6 +64,14 @@ def select(
         alpha: from 0 (diversity only) to 1 (quality only: the k best scores, whatever the greedy method).
         k: number of rows, or a fraction of n between 0 and 1. None is 10,000, or with exact quotas their sum,
             or with a budget as many as it buys.
+        gain_scale: "sum" adds the gain as it is, "per_k" multiplies it by k / n.
+        quality_scale: "raw", "minmax", "zscore" or "rank".
+        metric: "cosine" (rows are normalised as they are read) or "dot".
+        floor: similarity that every row starts with; None starts with nothing, so that the first pick's
+            similarities count as they are, negative ones too.
+        given: what is already chosen: row numbers of the pool, or (m, d) rows outside it. Their coverage
+            counts, they are not picked again.
+        zero_rows: under "cosine", "error" refuses rows of zeros and "ignore" leaves them out.
         method: greedy with the same picks: "exact" (all gains from one pass over all pairs, then kept up to
             date), "lazy" (upper bounds, Minoux 1978), "naive" (every gain at every pick). For large pools:
             "sparse" (a similarity graph of the pool, see `qdit.build_graph`, and greedy on it; the reported
@@ -69,22 +82,15 @@ def select(
             (in order of quality, rows that are no more similar than tau to any kept or given row) and
             "cluster" (equally many of every k-means cluster, by quality), the last two as in arXiv
             2311.14736.
-        backend: "cpu", "cuda" (an NVIDIA device of compute capability 8.0 or newer), "reference" (float64,
-            slow, plain), or "auto" = "cuda" where the device can be used, else "cpu".
-        metric: "cosine" (rows are normalised as they are read) or "dot".
-        floor: similarity that every row starts with; None starts with nothing, so that the first pick's
-            similarities count as they are, negative ones too.
-        gain_scale: "sum" adds the gain as it is, "per_k" multiplies it by k / n.
-        quality_scale: "raw", "minmax", "zscore" or "rank".
-        given: what is already chosen: row numbers of the pool, or (m, d) rows outside it. Their coverage
-            counts, they are not picked again.
         epsilon: between 0 and 1, how much "stochastic" may lose in expectation.
         seed: of "stochastic", "sparse", "random" and "cluster".
-        threads: None for all processors that this process may use. Never changes the result.
+        tau: of "threshold", a similarity.
+        shortfall: of "threshold", when fewer than k rows are left: "fill" takes the best of the others,
+            "stop" returns fewer, "error" raises ValueError. stats tells how many survived.
+        clusters: of "cluster".
         memory_budget: bytes, or text such as "2GiB", beside the embeddings; None takes half of the available
             memory for "exact", 5 GB or half of the memory for the graph of "sparse", 512 MB for stored
             similarities otherwise. Changes no result but that of "sparse" where not all pairs fit.
-        zero_rows: under "cosine", "error" refuses rows of zeros and "ignore" leaves them out.
         costs: (n,) positive numbers such as tokens (or the path of a .npy file), with budget. Greedy by score
             per cost and greedy by score both run, each passing over rows that no longer fit and ending when
             no row with a positive score is left; the result is the one with the larger objective (Leskovec et
@@ -95,13 +101,12 @@ def select(
         quota: the most rows of each group, given rows not counted: a number, or {group: number}, where groups
             that are not named have no limit.
         quota_mode: "at_most", or "exact": every group gets its quota, and k is their sum.
-        tau: of "threshold", a similarity.
-        shortfall: of "threshold", when fewer than k rows are left: "fill" takes the best of the others,
-            "stop" returns fewer, "error" raises ValueError. stats tells how many survived.
-        clusters: of "cluster".
+        backend: "cpu", "cuda" (an NVIDIA device of compute capability 8.0 or newer), "reference" (float64,
+            slow, plain), or "auto" = "cuda" where the device can be used, else "cpu".
         device: number of the device of backend "cuda"; embeddings that are on one stay there.
         precision: of products on backend "cuda": "float16" (picks within 1e-3 of the best), "split" (items as
             two float16: within 1e-6, for thrice the products), or "auto" = "split" for float32 and float64.
+        threads: None for all processors that this process may use. Never changes the result.
         checkpoint: a directory. A run that was stopped in any way goes on from it when the call is repeated
             and ends with the same picks; a finished one returns at once. It stays until you delete it.
         progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
@@ -117,43 +122,103 @@ def select(
 
     """
     start = time.perf_counter()
-    job = prepare(
-        embeddings,
-        quality,
-        alpha,
-        k,
-        method=method,
-        backend=backend,
-        metric=metric,
-        floor=floor,
-        gain_scale=gain_scale,
-        quality_scale=quality_scale,
-        given=given,
-        epsilon=epsilon,
-        seed=seed,
-        threads=threads,
-        memory_budget=memory_budget,
-        zero_rows=zero_rows,
-        costs=costs,
-        budget=budget,
-        groups=groups,
-        quota=quota,
-        quota_mode=quota_mode,
-        tau=tau,
-        shortfall=shortfall,
-        clusters=clusters,
-        device=device,
-        precision=precision,
+    scope = locals()
+    options = SelectOptions(**{name: scope[name] for name in SelectOptions.names()})
+    return run_job(prepare(embeddings, options), start, checkpoint=checkpoint, progress=progress)
+
+
+def sweep(
+    embeddings: Any,
+    quality: Any,
+    alphas: Iterable[float],
+    k: int | float | None = None,
+    *,
+    checkpoint: StrPath | None = None,
+    progress: ProgressLike = None,
+    **options: Any,
+) -> dict[float, Selection]:
+    """Select for several values of alpha; equal to one `qdit.select` each, and faster.
+
+    The pool is read, checked and hashed once. Method "exact" makes one pass over all pairs for all alphas
+    that have the first pick in common (most have), method "sparse" builds one graph, and the others keep the
+    similarities that they have stored.
+
+    Args:
+        embeddings: (n, d), as in `qdit.select`.
+        quality: (n,) scores, as in `qdit.select`.
+        alphas: distinct numbers from 0 (diversity only) to 1 (quality only).
+        k: number of rows, or a fraction of n, as in `qdit.select`.
+        checkpoint: a directory with a checkpoint for each alpha; a repeated call goes on from there.
+        progress: True for a bar for each alpha, or a callable that takes a `qdit.Progress`.
+        **options: the other options of `qdit.select`.
+
+    Returns:
+        alpha -> selection, in the order of alphas.
+
+    Raises:
+        TypeError, ValueError, MemoryError, RuntimeError: as `qdit.select`; no alphas, or one twice.
+
+    """
+    start = time.perf_counter()
+    if "alpha" in options:
+        raise TypeError("sweep: got option 'alpha', wanted alphas")
+    chosen = SelectOptions.of("sweep", {"quality": quality, "k": k, **options})
+    return run_sweep(embeddings, chosen, alphas, start, checkpoint=checkpoint, progress=progress)
+
+
+def run_sweep(
+    embeddings: Any,
+    options: SelectOptions,
+    alphas: Iterable[float],
+    start: float,
+    *,
+    checkpoint: StrPath | None,
+    progress: ProgressLike,
+) -> dict[float, Selection]:
+    """Select for several values of alpha; start: perf_counter() when the call began."""
+    jobs = _jobs(embeddings, options, alphas)
+    first = next(iter(jobs.values()))
+    cache = max(
+        (job.memory.cache_bytes for job in jobs.values() if job.plan.method in GREEDY_METHODS), default=0
     )
-    return run_job(job, start, checkpoint=checkpoint, progress=progress)
+    engine = first.problem.engine(threads=first.threads, cache_bytes=cache)
+    maker = next((job.graph_maker for job in jobs.values() if job.graph_maker is not None), None)
+    for job in jobs.values():
+        job.check_engine(engine)
+        job.inputs = first.inputs
+        job.graph_maker = maker if job.graph_maker is not None else None
+    selections = {}
+    for alpha, job in jobs.items():
+        job.problem.reset(engine)
+        folder = None if checkpoint is None else Path(checkpoint) / alpha_folder(alpha)
+        selections[alpha] = run_job(job, start, checkpoint=folder, progress=progress, engine=engine)
+        start = time.perf_counter()
+    return selections
+
+
+def _jobs(embeddings: Any, options: SelectOptions, alphas: Iterable[float]) -> dict[float, Job]:
+    values = [check_alpha(alpha) for alpha in alphas]
+    if not values:
+        raise ValueError("alphas: got none, wanted at least one")
+    for i, alpha in enumerate(values):
+        if alpha in values[:i]:
+            raise ValueError(f"alphas: got {alpha} twice; drop repeats")
+    rows = open_embeddings(embeddings)
+    scores = open_quality(options.quality, rows.n)
+    return {alpha: prepare(rows, replace(options, quality=scores, alpha=alpha)) for alpha in values}
+
+
+def alpha_folder(alpha: float) -> str:
+    """Return the name of the folder of one alpha."""
+    return f"alpha-{float(alpha)!r}"
 
 
 def run_job(
     job: Job,
     start: float,
     *,
-    checkpoint: str | os.PathLike[str] | None,
-    progress: bool | Callable[[Progress], Any] | None,
+    checkpoint: StrPath | None,
+    progress: ProgressLike,
     engine: Engine | None = None,
 ) -> Selection:
     """Run a prepared call, or finish it from its checkpoint.

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common import checks, files, npy
+from .options import Limits
 
-QUOTA_MODES = ("at_most", "exact")
 _NO_QUOTA = np.iinfo(np.int64).max
 
 
@@ -111,23 +111,20 @@ class Constraints:
 NONE = Constraints()
 
 
-def open_constraints(
-    n: int, *, costs: Any, budget: Any, groups: Any, quota: Any, quota_mode: str
-) -> Constraints:
-    """Check the constraints of a pool of n rows; arguments and errors as in `qdit.select`."""
-    checks.check_choice("quota_mode", quota_mode, QUOTA_MODES)
-    if (costs is None) != (budget is None):
+def open_constraints(n: int, limits: Limits) -> Constraints:
+    """Read the costs and groups of a pool of n rows; errors as in `qdit.select`."""
+    if (limits.costs is None) != (limits.budget is None):
         raise ValueError("costs and budget: got one of them, wanted both or neither")
-    if (groups is None) != (quota is None):
+    if (limits.groups is None) != (limits.quota is None):
         raise ValueError("groups and quota: got one of them, wanted both or neither")
-    found: dict[str, Any] = {"quota_mode": quota_mode}
-    if costs is not None:
-        found |= {"costs": _open_costs(costs, n), "budget": _check_budget(budget)}
-    if groups is not None:
-        labels, numbers = _open_groups(groups, n)
-        quotas = _check_quota(quota, labels, quota_mode)
+    found: dict[str, Any] = {"quota_mode": limits.quota_mode}
+    if limits.costs is not None:
+        found |= {"costs": _open_costs(limits.costs, n), "budget": limits.budget}
+    if limits.groups is not None:
+        labels, numbers = _open_groups(limits.groups, n)
+        quotas = _check_quota(limits.quota, labels, limits.quota_mode)
         found |= {"labels": labels, "groups": numbers, "quotas": quotas}
-    if costs is not None and groups is not None and quota_mode == "exact":
+    if limits.costs is not None and limits.groups is not None and limits.quota_mode == "exact":
         raise ValueError(
             "quota_mode: got 'exact' with a budget, wanted 'at_most'; a budget may not reach for every quota"
         )
@@ -153,13 +150,6 @@ def _open_costs(costs: Any, n: int) -> NDArray[np.float64]:
         row = int(np.argmin(good))
         raise ValueError(f"costs: row {row} is {array[row]}, wanted a finite number above 0")
     return values
-
-
-def _check_budget(budget: Any) -> float:
-    number = checks.check_float("budget", budget)
-    if number <= 0:
-        raise ValueError(f"budget: got {number}, wanted a number above 0")
-    return number
 
 
 def _open_groups(groups: Any, n: int) -> tuple[tuple[int | str, ...], NDArray[np.int64]]:

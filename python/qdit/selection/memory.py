@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..common.text import _UNITS, format_bytes
+from ..common.text import format_bytes
 
-_UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 _WORD_ARRAYS = 8  # (n,) arrays of 8-byte words: bounds, heap, bonus, maxima, norms, ...
 _THREAD_BYTES = 2 * 10**6  # packed panels and accumulators of one thread
 _MIN_CACHED_ROWS = 16

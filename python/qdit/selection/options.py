@@ -1,11 +1,15 @@
-"""options."""
+"""The options of a selection, in groups: each has its default, its check and its documentation here only."""
 
 from __future__ import annotations
 
 import operator
-from typing import SupportsFloat, SupportsIndex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, SupportsFloat, SupportsIndex
 
-from ..common.checks import check_float, check_int
+from ..common.checks import check_choice, check_device, check_float, check_int, check_seed, check_threads
+from ..common.options import Options
+from ..common.text import parse_bytes
 
 GREEDY_METHODS = ("exact", "lazy", "naive", "stochastic")
 BOUND_METHODS = ("lazy", "stochastic")  # those that old bounds make faster
@@ -19,6 +23,179 @@ METRICS = ("cosine", "dot")
 ZERO_ROWS = ("error", "ignore")
 QUALITY_SCALES = ("raw", "minmax", "zscore", "rank")
 GAIN_SCALES = ("sum", "per_k")
+QUOTA_MODES = ("at_most", "exact")
+
+Column = str | Any  # the path of a .npy file, or what numpy makes an array of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance(Options):
+    """How much quality counts beside diversity.
+
+    Attributes:
+        quality: n scores, larger is better: an array or .npy file; none for the pool's own. Needed unless
+            alpha is 0.
+        alpha: From 0 (diversity only) to 1 (quality only).
+        gain_scale: sum or per_k (gain times k / n).
+        quality_scale: raw, minmax, zscore or rank.
+
+    """
+
+    quality: Column | None = None
+    alpha: float = 0.7
+    gain_scale: str = "sum"
+    quality_scale: str = "raw"
+
+    def _check(self) -> None:
+        self._set("alpha", check_alpha(self.alpha))
+        check_choice("gain_scale", self.gain_scale, GAIN_SCALES)
+        check_choice("quality_scale", self.quality_scale, QUALITY_SCALES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage(Options):
+    """What similarity is, and what is covered before the first pick.
+
+    Attributes:
+        metric: cosine or dot.
+        floor: Similarity that every row starts with; none for no floor.
+        given: What is already chosen: row numbers, or rows outside the pool; an array or .npy file.
+        zero_rows: error, or ignore to leave rows of zeros out.
+
+    """
+
+    metric: str = "cosine"
+    floor: float | None = None
+    given: Column | None = None
+    zero_rows: str = "error"
+
+    def _check(self) -> None:
+        check_choice("metric", self.metric, METRICS)
+        check_choice("zero_rows", self.zero_rows, ZERO_ROWS)
+        if self.floor is not None:
+            self._set("floor", check_float("floor", self.floor))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective(Coverage, Balance):
+    """What a selection maximises: diversity and quality of the chosen rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search(Options):
+    """How many rows are looked for, and how.
+
+    Attributes:
+        k: Number of rows, or a fraction of them such as 0.05; none for 10000, or for what budget or exact
+            quotas allow.
+        method: auto (exact where it fits, sparse above 250000 rows), exact, lazy, naive, sparse, stochastic,
+            quality, random, threshold or cluster.
+        epsilon: What method stochastic may lose, between 0 and 1.
+        seed: Seed of methods stochastic, sparse, random and cluster.
+        tau: Largest similarity of two rows under method threshold.
+        shortfall: When threshold leaves fewer than k: fill with the best others, stop or error.
+        clusters: Number of clusters of method cluster.
+        memory_budget: Memory beside the embeddings, such as 512MB or 2GiB.
+
+    """
+
+    k: int | float | None = None
+    method: str = "auto"
+    epsilon: float = 0.01
+    seed: int = 0
+    tau: float = 0.5
+    shortfall: str = "fill"
+    clusters: int = 100
+    memory_budget: int | str | None = None
+
+    def _check(self) -> None:
+        check_choice("method", self.method, METHODS)
+        check_choice("shortfall", self.shortfall, SHORTFALLS)
+        self._set("epsilon", check_float("epsilon", self.epsilon))
+        if not 0.0 < self.epsilon < 1.0:
+            raise ValueError(f"epsilon: got {self.epsilon}, wanted a number between 0 and 1, both excluded")
+        self._set("seed", check_seed(self.seed))
+        self._set("tau", check_float("tau", self.tau))
+        self._set("clusters", check_int("clusters", self.clusters))
+        if self.clusters < 1:
+            raise ValueError(f"clusters: got {self.clusters}, wanted at least 1")
+        self._set("memory_budget", parse_bytes("memory_budget", self.memory_budget))
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The memory budget in bytes, or None."""
+        return parse_bytes("memory_budget", self.memory_budget)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits(Options):
+    """What limits a selection beside k.
+
+    Attributes:
+        costs: What each row costs, such as tokens: n positive numbers, an array or .npy file.
+        budget: What the costs of the chosen rows may add up to.
+        groups: Each row's group, n integers or strings: an array or .npy file.
+        quota: The most rows of each group, a number or {"group": number}.
+        quota_mode: at_most, or exact for exactly so many of each group.
+
+    """
+
+    costs: Column | None = None
+    budget: float | None = None
+    groups: Column | None = None
+    quota: int | Mapping[Any, int] | None = None
+    quota_mode: str = "at_most"
+
+    def _check(self) -> None:
+        check_choice("quota_mode", self.quota_mode, QUOTA_MODES)
+        if self.budget is not None:
+            self._set("budget", check_float("budget", self.budget))
+            if self.budget <= 0:
+                raise ValueError(f"budget: got {self.budget}, wanted a number above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine(Options):
+    """Where it is computed, and with what arithmetic.
+
+    Attributes:
+        backend: auto (cuda where there is a device, else cpu), cpu, cuda or reference.
+        device: Number of the CUDA device.
+        precision: Products on CUDA: float16, split (two float16 an item), auto (split for float32, float64).
+        threads: Number of threads; none for all processors.
+
+    """
+
+    backend: str = "auto"
+    device: int = 0
+    precision: str = "auto"
+    threads: int | None = None
+
+    def _check(self) -> None:
+        check_choice("backend", self.backend, BACKENDS)
+        check_choice("precision", self.precision, PRECISIONS)
+        self._set("device", check_device(self.device))
+        check_threads(self.threads)
+
+    @property
+    def thread_count(self) -> int:
+        """The number of threads, with None replaced by that of all processors."""
+        return check_threads(self.threads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectOptions(Machine, Limits, Search, Objective):
+    """All options of `qdit.select`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveOptions(Machine, Objective):
+    """The options of `qdit.objective`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoverageOptions(Machine, Coverage):
+    """The options of `qdit.coverage` and `qdit.row_coverage`."""
 
 
 def check_alpha(alpha: object) -> float:
@@ -26,22 +203,6 @@ def check_alpha(alpha: object) -> float:
     number = check_float("alpha", alpha)
     if not 0.0 <= number <= 1.0:
         raise ValueError(f"alpha: got {number}, wanted a number from 0 (diversity only) to 1 (quality only)")
-    return number
-
-
-def check_epsilon(epsilon: object) -> float:
-    """Return epsilon in (0, 1), the error of method "stochastic"."""
-    number = check_float("epsilon", epsilon)
-    if not 0.0 < number < 1.0:
-        raise ValueError(f"epsilon: got {number}, wanted a number between 0 and 1, both excluded")
-    return number
-
-
-def check_clusters(clusters: object) -> int:
-    """Return the number of clusters of method "cluster"."""
-    number = check_int("clusters", clusters)
-    if number < 1:
-        raise ValueError(f"clusters: got {number}, wanted at least 1")
     return number
 
 

@@ -2,58 +2,72 @@
 
 from __future__ import annotations
 
-import inspect
-import os
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..common.options import Options
+from ..common.progress import ProgressLike
+from ..common.types import StrPath
+from ..engine.rows import Rows
 from ..records.pool import Pool
 from ..records.records import MANIFEST
-from .api import select
+from .api import run_job, run_sweep
+from .options import SelectOptions
+from .run import prepare
 from .selection import Selection
-from .sweep import sweep
 
 
-@dataclass(frozen=True)
-class PoolInputs:
-    """What `qdit.select` takes, as a pool has it; see there."""
+@dataclass(frozen=True, kw_only=True)
+class PoolOptions(Options):
+    """What a pool knows beside its embeddings and quality, as limits.
 
-    embeddings: Any
-    quality: Any
-    costs: Any
-    budget: float | None
-    groups: Any
-    quota: Any
+    Attributes:
+        per_source: The most rows of each source of a pool, a number or {"source": number}.
+        budget_tokens: What the tokens of the chosen rows of a pool may add up to.
+        tokenizer: Name or path of the tokenizer that counts them; none estimates 4 bytes a token.
+
+    """
+
+    per_source: int | Mapping[str, int] | None = None
+    budget_tokens: float | None = None
+    tokenizer: str | None = None
+
+    def _check(self) -> None:
+        if self.tokenizer is not None and self.budget_tokens is None:
+            raise ValueError(f"tokenizer: got {self.tokenizer!r} without budget_tokens; pass what to spend")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolSelectOptions(SelectOptions, PoolOptions):
+    """All options of `qdit.select_pool`."""
+
+    def _check(self) -> None:
+        for name, taken in (("budget_tokens", ("costs", "budget")), ("per_source", ("groups", "quota"))):
+            for other in taken:
+                if getattr(self, name) is not None and getattr(self, other) is not None:
+                    raise ValueError(f"{name}: got it together with {other}, wanted one of them")
 
 
 def is_pool(path: Any) -> bool:
     """Return whether this is a pool or the directory of one."""
     if isinstance(path, Pool):
         return True
-    return isinstance(path, str | os.PathLike) and (Path(path) / MANIFEST).is_file()
+    return isinstance(path, StrPath) and (Path(path) / MANIFEST).is_file()
 
 
-def pool_inputs(
-    pool: Pool | str | os.PathLike[str],
-    *,
-    quality: Any = None,
-    alpha: float | Iterable[float] = 0.7,
-    costs: Any = None,
-    budget: float | None = None,
-    groups: Any = None,
-    quota: Any = None,
-    per_source: int | Mapping[str, int] | None = None,
-    budget_tokens: float | None = None,
-    tokenizer: str | None = None,
-    progress: Any = None,
-) -> PoolInputs:
-    """Open a pool and fill in what it knows; arguments as in `select_pool`.
+def open_pool(
+    pool: Pool | StrPath, options: PoolSelectOptions, alphas: Sequence[float], progress: ProgressLike = None
+) -> tuple[Rows, SelectOptions]:
+    """Return the embeddings of a pool, and the options with what the pool knows filled in.
+
+    alphas: all that will be asked for, in place of that of the options.
 
     Raises:
-        FileNotFoundError, ValueError: if the pool has no embeddings, or no quality and alpha > 0; if files of
-            it do not belong together; if an option is given twice, by its own name and by the pool's.
+        FileNotFoundError, ValueError: if the pool has no embeddings, or no quality and an alpha is above 0;
+            if files of it do not belong together.
 
     """
     pool = pool if isinstance(pool, Pool) else Pool.open(pool)
@@ -61,36 +75,29 @@ def pool_inputs(
         raise FileNotFoundError(
             f"{pool.directory}: no embeddings.npy; make them with: qdit embed {pool.directory}"
         )
-    alphas = list(alpha) if isinstance(alpha, Iterable) else [alpha]
-    quality = pool.quality if quality is None else quality
-    if quality is None and any(value > 0 for value in alphas):
-        raise FileNotFoundError(
-            f"{pool.directory}: no quality.npy with alpha {max(alphas)}; make it with: qdit score "
-            f"{pool.directory}, or pass alpha=0 for diversity only"
-        )
-    _only_one("budget_tokens", budget_tokens, "costs", costs)
-    _only_one("budget_tokens", budget_tokens, "budget", budget)
-    _only_one("per_source", per_source, "groups", groups)
-    _only_one("per_source", per_source, "quota", quota)
-    if tokenizer is not None and budget_tokens is None:
-        raise ValueError(f"tokenizer: got {tokenizer!r} without budget_tokens; pass what to spend")
-    if budget_tokens is not None:
-        costs = pool.token_costs(tokenizer, progress=progress)
-        budget = budget_tokens
-    if per_source is not None:
-        groups, quota = pool.source_groups(), per_source
-    return PoolInputs(pool.embeddings, quality, costs, budget, groups, quota)
+    filled: dict[str, Any] = {}
+    if options.quality is None:
+        filled["quality"] = pool.quality
+        if pool.quality is None and any(alpha > 0 for alpha in alphas):
+            raise FileNotFoundError(
+                f"{pool.directory}: no quality.npy with alpha {max(alphas)}; make it with: qdit score "
+                f"{pool.directory}, or pass alpha=0 for diversity only"
+            )
+    if options.budget_tokens is not None:
+        filled["costs"] = pool.token_costs(options.tokenizer, progress=progress)
+        filled["budget"] = options.budget_tokens
+    if options.per_source is not None:
+        filled |= {"groups": pool.source_groups(), "quota": options.per_source}
+    return pool.embeddings, options.only(SelectOptions, **filled)
 
 
 def select_pool(
-    pool: Pool | str | os.PathLike[str],
+    pool: Pool | StrPath,
     alpha: float = 0.7,
     k: int | float | None = None,
     *,
-    per_source: int | Mapping[str, int] | None = None,
-    budget_tokens: float | None = None,
-    tokenizer: str | None = None,
-    progress: Any = None,
+    checkpoint: StrPath | None = None,
+    progress: ProgressLike = None,
     **options: Any,
 ) -> Selection:
     """Select from a pool directory, by its own embeddings and quality.
@@ -99,66 +106,37 @@ def select_pool(
         pool: a pool, or its directory.
         alpha: from 0 (diversity only) to 1 (quality only).
         k: number of rows, or a fraction of them; None as in `qdit.select`.
-        per_source: the most rows of each source (with quota_mode="exact": exactly so many), a number or
-            {source: number}.
-        budget_tokens: what the tokens of the chosen rows may add up to.
-        tokenizer: that counts them, a name or path for transformers; None estimates 4 bytes a token.
+        checkpoint: a directory, as in `qdit.select`.
         progress: as in `qdit.select`.
-        **options: the other options of `qdit.select`; quality replaces the pool's own.
+        **options: per_source, the most rows of each source (with quota_mode="exact": exactly so many), a
+            number or {source: number}; budget_tokens, what the tokens of the chosen rows may add up to;
+            tokenizer, that counts them, a name or path for transformers, None estimates 4 bytes a token; and
+            the other options of `qdit.select`, where quality replaces the pool's own.
 
     Raises:
         FileNotFoundError, TypeError, ValueError, MemoryError: as `qdit.select`, and if the pool lacks what it
             takes.
 
     """
-    inputs, rest = _split(pool, alpha, per_source, budget_tokens, tokenizer, progress, options)
-    return select(k=k, alpha=alpha, progress=progress, **rest, **vars(inputs))
+    start = time.perf_counter()
+    asked = PoolSelectOptions.of("select_pool", {"alpha": alpha, "k": k, **options})
+    rows, chosen = open_pool(pool, asked, [asked.alpha], progress)
+    return run_job(prepare(rows, chosen), start, checkpoint=checkpoint, progress=progress)
 
 
 def sweep_pool(
-    pool: Pool | str | os.PathLike[str],
+    pool: Pool | StrPath,
     alphas: Iterable[float],
     k: int | float | None = None,
     *,
-    per_source: int | Mapping[str, int] | None = None,
-    budget_tokens: float | None = None,
-    tokenizer: str | None = None,
-    progress: Any = None,
+    checkpoint: StrPath | None = None,
+    progress: ProgressLike = None,
     **options: Any,
 ) -> dict[float, Selection]:
     """`select_pool` for several values of alpha, with the work that they share done once."""
-    alphas = list(alphas)
-    inputs, rest = _split(pool, alphas, per_source, budget_tokens, tokenizer, progress, options)
-    return sweep(k=k, alphas=alphas, progress=progress, **rest, **vars(inputs))
-
-
-def _split(
-    pool: Pool | str | os.PathLike[str],
-    alpha: float | list[float],
-    per_source: int | Mapping[str, int] | None,
-    budget_tokens: float | None,
-    tokenizer: str | None,
-    progress: Any,
-    options: dict[str, Any],
-) -> tuple[PoolInputs, dict[str, Any]]:
-    """Return what the pool gives, and the options that remain."""
-    known = inspect.signature(select).parameters
-    for name in options:
-        if name not in known or name == "embeddings":
-            raise TypeError(f"select_pool: got option {name!r}, which select does not have")
-    mine = {name: options[name] for name in PoolInputs.__match_args__ if name in options}
-    inputs = pool_inputs(
-        pool,
-        alpha=alpha,
-        per_source=per_source,
-        budget_tokens=budget_tokens,
-        tokenizer=tokenizer,
-        progress=progress,
-        **mine,
-    )
-    return inputs, {name: value for name, value in options.items() if name not in mine}
-
-
-def _only_one(name: str, value: object, other: str, given: object) -> None:
-    if value is not None and given is not None:
-        raise ValueError(f"{name}: got it together with {other}, wanted one of them")
+    start, alphas = time.perf_counter(), list(alphas)
+    if "alpha" in options:
+        raise TypeError("sweep_pool: got option 'alpha', wanted alphas")
+    asked = PoolSelectOptions.of("sweep_pool", {"k": k, **options})
+    rows, chosen = open_pool(pool, asked, alphas, progress)
+    return run_sweep(rows, chosen, alphas, start, checkpoint=checkpoint, progress=progress)

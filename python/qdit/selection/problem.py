@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import Engine, gain_weight
-from ..common import checks, files, npy
+from ..common import files, npy
 from ..engine import device as cuda
 from ..engine.backend import resolve_backend, resolve_precision
 from ..engine.rows import Rows, check_rows, open_embeddings
-from . import memory, options
+from . import memory
 from . import quality as scaling
+from .options import ObjectiveOptions, SelectOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,56 +113,32 @@ class Problem:
         return entries
 
 
-def make_problem(
-    embeddings: Any,
-    quality: Any,
-    alpha: float,
-    *,
-    metric: str,
-    floor: float | None,
-    zero_rows: str,
-    backend: str,
-    gain_scale: str,
-    quality_scale: str,
-    given: Any,
-    device: int = 0,
-    precision: str = "auto",
-) -> Problem:
-    """Check all inputs, the cheap ones first; arguments and errors as in `qdit.select`."""
-    alpha = options.check_alpha(alpha)
-    checks.check_choice("backend", backend, options.BACKENDS)
-    checks.check_choice("metric", metric, options.METRICS)
-    checks.check_choice("zero_rows", zero_rows, options.ZERO_ROWS)
-    checks.check_choice("gain_scale", gain_scale, options.GAIN_SCALES)
-    checks.check_choice("quality_scale", quality_scale, options.QUALITY_SCALES)
-    checks.check_choice("precision", precision, options.PRECISIONS)
-    device = checks.check_device(device)
-    floor = None if floor is None else checks.check_float("floor", floor)
+def make_problem(embeddings: Any, options: ObjectiveOptions | SelectOptions) -> Problem:
+    """Open all inputs, the cheap ones first; errors as in `qdit.select`."""
     rows = open_embeddings(embeddings)
-    if rows.device is not None:
-        device = rows.device
-    backend = resolve_backend(backend, device, on_device=rows.device is not None)
-    raw = scaling.open_quality(quality, rows.n)
-    if raw is None and alpha > 0:
+    device = options.device if rows.device is None else rows.device
+    backend = resolve_backend(options.backend, device, on_device=rows.device is not None)
+    raw = scaling.open_quality(options.quality, rows.n)
+    if raw is None and options.alpha > 0:
         raise ValueError(
-            f"quality: got None with alpha {alpha}, wanted one score per row; pass quality or alpha=0"
+            f"quality: got None with alpha {options.alpha}, wanted one score per row; pass quality or alpha=0"
         )
-    indices, outside = open_given(given, rows)
+    indices, outside = open_given(options.given, rows)
     return Problem(
         rows=rows,
-        alpha=alpha,
+        alpha=options.alpha,
         quality=raw,
-        scaled=np.zeros(rows.n) if raw is None else scaling.scale_quality(raw, quality_scale),
+        scaled=np.zeros(rows.n) if raw is None else scaling.scale_quality(raw, options.quality_scale),
         given=np.sort(indices),
         outside=outside,
-        metric=metric,
-        floor=floor,
-        zero_rows=zero_rows,
+        metric=options.metric,
+        floor=options.floor,
+        zero_rows=options.zero_rows,
         backend=backend,
-        gain_scale=gain_scale,
-        quality_scale=quality_scale,
+        gain_scale=options.gain_scale,
+        quality_scale=options.quality_scale,
         device=device,
-        precision=resolve_precision(precision, rows.dtype) if backend == "cuda" else None,
+        precision=resolve_precision(options.precision, rows.dtype) if backend == "cuda" else None,
     )
 
 

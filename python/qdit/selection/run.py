@@ -12,18 +12,17 @@ from typing import Any
 import numpy as np
 
 from .._core import Engine
-from ..common import checks
 from ..common.progress import Progress
-from ..common.text import parse_bytes
 from ..common.versions import versions
 from ..engine.backend import arithmetic
-from . import baselines, options, quality
+from . import baselines, quality
 from .bounds import certified, upper_bound
 from .checkpoint import Checkpoint
 from .graph import steps
 from .graph.build import GraphMaker
 from .limits import open_constraints
 from .memory import Memory
+from .options import SelectOptions
 from .picking import Runner
 from .picks import Outcome
 from .plan import Plan, check_applies, check_k, resolve_k, resolve_method
@@ -31,74 +30,24 @@ from .problem import Problem, make_problem
 from .selection import Selection
 
 
-def prepare(
-    embeddings: Any,
-    quality: Any,
-    alpha: float,
-    k: int | float | None = None,
-    *,
-    method: str = "auto",
-    backend: str = "auto",
-    metric: str = "cosine",
-    floor: float | None = None,
-    gain_scale: str = "sum",
-    quality_scale: str = "raw",
-    given: Any = None,
-    epsilon: float = 0.01,
-    seed: int = 0,
-    threads: int | None = None,
-    memory_budget: int | str | None = None,
-    zero_rows: str = "error",
-    costs: Any = None,
-    budget: float | None = None,
-    groups: Any = None,
-    quota: Any = None,
-    quota_mode: str = "at_most",
-    tau: float = 0.5,
-    shortfall: str = "fill",
-    clusters: int = 100,
-    device: int = 0,
-    precision: str = "auto",
-) -> Job:
-    """Check every argument; they and the errors are those of `qdit.select`."""
-    checks.check_choice("method", method, options.METHODS)
-    checks.check_choice("shortfall", shortfall, options.SHORTFALLS)
-    epsilon = options.check_epsilon(epsilon)
-    seed = checks.check_seed(seed)
-    tau = checks.check_float("tau", tau)
-    clusters = options.check_clusters(clusters)
-    threads = checks.check_threads(threads)
-    limit = parse_bytes("memory_budget", memory_budget)
-    problem = make_problem(
-        embeddings,
-        quality,
-        alpha,
-        metric=metric,
-        floor=floor,
-        zero_rows=zero_rows,
-        backend=backend,
-        gain_scale=gain_scale,
-        quality_scale=quality_scale,
-        given=given,
-        device=device,
-        precision=precision,
-    )
-    constraints = open_constraints(
-        problem.n, costs=costs, budget=budget, groups=groups, quota=quota, quota_mode=quota_mode
-    )
-    method, memory = resolve_method(method, problem, constraints, threads, limit)
-    check_applies(method, problem, constraints, tau)
+def prepare(embeddings: Any, options: SelectOptions) -> Job:
+    """Open all inputs and decide what will run; errors as in `qdit.select`."""
+    threads, limit = options.thread_count, options.memory_bytes
+    problem = make_problem(embeddings, options)
+    constraints = open_constraints(problem.n, options)
+    method, memory = resolve_method(options.method, problem, constraints, threads, limit)
+    check_applies(method, problem, constraints, options.tau)
     plan = Plan(
         method,
-        resolve_k(k, problem, constraints),
-        epsilon,
-        seed,
+        resolve_k(options.k, problem, constraints),
+        options.epsilon,
+        options.seed,
         constraints=constraints,
-        tau=tau,
-        shortfall=shortfall,
-        clusters=clusters,
+        tau=options.tau,
+        shortfall=options.shortfall,
+        clusters=options.clusters,
         pair_bytes=memory.pair_bytes,
-        graph=steps.plan(problem.n, limit=limit, seed=seed) if method == "sparse" else None,
+        graph=steps.plan(problem.n, limit=limit, seed=options.seed) if method == "sparse" else None,
     )
     if constraints.costs is None:
         check_k(plan.k, problem.n, len(problem.given))

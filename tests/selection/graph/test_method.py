@@ -9,6 +9,7 @@ from qdit.cli.main import main
 from qdit.selection.forecast import estimate
 from qdit.selection.graph import build as graph_build
 from qdit.selection.graph import steps
+from qdit.selection.options import SelectOptions
 from qdit.selection.run import prepare
 
 ROWS = clustered(900)
@@ -145,7 +146,7 @@ def test_memory_budget():
 
 
 def test_estimate():
-    found = estimate(prepare(ROWS, QUALITY, 0.5, 50, method="sparse"))
+    found = estimate(prepare(ROWS, SelectOptions(quality=QUALITY, alpha=0.5, k=50, method="sparse")))
     assert found.pair_bytes > 0
     assert found.memory_needed > 0
     assert found.evaluations > 0

@@ -13,6 +13,7 @@ import numpy as np
 from ...common import checks
 from ...common.progress import Phases, Progress, open_sink
 from ...common.text import parse_bytes
+from ..options import ObjectiveOptions
 from ..problem import Problem, make_problem
 from . import files, steps
 from .graph import SimilarityGraph, Sink, load_graph
@@ -69,20 +70,16 @@ def build_graph(
         MemoryError: if memory_budget is too small for the pool.
 
     """
-    problem = make_problem(
-        embeddings,
-        None,
-        0.0,
+    options = ObjectiveOptions(
+        alpha=0.0,
         metric=metric,
-        floor=None,
         zero_rows=zero_rows,
         backend=backend,
-        gain_scale="sum",
-        quality_scale="raw",
-        given=None,
         device=device,
         precision=precision,
+        threads=threads,
     )
+    problem = make_problem(embeddings, options)
     steps.check_backend(problem.backend)
     plan = steps.plan(
         problem.n,
@@ -95,7 +92,7 @@ def build_graph(
     )
     sink, bar = open_sink(progress)
     try:
-        return _build(problem, plan, checks.check_threads(threads), sink)
+        return _build(problem, plan, options.thread_count, sink)
     finally:
         if bar is not None:
             bar.close()

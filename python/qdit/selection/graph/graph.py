@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._core import Engine, graph_select
-from ...common import checks
 from ...common.progress import Phases, Progress, open_sink
 from ...common.versions import versions
 from ...engine.blocks import commit, fixed_coverage
 from ...engine.rows import Rows, open_embeddings
-from .. import options, quality
+from .. import quality
+from ..options import ObjectiveOptions, resolve_k
 from ..picks import Outcome
 from ..plan import check_k
 from ..problem import Problem, describe_rows, make_problem
@@ -109,23 +109,23 @@ class SimilarityGraph:
 
         """
         start = time.perf_counter()
-        problem = make_problem(
-            self.rows,
-            quality,
-            alpha,
+        options = ObjectiveOptions(
+            quality=quality,
+            alpha=alpha,
             metric=self.params["metric"],
             floor=floor,
             zero_rows=self.params["zero_rows"],
-            backend=backend,
             gain_scale=gain_scale,
             quality_scale=quality_scale,
             given=given,
+            backend=backend,
             device=device,
             precision=precision,
+            threads=threads,
         )
+        problem = make_problem(self.rows, options)
         steps.check_backend(problem.backend)
-        k = options.resolve_k(k, problem.n)
-        threads = checks.check_threads(threads)
+        k, threads = resolve_k(k, problem.n), options.thread_count
         check_k(k, problem.n, len(problem.given))
         sink, bar = open_sink(progress)
         try:
