@@ -11,22 +11,22 @@ import numpy as np
 
 from ..common import checks
 from ..common.progress import Progress, open_sink
+from ..common.types import Indices
 from ..selection.bounds import certified, upper_bound
 from ..selection.checkpoint import Checkpoint, resumable
-from ..selection.picks import Outcome
 from ..selection.plan import Plan
 from ..selection.selection import Selection
 from . import sparse
 from .greedy import Greedy
-from .messages import Ints, Settings
 from .session import Session, open_session
-from .transport import Transport
+from .sources import Source
+from .transport import MakeTransport
 
 METHODS = ("auto", "exact", "lazy", "quality", "sparse")
 
 
 def select(
-    shards: Sequence[Any],
+    shards: Sequence[Source],
     quality: Any = None,
     alpha: float = 0.7,
     k: int | float = 10_000,
@@ -45,7 +45,7 @@ def select(
     threads: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | Callable[[Progress], Any] | None = None,
-    transport: Callable[[Sequence[Any], Settings], Transport] | None = None,
+    transport: MakeTransport | None = None,
 ) -> Selection:
     """Choose k rows of a pool that lies in several shards, each held by a Ray actor.
 
@@ -121,7 +121,6 @@ def select(
                 address=address,
                 threads=threads,
                 sink=sink,
-                hashed=True,
                 transport=transport,
             ) as session,
         ):
@@ -169,26 +168,22 @@ def _greedy(session: Session, method: str, saved: Checkpoint | None, seed: int) 
     among = None
     if method == "sparse":
         among, report = session.pool.retry(lambda: sparse.candidates(session, seed))
-    greedy = make_greedy(
-        session, lists=method in ("exact", "sparse"), memory=session.memory, candidates=among
-    )
+    fixed = None
     if method == "quality":
         free = np.flatnonzero(~session.closed)
-        best = free[np.argsort(-problem.scaled[free], kind="stable")]
-        greedy.fixed = best[: session.k]
+        fixed = free[np.argsort(-problem.scaled[free], kind="stable")][: session.k]
+    greedy = Greedy(session, lists=method in ("exact", "sparse"), candidates=among, fixed=fixed)
     resumed = 0
     if saved is not None:
         greedy.resume(saved.indices[: session.k], saved.gains[: session.k])
         resumed = len(greedy.picks)
 
-        def keep(picks: Ints, gains: Ints) -> None:
+        def keep(picks: Indices, gains: Indices) -> None:
             saved.append(picks, gains, len(greedy.picks) - len(picks))
 
         greedy.on_picks = keep
-    greedy.run(session.k)
+    outcome = greedy.run()
     session.tell("done", 1.0, session.k)
-    bounds = greedy.bounds if len(greedy.bounds) == pool.n else None
-    outcome = Outcome(greedy.picks, greedy.gains, greedy.scale, greedy.d_start, bounds)
     selection = session.selection(
         method,
         greedy.picks,
@@ -206,23 +201,6 @@ def _greedy(session: Session, method: str, saved: Checkpoint | None, seed: int) 
     plan = Plan(method, session.k, 0.01, 0)
     return certified(
         selection, problem, plan, pool.ignored, upper_bound(problem, plan, pool.ignored, outcome)
-    )
-
-
-def make_greedy(session: Session, *, lists: bool, memory: int, candidates: Ints | None = None) -> Greedy:
-    """Return a greedy run of a session that has no picks yet."""
-    problem = session.problem
-    return Greedy(
-        pool=session.pool,
-        weight=problem.weight(session.k),
-        bonus=problem.bonus,
-        closed=session.closed,
-        given=problem.given,
-        empty=session.empty,
-        lists=lists,
-        memory=memory,
-        candidates=candidates,
-        tell=session.tell,
     )
 
 

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from .._core import Engine
+from ..common.types import Indices
+from ..engine.backend import open_engine
+from ..engine.rows import Rows
 
 
 class WorkerLostError(RuntimeError):
@@ -17,14 +20,13 @@ class WorkerLostError(RuntimeError):
 
 
 @dataclass(frozen=True, eq=False)
-class Settings:
-    """How similarities are computed: the same on every worker.
+class EngineOptions:
+    """How similarities are computed, and what is covered: the same on every worker.
 
     Attributes:
         metric, floor, zero_rows, backend: as in `qdit.select`.
         threads: of each worker.
-        outside: rows outside the pool that are chosen already, bfloat16 as uint16 bits, or None.
-        outside_dtype: their dtype.
+        outside: rows outside the pool that are chosen already, or None.
         simd: instruction set of backend "cpu"; None for the best of the machine.
 
     """
@@ -34,9 +36,17 @@ class Settings:
     zero_rows: str = "error"
     backend: str = "cpu"
     threads: int = 1
-    outside: NDArray[Any] | None = None
-    outside_dtype: str = ""
+    outside: Rows | None = None
     simd: str | None = None
+
+    def open(self, rows: Rows, *, range: float, **changes: Any) -> Engine:
+        """Return an engine over rows.
+
+        range: the largest similarity over all shards; only "dot" has a range that differs. changes: options
+        that differ from these.
+        """
+        options = vars(self) | {"range": range if self.metric == "dot" else 0.0} | changes
+        return open_engine(rows, **options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +54,7 @@ class Facts:
     """What a worker says of its shard.
 
     Attributes:
-        n, d, dtype, source, sha256: of the rows; sha256 is "" if it was not asked for.
+        n, d, dtype, source, sha256: of the rows.
         range: the largest similarity of two rows of the shard, or of the outside rows.
         ignored: rows of zeros, by their number in the shard.
         arithmetic: how products are rounded; it must be the same everywhere.
@@ -58,7 +68,7 @@ class Facts:
     source: str
     sha256: str
     range: float
-    ignored: Ints
+    ignored: Indices
     arithmetic: str
     sums_rows: bool
     lists_pairs: bool
@@ -72,10 +82,10 @@ class Request:
     rows of the picks followed by those of the candidates; no places: no rows are sent.
     """
 
-    commit: Ints
-    ask: Ints
-    read: Ints
-    places: Sequence[Ints] = ()
+    commit: Indices
+    ask: Indices
+    read: Indices
+    places: Sequence[Indices] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +101,11 @@ class Answer:
 
     """
 
-    increases: Ints
-    offsets: Ints
+    increases: Indices
+    offsets: Indices
     rows: NDArray[np.uint32]
     rises: NDArray[np.int32]
-    bounds: Ints
+    bounds: Indices
     unlisted: int
 
 
@@ -123,7 +133,7 @@ def payload(value: Any) -> int:
     """Return the bytes of all arrays in a message; the few numbers around them do not count."""
     if isinstance(value, np.ndarray):
         return int(value.nbytes)
-    if isinstance(value, Request | Answer | Facts | Settings):
+    if isinstance(value, Request | Answer | Facts):
         return sum(payload(item) for item in vars(value).values())
     if isinstance(value, list | tuple):
         return sum(payload(item) for item in value)

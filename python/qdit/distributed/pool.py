@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .messages import Facts, Ints, WorkerLostError
+from ..common.types import Array, Indices
+from .messages import Facts, WorkerLostError
 from .transport import Ref, Transport
 
 _TRIES = 8  # workers may be lost less often than that
@@ -37,9 +37,9 @@ class ShardedPool:
     facts: Sequence[Facts]
 
     @classmethod
-    def open(cls, transport: Transport, *, hashed: bool) -> ShardedPool:
+    def open(cls, transport: Transport) -> ShardedPool:
         """Have every worker check its shard; ValueError if they do not go together."""
-        facts: list[Facts] = transport.all("facts", hashed)
+        facts: list[Facts] = transport.all("facts")
         first = facts[0]
         for number, other in enumerate(facts):
             for what in ("d", "dtype", "arithmetic"):
@@ -75,7 +75,7 @@ class ShardedPool:
         raise AssertionError
 
     @cached_property
-    def starts(self) -> Ints:
+    def starts(self) -> Indices:
         """Number of the first row of each shard, and of all rows at the end."""
         return np.concatenate([[0], np.cumsum([fact.n for fact in self.facts])]).astype(np.int64)
 
@@ -105,7 +105,7 @@ class ShardedPool:
         return max(fact.range for fact in self.facts)
 
     @cached_property
-    def ignored(self) -> Ints:
+    def ignored(self) -> Indices:
         """Rows of zeros that take no part."""
         parts = [fact.ignored + start for fact, start in zip(self.facts, self.starts, strict=False)]
         return np.concatenate(parts)
@@ -115,7 +115,7 @@ class ShardedPool:
         """Hash of the hashes of the shards."""
         return hashlib.sha256("".join(fact.sha256 for fact in self.facts).encode()).hexdigest()
 
-    def send(self, rows: Ints) -> tuple[list[Ints], list[Ref]]:
+    def send(self, rows: Indices) -> tuple[list[Indices], list[Ref]]:
         """Ask the workers that hold rows to send them.
 
         Returns:
@@ -131,7 +131,7 @@ class ShardedPool:
             refs.append(self.transport.call(worker, "take", numbers, makes=len(where) * self.row_bytes))
         return places, refs
 
-    def fetch(self, rows: Ints) -> NDArray[Any]:
+    def fetch(self, rows: Indices) -> Array:
         """Bring rows to the driver, as they are stored."""
         item = np.uint16 if self.dtype == "bfloat16" else self.dtype
         out = np.empty((len(rows), self.d), item)
@@ -143,13 +143,13 @@ class ShardedPool:
             done += len(batch)
         return out
 
-    def batches(self, rows: Ints, most: int = 4096) -> Iterator[Ints]:
+    def batches(self, rows: Indices, most: int = 4096) -> Iterator[Indices]:
         """Cut row numbers into what travels at a time."""
         size = max(1, min(most, _BLOCK_BYTES // self.row_bytes))
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
 
-    def commit(self, rows: Ints) -> Ints:
+    def commit(self, rows: Indices) -> Indices:
         """Add rows to the selection of every worker; return what each raised the coverage by."""
         gains = [np.empty(0, np.int64)]
         for batch in self.batches(rows, 512):
@@ -166,7 +166,7 @@ class ShardedPool:
                     yield worker, start, min(fact.n, start + rows)
 
 
-def sum_of(parts: Sequence[Ints]) -> Ints:
+def sum_of(parts: Sequence[Indices]) -> Indices:
     """Return the sum over workers: integers, so the order does not matter."""
     total = np.zeros_like(parts[0])
     for part in parts:

@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from ..common.optional import require
-from .messages import Settings, WorkerLostError
+from .messages import EngineOptions, WorkerLostError
+from .sources import Source
 from .transport import Transport
 from .worker import Worker
 
@@ -41,13 +42,14 @@ def connect(address: str | None) -> bool:
 class RayTransport(Transport):
     """Workers as actors of a Ray that is connected."""
 
-    def __init__(self, sources: Sequence[Any], settings: Settings, *, cpus: float, gpus: float = 0.0) -> None:
+    def __init__(self, sources: Sequence[Source], options: EngineOptions) -> None:
         """Start the actors; RuntimeError if the cluster has no room for them.
 
-        cpus, gpus: of each actor.
+        Each asks for as many CPUs as it has threads, and for a GPU with backend "cuda".
         """
-        super().__init__(sources, settings)
+        super().__init__(sources, options)
         self._ray = import_ray()
+        cpus, gpus = float(options.threads), float(options.backend == "cuda")
         self._actor = self._ray.remote(Worker).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0)
         self._actors: list[Any] = [None] * len(self.sources)
         try:
@@ -66,8 +68,7 @@ class RayTransport(Transport):
                 self.lost += 1
                 with suppress(Exception):
                     self._ray.kill(actor)
-            source = self._portable(self.sources[number])
-            self._actors[number] = self._actor.remote(source, self.name(number), self.settings)
+            self._actors[number] = self._actor.remote(self.sources[number], self.name(number), self.options)
             started.append(self._actors[number])
         ready = [actor.__ray_ready__.remote() for actor in started]
         done, waiting = (
@@ -115,8 +116,3 @@ class RayTransport(Transport):
         except (self._ray.exceptions.RayError, TimeoutError):
             return False
         return True
-
-    @staticmethod
-    def _portable(source: Any) -> Any:
-        """Paths go as they are, and are opened on the node of the actor."""
-        return os.fspath(source) if isinstance(source, os.PathLike) else source

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import pick_among
-from .messages import Answer, Ints
-
-Floats = NDArray[np.float64]
+from ..common.types import Floats, Indices
+from .messages import Answer
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def best_of(scores: Floats, closed: NDArray[np.bool_]) -> Rival:
     return NOBODY if closed[number] else Rival(float(masked[number]), number)
 
 
-def totals(answers: Sequence[Answer], count: int) -> Ints:
+def totals(answers: Sequence[Answer], count: int) -> Indices:
     """Return the exact gains of the candidates that were taken apart."""
     gains = np.zeros(count, np.int64)
     for answer in answers:
@@ -51,12 +50,12 @@ def totals(answers: Sequence[Answer], count: int) -> Ints:
 
 def certified_picks(
     answers: Sequence[Answer],
-    numbers: Ints,
+    numbers: Indices,
     bonus: Floats,
     weight: float,
     most: int,
     rival: Rival,
-) -> tuple[Ints, Ints]:
+) -> tuple[Indices, Indices]:
     """Return the next picks, and what each raises the coverage by, as far as they are certain.
 
     Args:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..common import checks, npy
 from ..common.progress import Progress
 from ..common.text import parse_bytes
+from ..common.types import Indices
 from ..common.versions import versions
 from ..engine.backend import resolve_precision
 from ..engine.rows import Rows, open_embeddings
@@ -26,11 +27,11 @@ from ..selection.options import METRICS, ZERO_ROWS, ObjectiveOptions, resolve_k
 from ..selection.plan import check_k
 from ..selection.problem import Problem, make_problem, open_given
 from ..selection.selection import Selection
-from .messages import Ints, Settings
+from .messages import EngineOptions
 from .pool import ShardedPool
 from .ray_transport import RayTransport, connect, import_ray
-from .sources import Slice, open_shard
-from .transport import LocalTransport, Transport
+from .sources import Slice, Source, open_shard
+from .transport import LocalTransport, MakeTransport
 
 BACKENDS = ("auto", "cpu", "reference", "cuda")
 IN_PROCESS = "in-process"
@@ -67,11 +68,14 @@ class Session:
         return closed
 
     @property
+    def given(self) -> Indices:
+        """Rows of the pool that are chosen already and take part."""
+        return np.setdiff1d(self.problem.given, self.pool.ignored)
+
+    @property
     def empty(self) -> bool:
         """Whether nothing is chosen before the first pick, and there is no floor."""
-        problem = self.problem
-        given = len(np.setdiff1d(problem.given, self.pool.ignored)) > 0
-        return problem.floor is None and not given and problem.outside is None
+        return self.problem.floor is None and len(self.given) == 0 and self.problem.outside is None
 
     def tell(self, phase: str, share: float, picks: int) -> None:
         """Hand a moment of the run to the sink."""
@@ -110,8 +114,8 @@ class Session:
     def selection(
         self,
         method: str,
-        picks: Ints,
-        gains: Ints,
+        picks: Indices,
+        gains: Indices,
         *,
         scale: float,
         d_start: int,
@@ -161,7 +165,7 @@ class Session:
 
 @contextmanager
 def open_session(
-    shards: Sequence[Any],
+    shards: Sequence[Source],
     quality: Any,
     alpha: float,
     k: int | float,
@@ -177,8 +181,7 @@ def open_session(
     address: str | None,
     threads: int | None,
     sink: Callable[[Progress], Any] | None,
-    hashed: bool,
-    transport: Callable[[Sequence[Any], Settings], Transport] | None = None,
+    transport: MakeTransport | None = None,
 ) -> Iterator[Session]:
     """Start workers and check everything; arguments and errors as in `qdit.distributed.select`."""
     begin = time.perf_counter()
@@ -188,21 +191,19 @@ def open_session(
     threads = checks.check_threads(1 if threads is None else threads)
     width = open_shard(sources[0])  # for what is given as rows; the others are opened by their workers only
     outside = open_given(given, Rows(width.array[:1], width.dtype))[1] if _is_rows(given) else None
-    settings = Settings(
+    engines = EngineOptions(
         metric=checks.check_choice("metric", metric, METRICS),
         floor=None if floor is None else checks.check_float("floor", floor),
         zero_rows=checks.check_choice("zero_rows", zero_rows, ZERO_ROWS),
         backend="cpu" if backend == "auto" else backend,
         threads=threads,
-        outside=None if outside is None else np.asarray(outside.array),
-        outside_dtype="" if outside is None else outside.dtype,
+        outside=None if outside is None else Rows(np.asarray(outside.array), outside.dtype),
     )
-    started = False
-    if transport is None and address != IN_PROCESS:
-        started = connect(address)
+    start = transport or (LocalTransport if address == IN_PROCESS else RayTransport)
+    started = start is RayTransport and connect(address)
     try:
-        with _transport(sources, settings, address, transport) as workers:
-            pool = ShardedPool.open(workers, hashed=hashed)
+        with start(sources, engines) as workers:
+            pool = ShardedPool.open(workers)
             options = ObjectiveOptions(
                 quality=_quality(quality, len(sources)),
                 alpha=alpha,
@@ -215,8 +216,8 @@ def open_session(
                 given=given,
             )
             checked = make_problem(_shape_only(pool), options)
-            precision = resolve_precision("auto", pool.dtype) if settings.backend == "cuda" else None
-            problem = replace(checked, backend=settings.backend, precision=precision)
+            precision = resolve_precision("auto", pool.dtype) if engines.backend == "cuda" else None
+            problem = replace(checked, backend=engines.backend, precision=precision)
             count = resolve_k(k, problem.n)
             ignored = np.setdiff1d(pool.ignored, problem.given)
             check_k(count, problem.n, len(problem.given), len(ignored))
@@ -226,7 +227,7 @@ def open_session(
             import_ray().shutdown()
 
 
-def _sources(shards: Sequence[Any]) -> list[Any]:
+def _sources(shards: Sequence[Source]) -> list[Source]:
     if isinstance(shards, str | os.PathLike | np.ndarray) or not isinstance(shards, Sequence):
         raise TypeError(
             f"shards: got {type(shards).__name__}, wanted a list of paths or arrays, one for each actor"
@@ -240,19 +241,6 @@ def _sources(shards: Sequence[Any]) -> list[Any]:
         if isinstance(shard, str) and not Path(shard).exists():
             raise FileNotFoundError(f"shards: shard {number}: no such file or folder: {shard}")
     return [shard if isinstance(shard, str | Slice) else open_embeddings(shard) for shard in found]
-
-
-def _transport(
-    sources: list[Any],
-    settings: Settings,
-    address: str | None,
-    make: Callable[[Sequence[Any], Settings], Transport] | None,
-) -> Transport:
-    if make is not None:
-        return make(sources, settings)
-    if address == IN_PROCESS:
-        return LocalTransport(sources, settings)
-    return RayTransport(sources, settings, cpus=settings.threads, gpus=float(settings.backend == "cuda"))
 
 
 def _shape_only(pool: ShardedPool) -> Rows:

@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..engine.rows import Rows, check_rows, open_embeddings
+from ..common.types import StrPath
+from ..engine.rows import EmbeddingsLike, Rows, check_rows, open_embeddings
 from ..vectors.sources import open_source
 
 _BLOCK_ROWS = 8192
@@ -30,7 +30,10 @@ class Slice:
         return f"{self.path}[{self.start}:{self.stop}]"
 
 
-def split(path: str | os.PathLike[str], parts: int) -> list[Slice]:
+Source = StrPath | Slice | EmbeddingsLike  # a shard: where its rows are, or the rows
+
+
+def split(path: StrPath, parts: int) -> list[Slice]:
     """Cut a .npy file into shards of equal size, which actors map in place.
 
     Raises:
@@ -45,7 +48,7 @@ def split(path: str | os.PathLike[str], parts: int) -> list[Slice]:
     return [Slice(name, start, stop) for start, stop in pairwise(edges)]
 
 
-def open_shard(source: Any, dtype: str | None = None) -> Rows:
+def open_shard(source: Source, dtype: str | None = None) -> Rows:
     """Open one shard: a .npy file is mapped, another file that `qdit convert` knows is read.
 
     Args:

@@ -20,16 +20,16 @@ from typing import Any
 
 import numpy as np
 
+from ..common.types import Indices
 from ..engine.rows import Rows
 from ..engine.shuffle import shuffled
 from ..selection.graph import steps
-from .messages import Ints
 from .session import Session
 
 _SPARE = 4  # candidates for each pick
 
 
-def candidates(session: Session, seed: int) -> tuple[Ints, dict[str, Any]]:
+def candidates(session: Session, seed: int) -> tuple[Indices, dict[str, Any]]:
     """Return the rows to pick from, ascending, and what to report."""
     pool, problem, transport = session.pool, session.problem, session.pool.transport
     if problem.metric != "cosine":
@@ -38,18 +38,17 @@ def candidates(session: Session, seed: int) -> tuple[Ints, dict[str, Any]]:
     start = time.perf_counter()
     plan = steps.plan(problem.n, seed=seed)
     transport.all("begin", pool.range)
-    given = np.setdiff1d(problem.given, pool.ignored)
-    if len(given):
-        pool.commit(given)
+    if len(session.given):
+        pool.commit(session.given)
     closed = session.closed
     session.tell("sampling", 0.0, 0)
     free = np.setdiff1d(np.arange(pool.n), pool.ignored)
     first = steps.first_picks(
-        replace(problem, given=given),
+        replace(problem, given=session.given),
         session.k,
         np.sort(shuffled(free, seed)[: plan.sample]),
         min(session.k, plan.first_picks),
-        transport.settings.threads,
+        transport.options.threads,
         np.flatnonzero(closed),
         lambda rows: Rows(pool.fetch(rows), pool.dtype),
     )

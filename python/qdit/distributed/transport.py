@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .messages import Settings, Traffic, WorkerLostError, payload
+from .messages import EngineOptions, Traffic, WorkerLostError, payload
+from .sources import Source
 from .worker import Worker
 
 
@@ -38,10 +39,10 @@ class Transport(ABC):
 
     """
 
-    def __init__(self, sources: Sequence[Any], settings: Settings) -> None:
+    def __init__(self, sources: Sequence[Source], options: EngineOptions) -> None:
         """Start one worker for each source."""
         self.sources = list(sources)
-        self.settings = settings
+        self.options = options
         self.traffic = Traffic()
         self.lost = 0
 
@@ -98,18 +99,21 @@ class Transport(ABC):
     def _get(self, handles: list[Any]) -> list[Any]: ...
 
 
+MakeTransport = Callable[[Sequence[Source], EngineOptions], Transport]
+
+
 class LocalTransport(Transport):
     """Workers in this process, one after the other: the protocol without a network."""
 
     def __init__(
         self,
-        sources: Sequence[Any],
-        settings: Settings,
+        sources: Sequence[Source],
+        options: EngineOptions,
         *,
         fails: Callable[[int, str, int], bool] = lambda worker, method, message: False,
     ) -> None:
         """Start workers; fails(worker, method, number of the message) tells where one dies instead."""
-        super().__init__(sources, settings)
+        super().__init__(sources, options)
         self._fails = fails
         self._workers: list[Worker | None] = [None] * len(self.sources)
         self.revive()
@@ -118,7 +122,7 @@ class LocalTransport(Transport):
         """Make new workers where there are none."""
         for number, source in enumerate(self.sources):
             if self._workers[number] is None:
-                self._workers[number] = Worker(source, self.name(number), self.settings)
+                self._workers[number] = Worker(source, self.name(number), self.options)
 
     def _call(self, worker: int, method: str, arguments: list[Any]) -> Any:
         if self._fails(worker, method, self.traffic.messages):

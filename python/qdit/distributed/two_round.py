@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,17 +10,18 @@ import numpy as np
 
 from ..common import checks
 from ..common.progress import Progress, open_sink
+from ..common.types import Indices
 from ..engine.shuffle import shuffled
 from ..selection.selection import Selection
-from .api import engine_stats, make_greedy
+from .api import engine_stats
 from .greedy import Greedy
-from .messages import Ints, Settings
 from .session import Session, open_session
-from .transport import Transport
+from .sources import Source
+from .transport import MakeTransport
 
 
 def two_round(
-    shards: Sequence[Any],
+    shards: Sequence[Source],
     quality: Any = None,
     alpha: float = 0.7,
     k: int | float = 10_000,
@@ -39,7 +39,7 @@ def two_round(
     address: str | None = None,
     threads: int | None = None,
     progress: bool | Callable[[Progress], Any] | None = None,
-    transport: Callable[[Sequence[Any], Settings], Transport] | None = None,
+    transport: MakeTransport | None = None,
 ) -> Selection:
     """Choose k rows in two rounds, for pools where every pair of rows is too dear.
 
@@ -105,7 +105,6 @@ def two_round(
             address=address,
             threads=threads,
             sink=sink,
-            hashed=True,
             transport=transport,
         ) as session:
             return _run(session, session.pool.transport.count if parts is None else parts, seed)
@@ -121,23 +120,22 @@ def _run(session: Session, parts: int, seed: int) -> Selection:
     seconds = {"first round": time.perf_counter() - start}
     start = time.perf_counter()
     lists = session.pool.facts[0].lists_pairs
-    second = make_greedy(session, lists=lists, memory=session.memory, candidates=union)
-    second.run(session.k)
+    second = Greedy(session, lists=lists, candidates=union).run()
     seconds["second round"] = time.perf_counter() - start
     start = time.perf_counter()
-    evaluated = [_evaluated(session, picks) for picks in chosen]
+    evaluated = [Greedy(session, lists=False, fixed=picks).run() for picks in chosen]
     seconds["evaluation"] = time.perf_counter() - start
-    values = [_objective(session, greedy) for greedy in evaluated]
+    values = [outcome.objective(session.problem, session.k) for outcome in evaluated]
     best = int(np.argmax(values))
-    value = _objective(session, second)
+    value = second.objective(session.problem, session.k)
     winner = second if value >= values[best] else evaluated[best]
     session.tell("done", 1.0, session.k)
     return session.selection(
         "two_round",
-        winner.picks,
-        winner.gains,
+        winner.indices,
+        winner.fixed,
         scale=winner.scale,
-        d_start=winner.d_start,
+        d_start=winner.fixed_start,
         params={"parts": parts, "seed": seed},
         stats={
             "winner": "union" if winner is second else "part",
@@ -151,7 +149,7 @@ def _run(session: Session, parts: int, seed: int) -> Selection:
     )
 
 
-def _first_round(session: Session, parts: int, seed: int) -> list[Ints]:
+def _first_round(session: Session, parts: int, seed: int) -> list[Indices]:
     """Return the picks of each random part."""
     pool, problem, transport = session.pool, session.problem, session.pool.transport
     free = np.flatnonzero(~session.closed)
@@ -162,13 +160,12 @@ def _first_round(session: Session, parts: int, seed: int) -> list[Ints]:
         )
     order = shuffled(free, seed)
     transport.all("begin", pool.range)
-    given = np.setdiff1d(problem.given, pool.ignored)
-    found: list[Ints] = []
+    found: list[Indices] = []
     for first in range(0, parts, transport.count):
         numbers = range(first, min(parts, first + transport.count))
         rows = [np.sort(order[number::parts]) for number in numbers]
         for worker, part in enumerate(rows):
-            for kind, which in (("part", part), ("given", given)):
+            for kind, which in (("part", part), ("given", session.given)):
                 for batch in pool.batches(which):
                     places, refs = pool.send(batch)
                     transport.get([transport.call(worker, "collect", kind, places, *refs)])
@@ -187,16 +184,3 @@ def _first_round(session: Session, parts: int, seed: int) -> list[Ints]:
         found += [part[picks] for part, picks in zip(rows, transport.get(calls), strict=True)]
         session.tell("first round", len(found) / parts, 0)
     return found
-
-
-def _evaluated(session: Session, picks: Ints) -> Greedy:
-    greedy = make_greedy(session, lists=False, memory=0)
-    greedy.fixed = picks
-    greedy.run(session.k)
-    return greedy
-
-
-def _objective(session: Session, greedy: Greedy) -> float:
-    weight = session.problem.weight(session.k)
-    scores = weight * (greedy.gains / greedy.scale) + session.problem.bonus[greedy.picks]
-    return math.fsum([weight * greedy.d_start / greedy.scale, *scores.tolist()])

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from .._core import Engine, Shard, graph_select
 from ..common import files
 from ..common.progress import Phases
+from ..common.types import Array, Floats, Indices
 from ..engine.backend import arithmetic
 from ..engine.blocks import fixed_coverage
+from ..engine.rows import Rows
 from ..selection.graph import steps
 from ..selection.options import ObjectiveOptions
 from ..selection.problem import make_problem
-from .messages import Answer, Facts, Ints, Request, Settings
-from .sources import open_shard
+from .messages import Answer, EngineOptions, Facts, Request
+from .sources import Source, open_shard
 
 _NONE = np.empty(0, np.int64)
 
@@ -25,19 +27,19 @@ _NONE = np.empty(0, np.int64)
 class Worker:
     """Holds one shard. All gains and increases are over its rows alone, as integers."""
 
-    def __init__(self, source: Any, name: str, settings: Settings) -> None:
+    def __init__(self, source: Source, name: str, options: EngineOptions) -> None:
         """Open the shard; name: what errors call it."""
         self._name = name
-        self._settings = settings
+        self._options = options
         self._rows = open_shard(source)
         self._engine: Engine | None = None
         self._shard: Shard | None = None
         self._gains = _NONE
-        self._collected: dict[str, list[NDArray[Any]]] = {"part": [], "given": []}
+        self._collected: dict[str, list[Array]] = {"part": [], "given": []}
         self._floored = False  # a floor under "dot" needs the range of all shards
 
-    def facts(self, hashed: bool = True) -> Facts:
-        """Check all rows; hashed: also compute their sha256."""
+    def facts(self) -> Facts:
+        """Check all rows, and hash them."""
         engine = self._open(0.0)
         shard = self._shard
         assert shard is not None
@@ -47,10 +49,10 @@ class Worker:
             rows.d,
             rows.dtype,
             rows.source,
-            files.sha256_array(rows.array, rows.dtype) if hashed else "",
+            files.sha256_array(rows.array, rows.dtype),
             engine.range,
             engine.ignored,
-            arithmetic(self._settings.backend, self._rows.dtype, simd=self._settings.simd),
+            arithmetic(self._options.backend, self._rows.dtype, simd=self._options.simd),
             shard.sums_rows,
             shard.lists_pairs,
         )
@@ -61,7 +63,7 @@ class Worker:
         range: the largest similarity over all shards.
         """
         engine = self._engine
-        floor_missing = self._settings.metric == "dot" and self._settings.floor is not None
+        floor_missing = self._options.metric == "dot" and self._options.floor is not None
         if engine is None or engine.range != range or (floor_missing and not self._floored):
             engine = self._engine = self._shard = None  # its memory is free before another needs it
             engine = self._open(range)
@@ -74,29 +76,27 @@ class Worker:
         """Return the fixed-point units per unit of similarity."""
         return self._ready[0].scale
 
-    def take(self, which: Ints) -> NDArray[Any]:
+    def take(self, which: Indices) -> Array:
         """Return some rows of the shard as they are stored."""
         return np.ascontiguousarray(self._rows.array[which])
 
-    def block(self, start: int, stop: int) -> NDArray[Any]:
+    def block(self, start: int, stop: int) -> Array:
         """Return consecutive rows of the shard as they are stored."""
         return np.ascontiguousarray(self._rows.array[start:stop])
 
-    def sum_rows(
-        self, first: int, total: NDArray[np.float64], open: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def sum_rows(self, first: int, total: Floats, open: Floats) -> tuple[Floats, Floats]:
         """Carry the sum of all rows on over this shard, the first row of which has number `first`."""
         return self._ready[1].sum_rows(first, total, open)
 
-    def first_gains(self, total: NDArray[np.float64]) -> Ints:
+    def first_gains(self, total: Floats) -> Indices:
         """Return the first gains of the rows of this shard."""
         return self._ready[1].first_gains(total)
 
-    def gains_of(self, rows: NDArray[Any]) -> Ints:
+    def gains_of(self, rows: Array) -> Indices:
         """Return the gains of candidates."""
         return self._ready[1].gains(rows)
 
-    def commit_rows(self, places: list[Ints], *parts: NDArray[Any]) -> Ints:
+    def commit_rows(self, places: list[Indices], *parts: Array) -> Indices:
         """Add rows to the selection; return what each raised the coverage by."""
         return self._ready[1].commit_rows(self._assemble(places, parts))
 
@@ -105,17 +105,17 @@ class Worker:
         self._gains = np.zeros(candidates, np.int64)
         self._ready[1].open(self._gains, first, memory)
 
-    def list_block(self, first: int, rows: NDArray[Any]) -> int:
+    def list_block(self, first: int, rows: Array) -> int:
         """List the pairs of the next candidates, and return how many that were."""
         self._ready[1].list(rows, first)
         return len(rows)
 
-    def start_lists(self) -> Ints:
+    def start_lists(self) -> Indices:
         """End listing; return the gains of all candidates."""
         self._ready[1].start()
         return self._gains.copy()
 
-    def step(self, request: Request, *parts: NDArray[Any]) -> Answer:
+    def step(self, request: Request, *parts: Array) -> Answer:
         """Answer one round."""
         shard = self._ready[1]
         rows = self._assemble(request.places, parts) if request.places else None
@@ -128,38 +128,26 @@ class Worker:
             offsets, found, rises = shard.pairs(request.ask, None if rows is None else rows[count:])
         return Answer(increases, offsets, found, rises, self._gains[request.read], shard.unlisted)
 
-    def bounds(self) -> Ints:
+    def bounds(self) -> Indices:
         """Return upper bounds on the gains of all candidates."""
         return self._gains.copy()
 
-    def collect(self, kind: str, places: list[Ints], *parts: NDArray[Any]) -> None:
+    def collect(self, kind: str, places: list[Indices], *parts: Array) -> None:
         """Keep rows of other shards for choose(); kind: "part" or "given"."""
         self._collected[kind].append(self._assemble(places, parts))
 
-    def choose(self, k: int, weight: float, bonus: NDArray[np.float64], memory: int) -> Ints:
+    def choose(self, k: int, weight: float, bonus: Floats, memory: int) -> Indices:
         """Return the picks of exact greedy on the part that was collected, by their number in it.
 
         weight: of a gain in units of similarity, over the rows of the part.
         """
-        settings = self._settings
-        rows = np.concatenate(self._collected["part"])
-        given = self._collected["given"] or ([] if settings.outside is None else [settings.outside])
+        dtype, given = self._rows.dtype, self._collected["given"]
+        rows = Rows(np.concatenate(self._collected["part"]), dtype)
+        outside = Rows(np.concatenate(given), dtype) if given else self._options.outside
         self._collected = {"part": [], "given": []}
-        engine = Engine(
-            rows,
-            dtype=self._rows.dtype,
-            backend=settings.backend,
-            metric=settings.metric,
-            floor=settings.floor,
-            zero_rows="ignore",
-            threads=settings.threads,
-            simd=settings.simd,
-            outside=np.concatenate(given) if given else None,
-            outside_dtype=self._rows.dtype if given else "",
-            range=self._ready[0].range if settings.metric == "dot" else 0.0,
-        )
+        engine = self._options.open(rows, range=self._ready[0].range, zero_rows="ignore", outside=outside)
         engine.reset()
-        method = "lazy" if settings.backend == "reference" else "exact"
+        method = "lazy" if self._options.backend == "reference" else "exact"
         picks, _ = engine.select(method, k, weight=weight / engine.scale, bonus=bonus, memory=memory)
         return picks
 
@@ -167,11 +155,11 @@ class Worker:
         self,
         k: int,
         weight: float,
-        bonus: NDArray[np.float64],
+        bonus: Floats,
         closed: NDArray[np.bool_],
         seed: int,
         memory: int,
-    ) -> tuple[Ints, NDArray[np.float64]]:
+    ) -> tuple[Indices, Floats]:
         """Return up to k picks by the graph of this shard, above the maxima of now, and their scores.
 
         weight: of a gain in fixed point.
@@ -180,11 +168,11 @@ class Worker:
         floors = fixed_coverage(engine)
         plan = steps.plan(rows.n, limit=max(memory, 1), seed=seed)
         options = ObjectiveOptions(
-            alpha=0.0, metric=self._settings.metric, zero_rows=self._settings.zero_rows, backend="cpu"
+            alpha=0.0, metric=self._options.metric, zero_rows=self._options.zero_rows, backend="cpu"
         )
         problem = make_problem(rows, options)
         phases = Phases(None, rows.n)
-        built = steps.build(problem, plan, self._settings.threads, phases, floors)
+        built = steps.build(problem, plan, self._options.threads, phases, floors)
         picks, gains = graph_select(
             built.offsets,
             built.pairs,
@@ -193,7 +181,7 @@ class Worker:
             weight=weight,
             bonus=bonus,
             open=~closed,
-            threads=self._settings.threads,
+            threads=self._options.threads,
         )
         return picks, weight * gains + bonus[picks]
 
@@ -217,28 +205,16 @@ class Worker:
         return self._engine, self._shard
 
     def _open(self, range: float) -> Engine:
-        settings, rows = self._settings, self._rows
-        self._floored = range > 0 or settings.metric == "cosine"
+        options, rows = self._options, self._rows
+        self._floored = range > 0 or options.metric == "cosine"
         try:
-            engine = Engine(
-                rows.array,
-                dtype=rows.dtype,
-                backend=settings.backend,
-                metric=settings.metric,
-                floor=settings.floor if self._floored else None,
-                zero_rows=settings.zero_rows,
-                threads=settings.threads,
-                simd=settings.simd,
-                outside=settings.outside,
-                outside_dtype=settings.outside_dtype,
-                range=range if settings.metric == "dot" else 0.0,
-            )
+            engine = options.open(rows, range=range, floor=options.floor if self._floored else None)
         except ValueError as error:
             raise ValueError(f"{self._name}: {error}") from None
         self._engine, self._shard = engine, Shard(engine, dtype=rows.dtype)
         return engine
 
-    def _assemble(self, places: Any, parts: tuple[NDArray[Any], ...]) -> NDArray[Any]:
+    def _assemble(self, places: Any, parts: tuple[Array, ...]) -> Array:
         if len(parts) == 1 and (np.diff(places[0]) == 1).all():
             return parts[0]
         out = np.empty((sum(map(len, parts)), self._rows.d), self._rows.array.dtype)

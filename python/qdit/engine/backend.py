@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .._core import Engine, build_info, cuda_status
+from .rows import Rows
 
 _HALF = ("float16", "bfloat16")
 
@@ -59,6 +62,13 @@ def arithmetic(
     if dtype in _HALF:
         return "float32"  # products are exact, so fused or not makes no difference
     return "float32 unfused" if (simd or build_info()["simd_active"]) == "baseline" else "float32 fused"
+
+
+def open_engine(rows: Rows, *, outside: Rows | None = None, **options: Any) -> Engine:
+    """Return an engine over rows; outside: rows that are chosen already. options: others of `Engine`."""
+    if outside is not None:
+        options |= {"outside": outside.array, "outside_dtype": outside.dtype}
+    return Engine(rows.array, dtype=rows.dtype, **options)
 
 
 def _on_tensor_cores(device: int, precision: str) -> str:

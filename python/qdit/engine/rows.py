@@ -6,13 +6,13 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..common import npy
-from ..common.types import Indices
+from ..common.types import Array, Indices, StrPath
 from .device import DeviceArray, is_on_device, open_device_array
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -31,7 +31,7 @@ class Rows:
 
     """
 
-    array: NDArray[Any]
+    array: Array
     dtype: str
     source: str = "memory"
 
@@ -67,7 +67,20 @@ class Rows:
         return f"Rows(n={self.n}, d={self.d}, dtype={self.dtype!r}, source={self.source!r})"
 
 
-def open_embeddings(source: Any, *, shape: tuple[int, int] | None = None, dtype: Any = None) -> Rows:
+class CudaArray(Protocol):
+    """An array in the memory of a CUDA device, such as CuPy's or Numba's."""
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]: ...
+
+
+# what `open_embeddings` takes; tensors of torch count as array-like, on a device too
+EmbeddingsLike = Rows | StrPath | ArrayLike | CudaArray
+
+
+def open_embeddings(
+    source: EmbeddingsLike, *, shape: tuple[int, int] | None = None, dtype: DTypeLike | None = None
+) -> Rows:
     """Open a pool of embeddings without copying it.
 
     Args:
@@ -107,17 +120,17 @@ def open_embeddings(source: Any, *, shape: tuple[int, int] | None = None, dtype:
         if tag not in (None, rows.dtype_name):
             raise TypeError(f"embeddings: got dtype {rows.dtype_name}, wanted {tag} as asked for")
         # It has the shape and size of an array; whatever needs its items in CPU memory gets a TypeError.
-        return Rows(cast("NDArray[Any]", rows), rows.dtype_name, f"CUDA device {rows.device}")
+        return Rows(cast("Array", rows), rows.dtype_name, f"CUDA device {rows.device}")
     return check_rows("embeddings", source, tag)
 
 
-def check_rows(name: str, source: Any, tag: str | None = None) -> Rows:
+def check_rows(name: str, source: ArrayLike | CudaArray, tag: str | None = None) -> Rows:
     """Return `source`, an array-like object of 2 dimensions, as `Rows`; `name` leads every error."""
     array, found = _as_array(name, source)
     return _checked(name, array, found or tag, "memory")
 
 
-def dtype_tag(dtype: Any) -> str:
+def dtype_tag(dtype: DTypeLike) -> str:
     """Return the name of an embedding dtype given as a string, type or numpy dtype."""
     if isinstance(dtype, str) and dtype == "bfloat16":
         return dtype
@@ -130,7 +143,7 @@ def dtype_tag(dtype: Any) -> str:
     return name
 
 
-def _open_raw(path: Path, shape: tuple[int, int], tag: str | None) -> NDArray[Any]:
+def _open_raw(path: Path, shape: tuple[int, int], tag: str | None) -> Array:
     if tag is None:
         raise ValueError(f"embeddings: {path}: got a shape without a dtype; pass dtype={_WANTED}")
     if len(shape) != 2 or shape[1] < 1 or shape[0] < -1 or shape[0] == 0:
@@ -139,7 +152,7 @@ def _open_raw(path: Path, shape: tuple[int, int], tag: str | None) -> NDArray[An
     return npy.open_raw("embeddings", path, shape, item)
 
 
-def _as_array(name: str, source: Any) -> tuple[NDArray[Any], str | None]:
+def _as_array(name: str, source: Any) -> tuple[Array, str | None]:
     """Return a view of the object's memory, and "bfloat16" if that is what its 2-byte items are."""
     if isinstance(source, np.ma.MaskedArray):
         raise TypeError(f"{name}: got a masked array, wanted a plain one; fill it or drop the masked rows")
@@ -177,7 +190,7 @@ def _refuse_device(name: str, source: Any) -> None:
         )
 
 
-def _from_torch(name: str, tensor: Any) -> tuple[NDArray[Any], str | None]:
+def _from_torch(name: str, tensor: Any) -> tuple[Array, str | None]:
     torch: Any = sys.modules["torch"]  # its tensor is here, so it has been imported; qdit itself never does
     if tensor.device.type != "cpu":
         raise ValueError(
@@ -198,7 +211,7 @@ def _from_torch(name: str, tensor: Any) -> tuple[NDArray[Any], str | None]:
         ) from error
 
 
-def _checked(name: str, array: NDArray[Any], tag: str | None, source: str) -> Rows:
+def _checked(name: str, array: Array, tag: str | None, source: str) -> Rows:
     array, tag = _typed(name, array, tag)
     if array.ndim != 2:
         count = "1 dimension" if array.ndim == 1 else f"{array.ndim} dimensions"
@@ -209,7 +222,7 @@ def _checked(name: str, array: NDArray[Any], tag: str | None, source: str) -> Ro
     return Rows(array, tag, source)
 
 
-def _typed(name: str, array: NDArray[Any], tag: str | None) -> tuple[NDArray[Any], str]:
+def _typed(name: str, array: Array, tag: str | None) -> tuple[Array, str]:
     got = array.dtype
     if got.name == "bfloat16":  # ml_dtypes
         return array.view(np.uint16), "bfloat16"
@@ -231,7 +244,7 @@ def _typed(name: str, array: NDArray[Any], tag: str | None) -> tuple[NDArray[Any
     return array, known
 
 
-def _check_layout(name: str, array: NDArray[Any]) -> None:
+def _check_layout(name: str, array: Array) -> None:
     strides = array.strides
     if not array.flags.c_contiguous:
         wanted = (array.shape[1] * array.itemsize, array.itemsize)
