@@ -107,7 +107,7 @@ def test_seconds(seconds, text):
 
 def test_on_a_terminal_one_line_is_redrawn():
     stream, now = Terminal(), [0.0]
-    bar = Bar(stream, clock=lambda: now[0])
+    bar = Bar(format_progress, stream, clock=lambda: now[0])
     for now[0] in (0.0, 0.01, 0.2):
         bar(STATE)
     bar.close()
@@ -117,7 +117,7 @@ def test_on_a_terminal_one_line_is_redrawn():
 
 def test_elsewhere_a_line_now_and_then():
     stream, now = io.StringIO(), [0.0]
-    bar = Bar(stream, clock=lambda: now[0])
+    bar = Bar(format_progress, stream, clock=lambda: now[0])
     for now[0] in (1.0, 4.9, 5.0, 9.0, 10.5):
         bar(STATE)
     bar.close()

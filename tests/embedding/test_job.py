@@ -150,7 +150,7 @@ def test_normalized_rows_have_length_one():
 
 
 def test_progress_has_an_eta(pool, monkeypatch):
-    monkeypatch.setattr("qdit.records.progress._SECONDS", 0)
+    monkeypatch.setattr("qdit.common.progress._SECONDS", 0)
     seen = []
     embed(pool, "builtin:hash", chunk_rows=10, progress=seen.append)
     assert [p.rows for p in seen] == [*range(10, 101, 10), 100]

@@ -131,7 +131,7 @@ def test_batches_shrink_when_memory_runs_out(static, pool, small, tmp_path, monk
 
     (tmp_path / "broken").mkdir()
     other = write_pool(tmp_path / "broken", sample_rows(60))
-    monkeypatch.setattr("qdit.records.progress._SECONDS", 0)
+    monkeypatch.setattr("qdit.common.progress._SECONDS", 0)
 
     def stop(progress):
         if progress.rows > 20:
@@ -177,7 +177,7 @@ def test_a_changed_model_does_not_go_on(static, pool, tmp_path, monkeypatch):
 
     folder = tmp_path / "model"
     shutil.copytree(static, folder)
-    monkeypatch.setattr("qdit.records.progress._SECONDS", 0)
+    monkeypatch.setattr("qdit.common.progress._SECONDS", 0)
 
     def stop(progress):
         if progress.rows > 20:

@@ -19,7 +19,7 @@ from qdit.embedding.writer import Writer
 RUN = """
 import sys, time
 from qdit.embedding import embed
-from qdit.records import progress
+from qdit.common import progress
 progress._SECONDS = 0
 embed(sys.argv[1], "builtin:hash", chunk_rows=16, progress=lambda p: time.sleep(float(sys.argv[2])))
 """
@@ -108,7 +108,7 @@ def stop_after(rows):
 
 @pytest.fixture
 def stopped(pool, monkeypatch):
-    monkeypatch.setattr("qdit.records.progress._SECONDS", 0)
+    monkeypatch.setattr("qdit.common.progress._SECONDS", 0)
     with pytest.raises(StopError):
         embed(pool, "builtin:hash", chunk_rows=16, progress=stop_after(40))
     return pool
@@ -194,7 +194,7 @@ def test_ctrl_c_says_what_is_kept(stopped):
 
 def test_an_unfinished_run_survives_the_use_of_what_is_there(pool, monkeypatch):
     embed(pool, "builtin:hash")
-    monkeypatch.setattr("qdit.records.progress._SECONDS", 0)
+    monkeypatch.setattr("qdit.common.progress._SECONDS", 0)
     other = {"template": "instruction", "chunk_rows": 16, "overwrite": True}
     with pytest.raises(StopError):
         embed(pool, "builtin:hash", progress=stop_after(40), **other)

@@ -167,7 +167,7 @@ def test_an_interrupted_run_goes_on(tmp_path, llama, monkeypatch):
         if progress.phase == "generate" and progress.rows >= 8:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("qdit.records.progress._SECONDS", 0.0)
+    monkeypatch.setattr("qdit.common.progress._SECONDS", 0.0)
     out = tmp_path / "out.jsonl"
     with pytest.raises(KeyboardInterrupt) as caught:
         make(questions, out, llama, progress=interrupt, **options)

@@ -146,7 +146,9 @@ def test_progress(tmp_path, capsys):
     assert all(0 < moment.share <= 1 for moment in seen)
     import_records(path, tmp_path / "b", progress=True)
     assert capsys.readouterr().err.startswith("      done  100%  20,000/20,000 rows  ")
-    with pytest.raises(TypeError, match=r"^progress: got 3, wanted True, False, None or a callable$"):
+    with pytest.raises(
+        TypeError, match=r"^progress: got 3, wanted True, False, None or a callable that takes a RowProgress$"
+    ):
         import_records(path, tmp_path / "c", progress=3)
 
 

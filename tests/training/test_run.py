@@ -248,7 +248,7 @@ def test_ctrl_c_says_where_it_goes_on(tmp_path, rows, llama, whole, monkeypatch)
         if progress.phase == "train" and progress.rows >= 5 * 4:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("qdit.records.progress._SECONDS", 0.0)
+    monkeypatch.setattr("qdit.common.progress._SECONDS", 0.0)
     with pytest.raises(KeyboardInterrupt) as caught:
         train(rows, tmp_path / "out", llama, save_steps=2, progress=interrupt)
     assert caught.value.__notes__ == ["repeat the call to go on from step 4"]

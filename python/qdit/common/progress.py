@@ -1,4 +1,4 @@
-"""Progress of a run: what callbacks receive, and a bar on stderr."""
+"""Progress of a run: what callbacks receive, of picks or of rows, and a bar on stderr."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from .text import format_seconds
 
 _WINDOW_SECONDS = 4.0
+_SECONDS = 0.1  # between two moments that a `RowTracker` tells
 _LINE_SECONDS = 5.0
 _REDRAW_SECONDS = 0.1
 _WIDTH = 24
@@ -47,8 +48,34 @@ class Progress:
     share: float
 
 
+@dataclass(frozen=True)
+class RowProgress:
+    """A moment of work on rows.
+
+    Attributes:
+        phase: what is being done, such as "import"; "done" at the end.
+        rows: rows done.
+        total: rows in all, or None while unknown.
+        share: of the work that is done, 0 to 1, or None while unknown.
+        elapsed: seconds since the start.
+        rate: rows per second on average; 0.0 while unknown.
+        eta: estimated seconds to the end, or None while unknown.
+
+    """
+
+    phase: str
+    rows: int
+    total: int | None
+    share: float | None
+    elapsed: float
+    rate: float
+    eta: float | None
+
+
 Sink = Callable[[Progress], Any]  # whoever wants to know
+RowSink = Callable[[RowProgress], Any]
 ProgressLike = bool | Sink | None  # True for a bar on stderr, False or None for nothing
+RowProgressLike = bool | RowSink | None
 
 
 class Tracker:
@@ -130,71 +157,6 @@ class Tracker:
         return "picking", picks / self._k
 
 
-class Bar:
-    """A progress bar: one redrawn line on a terminal, a line every few seconds elsewhere."""
-
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream = sys.stderr if stream is None else stream
-        self._tty = self._stream.isatty()
-        self._clock = clock
-        self._last = clock() if not self._tty else float("-inf")
-        self._drawn = 0
-
-    def __call__(self, progress: Progress) -> None:
-        """Draw `progress` if it is time to."""
-        now = self._clock()
-        wait = _REDRAW_SECONDS if self._tty else _LINE_SECONDS
-        if progress.phase != "done" and now - self._last < wait:
-            return
-        self._last = now
-        text = format_progress(progress, bar=self._tty)
-        if self._tty:
-            self._stream.write("\r" + text.ljust(self._drawn))
-            self._drawn = len(text)
-        else:
-            self._stream.write(text + "\n")
-        self._stream.flush()
-
-    def close(self) -> None:
-        """End the line, so that what is printed next starts on its own."""
-        if self._drawn:
-            self._stream.write("\n")
-            self._stream.flush()
-            self._drawn = 0
-
-
-def format_progress(progress: Progress, *, bar: bool = True) -> str:
-    """Return one line of text for `progress`."""
-    parts = [f"{progress.phase:>10}  {progress.share:4.0%}"]
-    if bar:
-        filled = int(progress.share * _WIDTH)
-        parts.append("[" + "#" * filled + "-" * (_WIDTH - filled) + "]")
-    parts.append(f"{progress.picks:,}/{progress.k:,} picks")
-    if progress.phase == "picking" and progress.rate > 0:
-        parts.append(f"{progress.rate:,.0f}/s" if progress.rate >= 10 else f"{progress.rate:.1f}/s")
-    parts.append(format_seconds(progress.elapsed))
-    if progress.phase == "picking" and progress.eta is not None:
-        parts.append(f"{format_seconds(progress.eta)} left")
-    return "  ".join(parts)
-
-
-def open_sink(progress: ProgressLike) -> tuple[Sink | None, Bar | None]:
-    """Return the sink that `progress` asks for, and the bar to close at the end if there is one.
-
-    progress: None or False for nothing, True for a bar on stderr, or a callable that takes a `Progress`.
-    """
-    if progress is None or progress is False:
-        return None, None
-    if progress is True:
-        bar = Bar()
-        return bar, bar
-    if callable(progress):
-        return progress, None
-    raise TypeError(
-        f"progress: got {progress!r}, wanted True, False, None or a callable that takes a Progress"
-    )
-
-
 class Phases:
     """Tells a sink which phase runs and what share of it is done; sums up the seconds of each."""
 
@@ -225,3 +187,147 @@ class Phases:
         self._sink(
             Progress(self.picks, self._k, 0, self._n, elapsed, 0.0, None, self._phase, min(1.0, share))
         )
+
+
+class RowTracker:
+    """Turns counts into `RowProgress` a few times a second; also closes the bar it may have opened."""
+
+    def __init__(
+        self,
+        progress: RowProgressLike,
+        phase: str,
+        total: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start the clock.
+
+        progress: None or False for nothing, True for a bar on stderr, or a callable that takes a
+        `RowProgress`.
+        """
+        self._sink, self._bar = _open(progress, format_rows, RowProgress)
+        self._phase = phase
+        self._total = total
+        self._clock = clock
+        self._start = self._last = clock()
+
+    def update(self, rows: int, share: float | None = None) -> None:
+        """Tell of `rows` rows done; `share` of the work where the number of rows to come is unknown."""
+        now = self._clock()
+        if self._sink is not None and now - self._last >= _SECONDS:
+            self._last = now
+            self._tell(self._phase, rows, now, rows / self._total if self._total and share is None else share)
+
+    def done(self, rows: int) -> None:
+        """Tell of the end."""
+        if self._sink is not None:
+            self._tell("done", rows, self._clock(), 1.0)
+        self.close()
+
+    def close(self) -> None:
+        """End the line of the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _tell(self, phase: str, rows: int, now: float, share: float | None) -> None:
+        assert self._sink is not None
+        elapsed = now - self._start
+        eta = elapsed * (1 - share) / share if share else None
+        rate = rows / elapsed if elapsed > 0 else 0.0
+        total = rows if phase == "done" else self._total
+        self._sink(RowProgress(phase, rows, total, share, elapsed, rate, eta))
+
+
+class Bar:
+    """A progress bar: one redrawn line on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(
+        self,
+        format: Callable[[Any, bool], str],
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """format: returns the line of a moment, with or without the drawn bar."""
+        self._format = format
+        self._stream = sys.stderr if stream is None else stream
+        self._tty = self._stream.isatty()
+        self._clock = clock
+        self._last = clock() if not self._tty else float("-inf")
+        self._drawn = 0
+
+    def __call__(self, progress: Progress | RowProgress) -> None:
+        """Draw `progress` if it is time to."""
+        now = self._clock()
+        wait = _REDRAW_SECONDS if self._tty else _LINE_SECONDS
+        if progress.phase != "done" and now - self._last < wait:
+            return
+        self._last = now
+        text = self._format(progress, self._tty)
+        if self._tty:
+            self._stream.write("\r" + text.ljust(self._drawn))
+            self._drawn = len(text)
+        else:
+            self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """End the line, so that what is printed next starts on its own."""
+        if self._drawn:
+            self._stream.write("\n")
+            self._stream.flush()
+            self._drawn = 0
+
+
+def format_progress(progress: Progress, bar: bool = True) -> str:
+    """Return one line of text for picks."""
+    parts = [f"{progress.phase:>10}  {progress.share:4.0%}"]
+    if bar:
+        parts.append(_drawing(progress.share))
+    parts.append(f"{progress.picks:,}/{progress.k:,} picks")
+    if progress.phase == "picking" and progress.rate > 0:
+        parts.append(f"{progress.rate:,.0f}/s" if progress.rate >= 10 else f"{progress.rate:.1f}/s")
+    parts.append(format_seconds(progress.elapsed))
+    if progress.phase == "picking" and progress.eta is not None:
+        parts.append(f"{format_seconds(progress.eta)} left")
+    return "  ".join(parts)
+
+
+def format_rows(progress: RowProgress, bar: bool = True) -> str:
+    """Return one line of text for rows."""
+    parts = [f"{progress.phase:>10}"]
+    if progress.share is not None:
+        parts[0] += f"  {progress.share:4.0%}"
+        if bar:
+            parts.append(_drawing(progress.share))
+    total = "" if progress.total is None else f"/{progress.total:,}"
+    parts += [f"{progress.rows:,}{total} rows", f"{progress.rate:,.0f}/s", format_seconds(progress.elapsed)]
+    if progress.eta is not None and progress.phase != "done":
+        parts.append(f"{format_seconds(progress.eta)} left")
+    return "  ".join(parts)
+
+
+def _drawing(share: float) -> str:
+    filled = int(share * _WIDTH)
+    return "[" + "#" * filled + "-" * (_WIDTH - filled) + "]"
+
+
+def open_sink(progress: ProgressLike) -> tuple[Sink | None, Bar | None]:
+    """Return the sink that `progress` asks for, and the bar to close at the end if there is one.
+
+    progress: None or False for nothing, True for a bar on stderr, or a callable that takes a `Progress`.
+    """
+    return _open(progress, format_progress, Progress)
+
+
+def _open(
+    progress: Any, format: Callable[[Any, bool], str], kind: type
+) -> tuple[Callable[[Any], Any] | None, Bar | None]:
+    if progress is None or progress is False:
+        return None, None
+    if progress is True:
+        bar = Bar(format)
+        return bar, bar
+    if callable(progress):
+        return progress, None
+    raise TypeError(
+        f"progress: got {progress!r}, wanted True, False, None or a callable that takes a {kind.__name__}"
+    )

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from ..common import files
 from ..common.identity import check_same
 from ..common.job import Job
+from ..common.progress import RowTracker
 from ..common.types import JSON
 from ..engine.rows import Rows, open_embeddings
 from ..records import Records, open_records
-from ..records.progress import RowTracker
 from ..records.templates import make_template
 from .encoder import Encoder
 from .settings import Settings

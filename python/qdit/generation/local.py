@@ -8,10 +8,10 @@ from typing import Any
 
 from ..common.identity import digest
 from ..common.optional import require
+from ..common.progress import RowTracker
 from ..models.causal import CausalModel
 from ..models.options import ModelOptions
 from ..models.prompts import check_tokenizer, make_prompt, writes_special_tokens
-from ..records.progress import RowTracker
 from . import sampling
 from .journal import LENGTH, STOP, Journal, Written
 from .questions import Asked, Settings, as_row, draw_key

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..common.identity import digest
-from ..records.progress import RowTracker
+from ..common.progress import RowTracker
 from .client import ChatClient, EndpointError, RequestError, hide, read_key
 from .options import OPENAI_URL, ChatEndpoint, JudgeEndpoint
 

@@ -1,7 +1,7 @@
 """Records: rows of any source in a pool directory, and the normal form they are read in."""
 
+from ..common.progress import RowProgress
 from .importing import import_records, is_imported
-from .progress import RowProgress
 from .records import Records, open_records
 from .row import Row, RowError
 from .sources import Source

@@ -23,8 +23,8 @@ from .._version import __version__
 from ..common import checks, files
 from ..common.identity import differences
 from ..common.lock import Lock
+from ..common.progress import RowTracker
 from .intake import BadRows
-from .progress import RowTracker
 from .records import FORMAT, FORMAT_VERSION, MANIFEST, Records, open_records
 from .sources import Source, describe_call, find_files, resolve
 from .staging import Stage, stage

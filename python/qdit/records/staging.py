@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common import files
+from ..common.progress import RowTracker
 from .intake import BadRows, Intake
-from .progress import RowTracker
 from .row import RowError
 from .sources import Source, find_files
 from .store import ArrowWriter, TextWriter, to_json

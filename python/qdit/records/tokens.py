@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..common import files
 from ..common.optional import require
-from .progress import RowTracker
+from ..common.progress import RowTracker
 from .records import Records
 from .row import Row
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..common.progress import RowTracker
 from ..records import Records
-from ..records.progress import RowTracker
 from .scorer import Scored, Scorer
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..common.progress import RowTracker
 from ..records import Records
-from ..records.progress import RowTracker
 from .scorer import Scored, Scorer
 
 LENGTHS = ("response-words", "response-chars")

@@ -13,10 +13,10 @@ import numpy as np
 
 from ..common.identity import digest
 from ..common.journal import AnswerFile
+from ..common.progress import RowTracker
 from ..models.asking import Asker, Request, Survey
 from ..models.options import JudgeEndpoint
 from ..records import Records, Row
-from ..records.progress import RowTracker
 from .rubrics import Rubric
 from .scorer import Scored, Scorer
 

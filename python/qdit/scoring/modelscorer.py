@@ -14,10 +14,10 @@ import numpy as np
 
 from ..common.checks import check_least
 from ..common.identity import digest
+from ..common.progress import RowTracker
 from ..models.hub import HubModel
 from ..models.options import ModelOptions
 from ..records import Row
-from ..records.progress import RowTracker
 from .chunks import ChunkFile, done_rows
 from .scorer import Floats, Rows, Scored, Scorer
 

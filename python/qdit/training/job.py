@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ..common.optional import require
+from ..common.progress import RowTracker
 from ..common.versions import versions
 from ..models.causal import CausalModel, quiet
 from ..models.prompts import check_tokenizer
-from ..records.progress import RowTracker
 from . import trainer as _trainer
 from .checkpoints import newest, step_of
 from .data import open_data

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.optional import require
+from ..common.progress import RowTracker
 from ..models.prompts import CHAT, make_prompt
 from ..models.texts import render_chat
 from ..records import Row
-from ..records.progress import RowTracker
 from ..scoring.likelihood import IGNORED
 
 VERBATIM = "prompt"  # format of rows whose prompt is written out already

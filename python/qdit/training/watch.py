@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..records.progress import RowTracker
+from ..common.progress import RowTracker
 from .checkpoints import complete
 
 EVENTS = ("on_substep_end", "on_step_end", "on_save", "on_log")

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from .._version import __version__
 from ..common import files
 from ..common.checks import check_choice, check_int
+from ..common.progress import RowTracker
 from ..engine.rows import Rows, open_embeddings
-from ..records.progress import RowTracker
 from .partial import PartialFile, ids_path, manifest_path
 from .reader import Block, Reader
 from .sources import open_source

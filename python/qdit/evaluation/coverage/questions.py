@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...common import files, npy
 from ...common.identity import digest
 from ...common.options import Options
+from ...common.progress import RowTracker
 from ...common.types import JSON, Array, StrPath
 from ...embedding.encoder import Encoder
 from ...embedding.job import EmbedJob, finished
@@ -20,7 +21,6 @@ from ...embedding.settings import Settings, make_settings
 from ...embedding.writer import MANIFEST, ROWS
 from ...engine.rows import Rows, open_embeddings
 from ...records.pool import Pool
-from ...records.progress import RowTracker
 from ..names import file_name
 from ..sets import Question
 

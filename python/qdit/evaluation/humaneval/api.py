@@ -16,9 +16,9 @@ from ...common.checks import check_choice, check_float, check_int
 from ...common.identity import digest
 from ...common.lock import LOCK, Lock
 from ...common.optional import require
+from ...common.progress import RowTracker
 from ...generation import generate
 from ...generation.journal import Journal
-from ...records.progress import RowTracker
 from ..answers import read_answers
 from ..benchmarks.data import describe_data, read_problems
 from ..execution import TIMEOUT, check
