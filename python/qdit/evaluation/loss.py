@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..common import files
-from ..common.lock import LOCK, Lock
+from ..common.types import JSON
 from ..models.causal import CausalModel
 from ..models.options import CausalModelOptions
 from ..models.prompts import ALPACA, CHAT, check_template, check_tokenizer, make_prompt
@@ -23,11 +21,11 @@ from ..scoring.modelscorer import ModelScorer, ModelScorerOptions, unscored
 from ..scoring.scorer import Floats
 from ..training.tokens import Example, encode, encode_chat
 from .answers import REFERENCE, Answer, Answers
-from .results import Value, check_new, tails, write_result, write_rows
+from .job import EvaluationJob, Measured
+from .results import tails
 from .sets import Question, groups
 
 METRIC = "loss"
-RESULT, ROWS = "loss.json", "rows.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +34,12 @@ class LossOptions(CausalModelOptions, ModelScorerOptions):
 
     Attributes:
         template: What comes before the response, as in training: alpaca, chat or a format string.
+        name: Name of the model in results; by default model.
 
     """
 
     template: str = ALPACA
+    name: str | None = None
 
     def _check(self) -> None:
         check_template(self.template)
@@ -90,19 +90,22 @@ class ReferenceLoss(ModelScorer):
         return self._causal.load_causal()
 
 
-class LossJob:
+class LossJob(EvaluationJob):
     """A checked call: the loss of a model on the references of questions."""
 
-    def __init__(
-        self, questions: Sequence[Question], options: LossOptions, folder: Path, *, name: str | None = None
-    ) -> None:
+    kind, doing, kept = "loss", "scoring references here", "losses"
+
+    def __init__(self, questions: Sequence[Question], options: LossOptions, folder: Path) -> None:
         """Keep the questions that have a reference; ValueError if none has.
 
-        name: of the model in results; None for `options.model`. folder: for results, and for the losses that
-        a repeated run goes on from.
+        Args:
+            questions: of any sets.
+            options: which model, and how it is run.
+            folder: for results, and for the losses that a repeated run goes on from.
+
         """
-        self.name = name or options.model
-        self.folder = folder
+        super().__init__(folder)
+        self.name = options.name or options.model
         self.without = sum(question.reference is None for question in questions)
         kept = [Answer(one, one.reference) for one in questions if one.reference is not None]
         if not kept:
@@ -113,52 +116,34 @@ class LossJob:
         self._rows = Answers(REFERENCE, tuple(kept), "")
         self._scorer = ReferenceLoss(options)
 
-    def estimate(self) -> list[dict[str, Any]]:
-        """Return how many references there are, and how many are left to score."""
-        return [{"by": self.name, **self._scorer.estimate(self._rows, self.folder)}]
-
-    def run(self, *, progress: Any = None, overwrite: bool = False) -> dict[str, Any]:
-        """Score what has not been scored yet, write rows and result, and return the result.
-
-        Raises:
-            ValueError: if the folder holds a result of another model or other questions and overwrite is not
-                set.
-
-        """
-        start = time.perf_counter()
-        settings = {
+    def _identity(self) -> JSON:
+        return {
             "model": {"name": self.name, **self._scorer.identity()},
             "references": {"rows": len(self._rows), "sha256": self._rows.sha256},
         }
-        check_new(self.folder / RESULT, settings, overwrite)
-        try:
-            with Lock(self.folder / LOCK, "scoring references here"):
-                files.remove_leftovers(self.folder, (RESULT, ROWS))
-                found = self._scorer.run(self._rows, self.folder, progress)
-                (self.folder / RESULT).unlink(missing_ok=True)  # it must never stand beside other rows
-                entries = {ROWS: write_rows(self.folder / ROWS, self._written(found.values))}
-        except KeyboardInterrupt as interrupt:
-            interrupt.add_note(f"repeat the call to go on; losses so far are in {self.folder}")
-            raise
-        report = {
-            "questions": {
-                "rows": len(self._rows),
-                "without_reference": self.without,
-                "too_long": int(np.isnan(found.values).sum()),
-            },
-            **found.report,
-            "files": entries,
-            "seconds": time.perf_counter() - start,
+
+    def _libraries(self) -> tuple[str, ...]:
+        return self._scorer.libraries
+
+    def estimate(self) -> list[JSON]:
+        """Return how many references there are, and how many are left to score."""
+        return [{"by": self.name, **self._scorer.estimate(self._rows, self.folder)}]
+
+    def _measure(self, progress: Any) -> Measured:
+        found = self._scorer.run(self._rows, self.folder, progress)
+        asked = [answer.question for answer in self._rows.answers]
+        scored = np.flatnonzero(~np.isnan(found.values))
+        keys = groups(asked[i] for i in scored)
+        counts = {
+            "rows": len(asked),
+            "without_reference": self.without,
+            "too_long": len(asked) - len(scored),
         }
-        values = self._values(found.values)
-        return write_result(self.folder / RESULT, "loss", settings, values, report, self._scorer.libraries)
-
-    def _written(self, losses: Floats) -> Iterator[dict[str, Any]]:
-        for answer, loss in zip(self._rows.answers, losses.tolist(), strict=True):
-            found = None if np.isnan(loss) else loss
-            yield {"model": self.name, **answer.question.named, "loss": found}
-
-    def _values(self, losses: Floats) -> Iterator[Value]:
-        scored = np.flatnonzero(~np.isnan(losses))
-        keys = groups(self._rows.answers[i].question for i in scored)
-        yield from tails(losses[scored], METRIC, self.name, keys, larger_is_better=False)
+        return Measured(
+            tails(found.values[scored], METRIC, self.name, keys, larger_is_better=False),
+            (
+                {"model": self.name, **question.named, "loss": None if np.isnan(loss) else loss}
+                for question, loss in zip(asked, found.values.tolist(), strict=True)
+            ),
+            {"questions": counts, **found.report},
+        )

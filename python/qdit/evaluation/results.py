@@ -6,17 +6,16 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .._version import __version__
 from ..common import files
 from ..common.checks import check_choice
 from ..common.identity import REPLACE, check_same
 from ..common.types import Floats
+from ..common.versions import library_versions
 from .names import file_name
 from .sets import Groups
 from .stats import Interval, mean_interval, tail_interval
@@ -24,6 +23,7 @@ from .tables import Table
 
 FORMAT = "qdit-evaluation"
 FORMAT_VERSION = 1
+ROWS = "rows.jsonl"  # what each question got, beside a result
 TAIL = 0.1  # the share of questions that is called worst, or best
 
 Number = Interval | float | int | None
@@ -134,7 +134,7 @@ def write_result(
         "settings": dict(settings),
         "values": [value.json() for value in values],
         **report,
-        "versions": {"qdit": __version__, **{name: _version(name) for name in libraries}},
+        "versions": library_versions(libraries),
     }
     files.write_json(path, result)
     return result
@@ -237,10 +237,3 @@ def _value(one: Mapping[str, Any]) -> Value:
         raise ValueError(f"got value {value!r}, wanted a number, an interval or null")
     where = (one.get(name) for name in ("set", "category", "against"))
     return Value(str(one["model"]), str(one["metric"]), value, *where)
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "unknown"

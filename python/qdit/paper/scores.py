@@ -10,9 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluation.hh import ROWS as HH_ROWS
-from ..evaluation.judge.job import ROWS as JUDGE_ROWS
-from ..evaluation.loss import ROWS as LOSS_ROWS
+from ..evaluation.results import ROWS
 from ..evaluation.stats import Interval
 from .cells import Runner
 from .paired import Sample
@@ -23,7 +21,7 @@ Key = tuple[str, str]  # set and id of a question
 Group = tuple[str, str, int, str]  # pool, model, k, family of the method
 SHARE = 0.1  # of the questions that are called worst, or best
 _OUTCOMES = {"won": 2.0, "tied": 1.0, "lost": 0.0}
-_ROWS = {"hh": HH_ROWS, "judge": JUDGE_ROWS, "loss": LOSS_ROWS}
+_ROWS = {"hh": ROWS, "judge": ROWS, "loss": ROWS}
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,16 +11,11 @@ from ..common.files import sha256_file
 from ..evaluation.answers import Answers, read_answers
 from ..evaluation.benchmarks.api import DEFAULT, TOGETHER, run_benchmarks
 from ..evaluation.benchmarks.tasks import find_benchmarks
-from ..evaluation.hh import RESULT as HH_RESULT
 from ..evaluation.hh import HHJob
-from ..evaluation.judge.job import RESULT as JUDGE
-from ..evaluation.judge.job import JudgeJob
-from ..evaluation.judge.prompts import get_prompt
-from ..evaluation.loss import RESULT as LOSS
+from ..evaluation.judge.job import JudgeJob, JudgeOptions
 from ..evaluation.loss import LossJob, LossOptions
 from ..exporting import export
 from ..generation import generate
-from ..models.options import JudgeEndpoint
 from ..pipeline.state import fingerprint
 from ..scoring.reward import RewardModel, RewardOptions
 from ..training import train
@@ -177,7 +172,7 @@ class _OfAnswers(Stage):
 class HH(_OfAnswers):
     """What a reward model gives the answers."""
 
-    name, part, file = "hh", "hh", HH_RESULT
+    name, part, file = "hh", "hh", f"{HHJob.kind}.json"
 
     def inputs(self) -> Mapping[str, Any]:
         """Return the hash of the answers."""
@@ -191,7 +186,7 @@ class HH(_OfAnswers):
 class Judge(_OfAnswers):
     """What a judge says of the answers and those of the baseline."""
 
-    name, part, file = "judge", "judge", JUDGE
+    name, part, file = "judge", "judge", f"{JudgeJob.kind}.json"
 
     @property
     def baseline(self) -> Answers:
@@ -207,12 +202,8 @@ class Judge(_OfAnswers):
 
     def do(self, progress: Any) -> None:
         """Ask, on from the replies that are there."""
-        given = self.options
-        given.pop("against", None)
-        prompt = get_prompt(str(given.pop("prompt", "scores")))
-        run = {name: given.pop(name) for name in ("count", "share", "failed") if name in given}
-        job = JudgeJob(self.answers, self.baseline, prompt, JudgeEndpoint(**given), self.folder)
-        job.run(progress=progress, **run)
+        options = _judge_options(self.options)
+        JudgeJob(self.answers, self.baseline, options, self.folder).run(progress=progress)
 
 
 class Benchmarks(_OfModel):
@@ -235,7 +226,7 @@ class Benchmarks(_OfModel):
 class Loss(_OfModel):
     """Loss on the references of the questions."""
 
-    name, part, file = "loss", "loss", LOSS
+    name, part, file = "loss", "loss", f"{LossJob.kind}.json"
 
     def inputs(self) -> Mapping[str, Any]:
         """Return the hashes of model and questions."""
@@ -243,8 +234,8 @@ class Loss(_OfModel):
 
     def do(self, progress: Any) -> None:
         """Score the references."""
-        options = LossOptions(model=str(self.final), **self.options)
-        LossJob(self.place.questions, options, self.folder, name=self.cell.name).run(progress=progress)
+        options = LossOptions(model=str(self.final), name=self.cell.name, **self.options)
+        LossJob(self.place.questions, options, self.folder).run(progress=progress)
 
 
 def check(study: Study, evaluations: Iterable[str]) -> None:
@@ -254,13 +245,16 @@ def check(study: Study, evaluations: Iterable[str]) -> None:
         if name == "hh":
             RewardModel(RewardOptions(**given)).identity()
         elif name == "judge":
-            get_prompt(str(given.get("prompt", "scores")))
-            if not given.get("judge_model"):
+            if not _judge_options(given).judge_model:
                 raise ValueError(
                     f"{study.file}: judge: judge_model: got none, wanted the judge's name at the endpoint"
                 )
         elif name == "benchmarks":
             find_benchmarks(given.get("tasks", DEFAULT))
+
+
+def _judge_options(given: Mapping[str, Any]) -> JudgeOptions:
+    return JudgeOptions(**{name: value for name, value in given.items() if name != "against"})
 
 
 EVALUATIONS: Mapping[str, tuple[type[Stage], ...]] = {

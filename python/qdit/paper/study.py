@@ -13,11 +13,13 @@ from typing import Any
 
 import yaml
 
-from ..cli.evaluate import hh_command, judge_command, loss_command
 from ..common import checks
 from ..evaluation.benchmarks.api import run_benchmarks
+from ..evaluation.judge.job import JudgeOptions
+from ..evaluation.loss import LossOptions
 from ..generation.api import prepare as prepare_generate
 from ..pipeline.config import check_names
+from ..scoring.reward import RewardOptions
 from ..selection import options
 from ..training.api import prepare as prepare_train
 from .methods import Method, parse, qdit, with_seed
@@ -27,10 +29,10 @@ from .shelf import Settings
 _STEPS: Mapping[str, tuple[Callable[..., Any], set[str], set[str]]] = {
     "train": (prepare_train, {"data", "out", "model", "pool", "seed"}, set()),
     "generate": (prepare_generate, {"questions", "out", "model"}, set()),
-    "hh": (hh_command, {"answers", "out"}, set()),
-    "judge": (judge_command, {"answers", "baseline", "out"}, {"against"}),
+    "hh": (RewardOptions, set(), set()),
+    "judge": (JudgeOptions, set(), {"against"}),
     "benchmarks": (run_benchmarks, {"model", "out", "label"}, set()),
-    "loss": (loss_command, {"model", "questions", "out", "name", "revision", "limit", "seed"}, set()),
+    "loss": (LossOptions, {"model", "name", "revision"}, set()),
 }
 _OURS = {"progress", "dry_run", "overwrite"}
 STEPS = tuple(_STEPS)

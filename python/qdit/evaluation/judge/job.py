@@ -3,30 +3,54 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...common import files
 from ...common.checks import check_choice
 from ...common.identity import digest
 from ...common.journal import AnswerFile
-from ...common.lock import LOCK, Lock
+from ...common.types import JSON
 from ...models.asking import Asker, Request
 from ...models.options import JudgeEndpoint
 from ..answers import Answers, pair
-from ..results import check_new, write_result, write_rows
+from ..job import EvaluationJob, Measured
 from ..sets import groups
 from ..stats import tail_size
 from .pairwise import COUNTS, SHARE, Outcome, Tally, comparison_values
-from .prompts import FIRST, SECOND, TIE, Prompt
+from .prompts import FIRST, SECOND, TIE, get_prompt
 
-RESULT, ROWS, ANNOTATIONS = "judge.json", "rows.jsonl", "annotations.json"
+ANNOTATIONS = "annotations.json"
 FAILED = ("error", "null")
 _ERRORS_KEPT = 5
+
+Outcomes = Sequence[tuple[Outcome, Outcome]]  # of each question, in both orders
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeOptions(JudgeEndpoint):
+    """What the judge is asked, and what is made of its verdicts.
+
+    Attributes:
+        prompt: scores (both answers from 1 to 10) or better (which is better).
+        count: What is a comparison: each of both orders, or one of each of the questions.
+        share: Share of the categories that are called worst, or best.
+        failed: When requests fail for good: error, or null to count them like replies without a verdict.
+
+    """
+
+    prompt: str = "scores"
+    count: str = "orders"
+    share: float = SHARE
+    failed: str = "error"
+
+    def _check(self) -> None:
+        get_prompt(self.prompt)
+        check_choice("count", self.count, COUNTS)
+        check_choice("failed", self.failed, FAILED)
+        tail_size(1, self.share)
 
 
 class UnjudgedError(RuntimeError):
@@ -56,16 +80,22 @@ class Verdict:
         return 1 if self.preference == (FIRST, SECOND)[shown] else -1
 
 
-class JudgeJob:
+class JudgeJob(EvaluationJob):
     """A checked comparison of a model with another, the baseline."""
 
-    def __init__(
-        self, model: Answers, baseline: Answers, prompt: Prompt, options: JudgeEndpoint, folder: Path
-    ) -> None:
+    kind, doing, kept = "judge", "judging here", "replies"
+
+    def __init__(self, model: Answers, baseline: Answers, options: JudgeOptions, folder: Path) -> None:
         """Match the answers; ValueError says what is wrong.
 
-        folder: for results, and for the cache of replies that a repeated run goes on from.
+        Args:
+            model: answers of the model in question.
+            baseline: those of the other model to the same questions.
+            options: which judge, and how it is asked.
+            folder: for results, and for the cache of replies that a repeated run goes on from.
+
         """
+        super().__init__(folder)
         self._asker = Asker.judge(options)
         if model.model == baseline.model:
             raise ValueError(
@@ -73,69 +103,56 @@ class JudgeJob:
             )
         self.model, self.baseline = model, baseline
         self.pairs = pair(model, baseline)
-        self.folder = folder
-        self._prompt = prompt
+        self._prompt = get_prompt(options.prompt)
         self._options = options
-
-    def identity(self) -> dict[str, Any]:
-        """Return all that decides the verdicts beside the answers."""
-        request = {
-            "messages": self._prompt.messages("{question}", "{first}", "{second}"),
-            **self._asker.params,
+        messages = self._prompt.messages("{question}", "{first}", "{second}")
+        self._asked = {
+            "judge_model": options.judge_model,
+            "prompt": options.prompt,
+            "request": {"messages": messages, **self._asker.params},
         }
-        return {"judge_model": self._options.judge_model, "prompt": self._prompt.name, "request": request}
+        self._cache = folder / f"replies-{digest(self._asked)[:12]}.jsonl"
 
-    def estimate(self) -> dict[str, Any]:
+    def _identity(self) -> JSON:
+        compared = {"model": self.model.describe(), "baseline": self.baseline.describe()}
+        return {**self._asked, **compared, "count": self._options.count, "share": self._options.share}
+
+    def _libraries(self) -> tuple[str, ...]:
+        return ("numpy", "openai")
+
+    def estimate(self) -> list[JSON]:
         """Return comparisons, requests left, and at most how many tokens and how much money they take."""
-        path = self._cache()
-        with self._replies(path) if path.exists() else nullcontext() as replies:
+        with self._replies() if self._cache.exists() else nullcontext() as replies:
             survey = self._asker.survey(self._requests(), replies)
-        return {"rows": 2 * len(self.pairs), **self._asker.estimate(survey)}
+        return [{"by": "judge", "rows": 2 * len(self.pairs), **self._asker.estimate(survey)}]
 
-    def run(
-        self,
-        *,
-        count: str = "orders",
-        share: float = SHARE,
-        failed: str = "error",
-        progress: Any = None,
-        overwrite: bool = False,
-    ) -> dict[str, Any]:
-        """Ask what has not been asked yet, write rows, annotations and result, and return the result.
-
-        Args:
-            count: what is a comparison: each of both "orders", or one of each of the "questions".
-            share: of the categories that are called worst, or best.
-            failed: "error" if requests fail for good, or "null" to count them with the unreadable replies.
-            progress: None, True, or a callable that takes a `RowProgress`.
-            overwrite: replace the result of another comparison.
+    def _measure(self, progress: Any) -> Measured:
+        """Ask what has not been asked yet.
 
         Raises:
-            ValueError: if the folder holds such a result and overwrite is not set.
             EndpointError: if the endpoint refuses the key or the model, or too many requests in a row fail.
             UnjudgedError: if some requests failed. In both cases all replies so far are kept.
 
         """
-        check_choice("count", count, COUNTS)
-        check_choice("failed", failed, FAILED)
-        tail_size(1, share)
-        start = time.perf_counter()
-        settings = {
-            **self.identity(),
-            "model": self.model.describe(),
-            "baseline": self.baseline.describe(),
-            "count": count,
-            "share": share,
-        }
-        check_new(self.folder / RESULT, settings, overwrite)
-        try:
-            with Lock(self.folder / LOCK, "judging here"):
-                files.remove_leftovers(self.folder, (RESULT, ROWS, ANNOTATIONS))
-                verdicts, report = self._ask(failed, progress)
-                return self._write(verdicts, settings, report, start)
-        except KeyboardInterrupt as interrupt:
-            interrupt.add_note(f"repeat the call to go on; replies so far are in {self._cache()}")
-            raise
+        verdicts, report = self._ask(progress)
+        outcomes = [
+            (verdicts[2 * i].outcome(0), verdicts[2 * i + 1].outcome(1)) for i in range(len(self.pairs))
+        ]
+        questions = [ours.question for ours, _ in self.pairs]
+        categories = [question.category for question in questions]
+        tally = Tally.of(outcomes, categories, count=self._options.count)
+        names, share = (self.model.model, self.baseline.model), self._options.share
+        annotations = json.dumps(list(self._annotations(outcomes)), indent=2, ensure_ascii=False)
+        return Measured(
+            comparison_values(tally, groups(questions), *names, share),
+            self._rows(verdicts, outcomes),
+            {
+                **report,
+                "comparisons": {one: Tally.of(outcomes, count=one).counts() for one in COUNTS},
+                "answers": [self.model.path, self.baseline.path],
+            },
+            {ANNOTATIONS: annotations.encode() + b"\n"},
+        )
 
     def _requests(self) -> Iterator[Request]:
         return (self._request(number) for number in range(2 * len(self.pairs)))
@@ -146,21 +163,18 @@ class JudgeJob:
         shown = (ours.output, theirs.output) if number % 2 == 0 else (theirs.output, ours.output)
         return self._asker.request(self._prompt.messages(ours.question.instruction, *shown))
 
-    def _cache(self) -> Path:
-        return self.folder / f"replies-{digest(self.identity())[:12]}.jsonl"
-
-    def _replies(self, path: Path) -> AnswerFile:
-        replies = AnswerFile(path, self._prompt.parse)
+    def _replies(self) -> AnswerFile:
+        replies = AnswerFile(self._cache, self._prompt.parse)
         if self._options.retry_unparsable:
             replies.forget_unparsable()
         return replies
 
-    def _ask(self, failed: str, progress: Any) -> tuple[list[Verdict], dict[str, Any]]:
-        with self._replies(self._cache()) as replies:
+    def _ask(self, progress: Any) -> tuple[list[Verdict], JSON]:
+        with self._replies() as replies:
             survey = self._asker.survey(self._requests(), replies)
             errors = self._asker.ask(self._request, survey, replies, progress, "judge")
             lost = [number for number, key in enumerate(survey.keys) if key not in replies]
-            if lost and failed == "error":
+            if lost and self._options.failed == "error":
                 what = "; ".join(f"{n} x {error}" for error, n in errors.most_common(_ERRORS_KEPT))
                 first = self.pairs[lost[0] // 2][0].question
                 raise UnjudgedError(
@@ -180,36 +194,7 @@ class JudgeJob:
             }
             return verdicts, report
 
-    def _write(
-        self, verdicts: Sequence[Verdict], settings: dict[str, Any], report: dict[str, Any], start: float
-    ) -> dict[str, Any]:
-        outcomes = [
-            (verdicts[2 * i].outcome(0), verdicts[2 * i + 1].outcome(1)) for i in range(len(self.pairs))
-        ]
-        (self.folder / RESULT).unlink(missing_ok=True)  # it must never stand beside other rows
-        text = json.dumps(list(self._annotations(outcomes)), indent=2, ensure_ascii=False).encode() + b"\n"
-        files.write_atomic(self.folder / ANNOTATIONS, [text])
-        entries = {
-            ROWS: write_rows(self.folder / ROWS, self._rows(verdicts, outcomes)),
-            ANNOTATIONS: files.sha256_file(self.folder / ANNOTATIONS),
-        }
-        questions = [ours.question for ours, _ in self.pairs]
-        tally = Tally.of(outcomes, [question.category for question in questions], count=settings["count"])
-        values = comparison_values(
-            tally, groups(questions), self.model.model, self.baseline.model, settings["share"]
-        )
-        report = {
-            **report,
-            "comparisons": {one: Tally.of(outcomes, count=one).counts() for one in COUNTS},
-            "answers": [self.model.path, self.baseline.path],
-            "files": entries,
-            "seconds": time.perf_counter() - start,
-        }
-        return write_result(self.folder / RESULT, "judge", settings, values, report, ("numpy", "openai"))
-
-    def _rows(
-        self, verdicts: Sequence[Verdict], outcomes: Sequence[tuple[Outcome, Outcome]]
-    ) -> Iterator[dict[str, Any]]:
+    def _rows(self, verdicts: Sequence[Verdict], outcomes: Outcomes) -> Iterator[JSON]:
         for i, (ours, _) in enumerate(self.pairs):
             for order in (0, 1):
                 verdict = verdicts[2 * i + order]
@@ -223,7 +208,7 @@ class JudgeJob:
                     "reply": verdict.key,
                 }
 
-    def _annotations(self, outcomes: Sequence[tuple[Outcome, Outcome]]) -> Iterator[dict[str, Any]]:
+    def _annotations(self, outcomes: Outcomes) -> Iterator[JSON]:
         """Yield both orders of each question as alpaca_eval writes them: output_2 is the model's."""
         for (ours, theirs), both in zip(self.pairs, outcomes, strict=True):
             for order, outcome in enumerate(both):
