@@ -52,7 +52,8 @@ def hh_command(
         options: Those of `RewardOptions`.
 
     """
-    job = HHJob(open_all(names_of(answers)), RewardOptions(**options), _folder(out))
+    folder = _folder(out)
+    job = HHJob(open_all(names_of(answers)), RewardOptions(**options), folder)
     result = _run(job, progress, dry_run, overwrite)
     for one in result["models"] if result else ():
         notes = [(one["cut_off"], "cut off"), (one["empty"], "empty"), (one["truncated"], "too long, cut")]
@@ -83,7 +84,7 @@ def judge_command(
         options: Those of `JudgeOptions`.
 
     """
-    given, folder = JudgeOptions(**options), _folder(out)
+    folder, given = _folder(out), JudgeOptions(**options)
     model = open_answers(answers)
     other = references(model) if baseline == REFERENCE else open_answers(baseline)
     job = JudgeJob(model, other, given, folder)
@@ -122,8 +123,9 @@ def loss_command(
         options: Those of `LossOptions`.
 
     """
+    folder = _folder(out)
     found = open_questions(questions, limit=limit, seed=seed)
-    job = LossJob(found, LossOptions(model=model, **options), _folder(out))
+    job = LossJob(found, LossOptions(model=model, **options), folder)
     result = _run(job, progress, dry_run, overwrite)
     if result:
         for text in found.notes:
