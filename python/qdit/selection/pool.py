@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def is_pool(path: Any) -> bool:
     """Return whether this is a pool or the directory of one."""
     if isinstance(path, Pool):
         return True
-    return isinstance(path, StrPath) and (Path(path) / MANIFEST).is_file()
+    return isinstance(path, str | os.PathLike) and (Path(path) / MANIFEST).is_file()
 
 
 def open_pool(
