@@ -1,12 +1,12 @@
-"""qdit inside other tools.
+"""qdit inside other tools: their data come in, chosen rows go out as they have them.
 
-Each module needs the package that it plugs into, and is imported by its own name:
+sklearn      `QDITSelector`, a scikit-learn estimator
+apricot      `FacilityLocationSelection`, in place of apricot's; facility: its objective and optimizers
+huggingface  `select_dataset`, for Hugging Face data sets
+curator      `select_curator_folder`, Parquet in and out as NeMo Curator has it
+data_juicer  `QDITSelector`, a Data-Juicer operator
 
-qdit.adapters.sklearn      QDITSelector, a scikit-learn estimator
-qdit.adapters.apricot      FacilityLocationSelection, in place of apricot's
-qdit.adapters.huggingface  select_dataset, for Hugging Face data sets
-qdit.adapters.curator      select_curator_folder, Parquet in and out as NeMo Curator has it
-qdit.adapters.data_juicer  QDITSelector, a Data-Juicer operator
+sklearn, apricot and data_juicer need the package that they plug into, and are imported by their own names.
 """
 
 from __future__ import annotations

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..common.identity import OtherRunError
 from ..engine.rows import Rows, open_embeddings
 from ..selection.api import run_job
-from ..selection.options import Objective, SelectOptions
+from ..selection.options import SelectOptions
 from ..selection.pool import PoolOptions, PoolSelectOptions, is_pool, open_pool
-from ..selection.run import Job, prepare
+from ..selection.run import prepare
 from ..selection.selection import MANIFEST, Selection
-from .select_ray import select_by_ray
+from .select_ray import refuse, select_by_ray
 from .tables import describe_estimate, describe_selection
 from .words import parse_shape
 
@@ -68,72 +69,34 @@ def select_command(
     """
     start = time.perf_counter()
     asked = SourceOptions(**options)
+    run: Callable[..., Selection]
     if ray is not None:
-        _select_by_ray(embeddings, asked, out, checkpoint, overwrite, ray, actors, dry_run, progress)
-        return
-    if actors is not None:
+        refuse("dry_run", dry_run, False)
+        run = partial(select_by_ray, embeddings, asked, ray, actors)
+    elif actors is not None:
         raise ValueError(f"actors: got {actors} without ray; pass --ray local or an address")
-    rows, chosen = open_source(embeddings, asked, [asked.alpha], progress)
-    job = prepare(rows, chosen)
-    if dry_run:
-        print(describe_estimate(job))
-        return
-    if out is not None and not overwrite:
-        check_new([Path(out)])
-    if out is None or checkpoint is not None:
-        selection = run_job(job, start, checkpoint=checkpoint, progress=progress)
     else:
-        selection = _run_in(Path(out) / CHECKPOINT, job, start, progress, overwrite)
-    if out is not None:
-        selection.save(out)
-        if checkpoint is None:
-            shutil.rmtree(Path(out) / CHECKPOINT)
-    print(describe_selection(selection, out))
-
-
-def _select_by_ray(
-    embeddings: str,
-    asked: SourceOptions,
-    out: str | None,
-    checkpoint: str | None,
-    overwrite: bool,
-    ray: str,
-    actors: int | None,
-    dry_run: bool,
-    progress: bool,
-) -> None:
-    names = (
-        "costs",
-        "budget",
-        "groups",
-        "quota",
-        "per_source",
-        "budget_tokens",
-        "tokenizer",
-        "shape",
-        "dtype",
-    )
-    only_here = {"dry_run": dry_run} | {name: getattr(asked, name) for name in names}
-    only_here |= {"device": asked.device or None}
-    only_here |= {"precision": None if asked.precision == "auto" else asked.precision}
-    known = (*Objective.names(), "k", "method", "seed", "memory_budget", "backend", "threads")
-    options: dict[str, Any] = {name: getattr(asked, name) for name in known}
-    options |= {"address": ray, "actors": actors, "unknown": only_here, "progress": progress}
-    folder = None if out is None else Path(out) / CHECKPOINT
+        rows, chosen = open_source(embeddings, asked, [asked.alpha], progress)
+        job = prepare(rows, chosen)
+        if dry_run:
+            print(describe_estimate(job))
+            return
+        run = partial(run_job, job, start)
     if out is not None and not overwrite:
         check_new([Path(out)])
-    where = folder if checkpoint is None else checkpoint
+    own = None if out is None or checkpoint is not None else Path(out) / CHECKPOINT
+    run = partial(run, checkpoint=own or checkpoint, progress=progress)
     try:
-        selection = select_by_ray(embeddings, **options, checkpoint=where)
+        selection = run()
     except OtherRunError:
-        if not overwrite or folder is None or checkpoint is not None:
+        if own is None or not overwrite:
             raise
-        shutil.rmtree(folder)
-        selection = select_by_ray(embeddings, **options, checkpoint=where)
+        shutil.rmtree(own)
+        selection = run()
     if out is not None:
         selection.save(out)
-        if folder is not None and checkpoint is None:
-            shutil.rmtree(folder)
+    if own is not None:
+        shutil.rmtree(own)
     print(describe_selection(selection, out))
 
 
@@ -156,16 +119,6 @@ def open_source(
         )
     rows = open_embeddings(embeddings, shape=parse_shape(asked.shape), dtype=asked.dtype)
     return rows, asked.only(SelectOptions)
-
-
-def _run_in(checkpoint: Path, job: Job, start: float, progress: bool, overwrite: bool) -> Selection:
-    try:
-        return run_job(job, start, checkpoint=checkpoint, progress=progress)
-    except OtherRunError:
-        if not overwrite:
-            raise
-    shutil.rmtree(checkpoint)
-    return run_job(job, start, checkpoint=checkpoint, progress=progress)
 
 
 def check_new(folders: list[Path]) -> None:

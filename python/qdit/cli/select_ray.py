@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ..common.checks import check_int
+from ..common.options import Options
 from ..distributed.api import select
+from ..distributed.options import IN_PROCESS, ShardSelectOptions
 from ..distributed.ray_transport import connect, import_ray
-from ..distributed.session import IN_PROCESS
 from ..distributed.sources import split
 from ..selection.selection import Selection
 
@@ -16,27 +17,26 @@ _SUFFIXES = (".npy", ".parquet")
 
 
 def select_by_ray(
-    embeddings: str,
-    quality: str | None,
-    alpha: float,
-    k: int | float | None,
-    *,
-    address: str,
-    actors: int | None,
-    unknown: dict[str, Any],
-    **options: Any,
+    embeddings: str, options: Options, address: str, actors: int | None, **how: Any
 ) -> Selection:
     """Select from one .npy file cut into shards, or from a folder that has a file for each shard.
 
-    address, options: as in `qdit.distributed.select`. actors: shards of one file; None for the CPUs of the
-    cluster. unknown: options that only one process knows; ValueError if one is set.
+    Args:
+        embeddings: the file or folder.
+        options: of the command; ValueError names one that is set and that shards do not know.
+        address: as in `qdit.distributed.select`.
+        actors: shards of one file; None for the CPUs of the cluster.
+        **how: checkpoint and progress, as in `qdit.distributed.select`.
+
     """
-    for name, value in unknown.items():
-        if value not in (None, False):
-            raise ValueError(f"{name}: got {value!r} with --ray, which knows no such option; leave it out")
+    asked = {name: getattr(options, name) for name in options.names()}
+    known = {name: value for name, value in asked.items() if name in ShardSelectOptions.names()}
+    for name, value in asked.items():
+        if name not in known:
+            refuse(name, value, getattr(type(options), name))
+    if known["k"] is None:
+        del known["k"]
     path = Path(embeddings)
-    if k is None:
-        k = 10_000
     started = address != IN_PROCESS and connect(address)
     try:
         if path.is_dir():
@@ -53,10 +53,16 @@ def select_by_ray(
             raise ValueError(
                 f"embeddings: got {path}, wanted a .npy file, or a folder with a file for each actor"
             )
-        return select(shards, quality, alpha, k, address=address, **options)
+        return select(shards, address=address, **known, **how)
     finally:
         if started:
             import_ray().shutdown()
+
+
+def refuse(name: str, value: Any, default: Any) -> None:
+    """Raise ValueError if an option is set that only one process knows."""
+    if value != default:
+        raise ValueError(f"{name}: got {value!r} with --ray, which knows no such option; leave it out")
 
 
 def _cpus(address: str) -> int:

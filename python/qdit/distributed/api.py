@@ -2,50 +2,36 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
-from ..common import checks
-from ..common.progress import Progress, open_sink
-from ..common.types import Indices
+from ..common.progress import ProgressLike
+from ..common.types import Indices, StrPath
 from ..selection.bounds import certified, upper_bound
 from ..selection.checkpoint import Checkpoint, resumable
 from ..selection.plan import Plan
 from ..selection.selection import Selection
 from . import sparse
 from .greedy import Greedy
+from .options import ShardOptions, ShardSelectOptions
 from .session import Session, open_session
 from .sources import Source
 from .transport import MakeTransport
-
-METHODS = ("auto", "exact", "lazy", "quality", "sparse")
 
 
 def select(
     shards: Sequence[Source],
     quality: Any = None,
-    alpha: float = 0.7,
-    k: int | float = 10_000,
+    alpha: float = ShardOptions.alpha,
+    k: int | float = ShardOptions.k,
     *,
-    method: str = "auto",
-    backend: str = "auto",
-    metric: str = "cosine",
-    floor: float | None = None,
-    gain_scale: str = "sum",
-    quality_scale: str = "raw",
-    given: Any = None,
-    seed: int = 0,
-    zero_rows: str = "error",
-    memory_budget: int | str | None = None,
-    address: str | None = None,
-    threads: int | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    progress: bool | Callable[[Progress], Any] | None = None,
+    checkpoint: StrPath | None = None,
+    progress: ProgressLike = None,
     transport: MakeTransport | None = None,
+    **options: Any,
 ) -> Selection:
     """Choose k rows of a pool that lies in several shards, each held by a Ray actor.
 
@@ -62,29 +48,11 @@ def select(
             shard. None needs alpha=0.
         alpha: from 0 (diversity only) to 1 (quality only).
         k: number of rows, or a fraction of n between 0 and 1.
-        method: "exact" (every actor lists the pairs that can still add something, so that later picks move
-            few bytes), "lazy" (the same picks without lists: gains are evaluated when their bound comes to
-            the top, at least two round trips a pick), "sparse" (see `qdit.distributed.sparse`: approximate,
-            candidates by a graph for each shard), or "auto" = "exact", "lazy" where a backend keeps no lists
-            for others ("cuda", "reference"). At alpha = 1 all are "quality".
-        backend: "cpu", "cuda" (each actor asks Ray for a GPU), "reference", or "auto" = "cpu".
-        metric: "cosine" or "dot".
-        floor: similarity that every row starts with, or None.
-        gain_scale: "sum" or "per_k".
-        quality_scale: "raw", "minmax", "zscore" or "rank".
-        given: what is already chosen: row numbers of the union, or (m, d) rows outside it.
-        seed: of method "sparse".
-        zero_rows: under "cosine", "error" or "ignore".
-        memory_budget: bytes, or text such as "2GiB", for the pairs of each actor; None takes half of the
-            available memory of the driver's machine, divided among the actors. Changes no result but that of
-            "sparse" where not all pairs of a graph fit.
-        address: "local" starts Ray on this machine, "auto" finds its cluster, or the address of a cluster;
-            None takes the Ray that is connected, else starts one here. "in-process" needs no Ray: all
-            shards in this process, one after the other.
-        threads: of each actor, which asks Ray for as many CPUs; None for 1. Never changes the result.
         checkpoint: a directory on the driver's machine: a repeated call goes on from the picks in it.
         progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
-        transport: makes other workers of sources and settings, for tests and simulations.
+        transport: makes other workers of sources and their options, for tests and simulations.
+        **options: the others of `ShardSelectOptions`: those of `ShardOptions`, of which metric, floor, given,
+            zero_rows, gain_scale and quality_scale are as in `qdit.select`, and method.
 
     Returns:
         The selection; its stats have the numbers of actors, of actors that were lost and replaced, of
@@ -99,35 +67,11 @@ def select(
         RuntimeError: if the cluster has no room for the actors, or too many die.
 
     """
-    checks.check_choice("method", method, METHODS)
-    checks.check_seed(seed)
-    sink, bar = open_sink(progress)
-    try:
-        with (
-            resumable(checkpoint),
-            open_session(
-                shards,
-                quality,
-                alpha,
-                k,
-                backend=backend,
-                metric=metric,
-                floor=floor,
-                zero_rows=zero_rows,
-                gain_scale=gain_scale,
-                quality_scale=quality_scale,
-                given=given,
-                memory_budget=memory_budget,
-                address=address,
-                threads=threads,
-                sink=sink,
-                transport=transport,
-            ) as session,
-        ):
-            return _run(session, _resolve(method, session), checkpoint, seed)
-    finally:
-        if bar is not None:
-            bar.close()
+    chosen = ShardSelectOptions.of(
+        "distributed.select", {"quality": quality, "alpha": alpha, "k": k, **options}
+    )
+    with resumable(checkpoint), open_session(shards, chosen, progress, transport) as session:
+        return _run(session, _resolve(chosen.method, session), checkpoint, chosen.seed)
 
 
 def _resolve(method: str, session: Session) -> str:
@@ -146,7 +90,7 @@ def _resolve(method: str, session: Session) -> str:
     return method
 
 
-def _run(session: Session, method: str, checkpoint: str | os.PathLike[str] | None, seed: int) -> Selection:
+def _run(session: Session, method: str, checkpoint: StrPath | None, seed: int) -> Selection:
     with ExitStack() as stack:
         saved = None
         if checkpoint is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common import checks, npy
-from ..common.progress import Progress
+from ..common import npy
+from ..common.progress import Progress, ProgressLike, Sink, open_sink
 from ..common.text import parse_bytes
 from ..common.types import Indices
 from ..common.versions import versions
@@ -23,18 +23,17 @@ from ..engine.rows import Rows, open_embeddings
 from ..selection import quality as scaling
 from ..selection.graph.files import describe_extras
 from ..selection.memory import available_memory
-from ..selection.options import METRICS, ZERO_ROWS, ObjectiveOptions, resolve_k
+from ..selection.options import Objective, ObjectiveOptions, resolve_k
 from ..selection.plan import check_k
-from ..selection.problem import Problem, make_problem, open_given
+from ..selection.problem import Problem, is_rows, make_problem, open_given
 from ..selection.selection import Selection
 from .messages import EngineOptions
+from .options import IN_PROCESS, ShardOptions
 from .pool import ShardedPool
 from .ray_transport import RayTransport, connect, import_ray
 from .sources import Slice, Source, open_shard
 from .transport import LocalTransport, MakeTransport
 
-BACKENDS = ("auto", "cpu", "reference", "cuda")
-IN_PROCESS = "in-process"
 _LEAST_MEMORY = 64 << 20
 
 
@@ -56,7 +55,7 @@ class Session:
     problem: Problem
     k: int
     memory: int
-    sink: Callable[[Progress], Any] | None
+    sink: Sink | None
     begin: float
 
     @property
@@ -166,65 +165,35 @@ class Session:
 @contextmanager
 def open_session(
     shards: Sequence[Source],
-    quality: Any,
-    alpha: float,
-    k: int | float,
-    *,
-    backend: str,
-    metric: str,
-    floor: float | None,
-    zero_rows: str,
-    gain_scale: str,
-    quality_scale: str,
-    given: Any,
-    memory_budget: int | str | None,
-    address: str | None,
-    threads: int | None,
-    sink: Callable[[Progress], Any] | None,
+    options: ShardOptions,
+    progress: ProgressLike = None,
     transport: MakeTransport | None = None,
 ) -> Iterator[Session]:
     """Start workers and check everything; arguments and errors as in `qdit.distributed.select`."""
     begin = time.perf_counter()
-    checks.check_choice("backend", backend, BACKENDS)
     sources = _sources(shards)
-    limit = parse_bytes("memory_budget", memory_budget)
-    threads = checks.check_threads(1 if threads is None else threads)
-    width = open_shard(sources[0])  # for what is given as rows; the others are opened by their workers only
-    outside = open_given(given, Rows(width.array[:1], width.dtype))[1] if _is_rows(given) else None
     engines = EngineOptions(
-        metric=checks.check_choice("metric", metric, METRICS),
-        floor=None if floor is None else checks.check_float("floor", floor),
-        zero_rows=checks.check_choice("zero_rows", zero_rows, ZERO_ROWS),
-        backend="cpu" if backend == "auto" else backend,
-        threads=threads,
-        outside=None if outside is None else Rows(np.asarray(outside.array), outside.dtype),
+        metric=options.metric,
+        floor=options.floor,
+        zero_rows=options.zero_rows,
+        backend=options.backend,
+        threads=options.threads or 1,
+        outside=_outside(options.given, sources[0]),
     )
-    start = transport or (LocalTransport if address == IN_PROCESS else RayTransport)
-    started = start is RayTransport and connect(address)
-    try:
-        with start(sources, engines) as workers:
-            pool = ShardedPool.open(workers)
-            options = ObjectiveOptions(
-                quality=_quality(quality, len(sources)),
-                alpha=alpha,
-                metric=metric,
-                floor=floor,
-                zero_rows=zero_rows,
-                backend="cpu",  # the driver multiplies nothing, and may have no device
-                gain_scale=gain_scale,
-                quality_scale=quality_scale,
-                given=given,
-            )
-            checked = make_problem(_shape_only(pool), options)
-            precision = resolve_precision("auto", pool.dtype) if engines.backend == "cuda" else None
-            problem = replace(checked, backend=engines.backend, precision=precision)
-            count = resolve_k(k, problem.n)
-            ignored = np.setdiff1d(pool.ignored, problem.given)
-            check_k(count, problem.n, len(problem.given), len(ignored))
-            yield Session(pool, problem, count, _memory(limit, len(sources)), sink, begin)
-    finally:
-        if started:
-            import_ray().shutdown()
+    start = transport or (LocalTransport if options.address == IN_PROCESS else RayTransport)
+    with ExitStack() as stack:
+        sink, bar = open_sink(progress)
+        if bar is not None:
+            stack.callback(bar.close)
+        if start is RayTransport and connect(options.address):
+            stack.callback(import_ray().shutdown)
+        pool = ShardedPool.open(stack.enter_context(start(sources, engines)))
+        problem = _problem(pool, options)
+        k = resolve_k(options.k, problem.n)
+        ignored = np.setdiff1d(pool.ignored, problem.given)
+        check_k(k, problem.n, len(problem.given), len(ignored))
+        limit = parse_bytes("memory_budget", options.memory_budget)
+        yield Session(pool, problem, k, _memory(limit, len(sources)), sink, begin)
 
 
 def _sources(shards: Sequence[Source]) -> list[Source]:
@@ -243,10 +212,26 @@ def _sources(shards: Sequence[Source]) -> list[Source]:
     return [shard if isinstance(shard, str | Slice) else open_embeddings(shard) for shard in found]
 
 
-def _shape_only(pool: ShardedPool) -> Rows:
-    """Return rows of the shape of the union that take no memory."""
+def _outside(given: Any, source: Source) -> Rows | None:
+    """Return what is given as rows; source: the first shard, the others are opened by their workers only."""
+    if isinstance(given, str | os.PathLike):
+        given = npy.open_npy("given", Path(given))
+    if not is_rows(given):
+        return None
+    first = open_shard(source)
+    outside = open_given(given, Rows(first.array[:1], first.dtype))[1]
+    return None if outside is None else Rows(np.asarray(outside.array), outside.dtype)
+
+
+def _problem(pool: ShardedPool, options: ShardOptions) -> Problem:
+    """Return the problem, with rows of the shape of the union that take no memory."""
     item = np.zeros((), np.uint16 if pool.dtype == "bfloat16" else pool.dtype)
-    return Rows(np.broadcast_to(item, (pool.n, pool.d)), pool.dtype, f"{len(pool.facts)} shards")
+    rows = Rows(np.broadcast_to(item, (pool.n, pool.d)), pool.dtype, f"{len(pool.facts)} shards")
+    objective = options.only(Objective, quality=_quality(options.quality, len(pool.facts)))
+    # the driver multiplies nothing, and may have no device
+    problem = make_problem(rows, ObjectiveOptions(**vars(objective), backend="cpu"))
+    precision = resolve_precision("auto", pool.dtype) if options.backend == "cuda" else None
+    return replace(problem, backend=options.backend, precision=precision)
 
 
 def _quality(quality: Any, shards: int) -> Any:
@@ -263,14 +248,6 @@ def _quality(quality: Any, shards: int) -> Any:
         for part in quality
     ]
     return np.concatenate(parts)
-
-
-def _is_rows(given: Any) -> bool:
-    if isinstance(given, str | os.PathLike):
-        given = npy.open_npy("given", Path(given))
-    return isinstance(given, Rows) or (
-        getattr(given, "ndim", 0) == 2 and "int" not in str(given.dtype) and 0 not in given.shape
-    )
 
 
 def _memory(limit: int | None, workers: int) -> int:

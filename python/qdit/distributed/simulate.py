@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from .api import select
-from .session import IN_PROCESS
+from .options import IN_PROCESS
 from .sources import open_shard
-from .transport import LocalTransport
 
 METHODS = ("exact", "sparse", "two_round")
 _SCAN_SECONDS = 4e-9  # of the driver, to score the bound of one candidate and find the best
@@ -102,9 +101,7 @@ def measure(embeddings: Any = None, quality: Any = None, *, k: int | None = None
     picks = len(rows) // 10 if k is None else k
     shards = [np.ascontiguousarray(part) for part in np.array_split(rows, 4)]
     alpha = 0.0 if quality is None else 0.7
-    found = select(
-        shards, quality, alpha, picks, method="exact", address=IN_PROCESS, transport=LocalTransport
-    )
+    found = select(shards, quality, alpha, picks, method="exact", address=IN_PROCESS)
     stats = found.stats
     pass_pairs = 1 - 1 / (2 * len(shards))
     return Rates(

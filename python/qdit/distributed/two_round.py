@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..common import checks
-from ..common.progress import Progress, open_sink
+from ..common.progress import ProgressLike
 from ..common.types import Indices
 from ..engine.shuffle import shuffled
 from ..selection.selection import Selection
 from .api import engine_stats
 from .greedy import Greedy
+from .options import ShardOptions, TwoRoundOptions
 from .session import Session, open_session
 from .sources import Source
 from .transport import MakeTransport
@@ -23,23 +23,12 @@ from .transport import MakeTransport
 def two_round(
     shards: Sequence[Source],
     quality: Any = None,
-    alpha: float = 0.7,
-    k: int | float = 10_000,
+    alpha: float = ShardOptions.alpha,
+    k: int | float = ShardOptions.k,
     *,
-    parts: int | None = None,
-    backend: str = "auto",
-    metric: str = "cosine",
-    floor: float | None = None,
-    gain_scale: str = "sum",
-    quality_scale: str = "raw",
-    given: Any = None,
-    seed: int = 0,
-    zero_rows: str = "error",
-    memory_budget: int | str | None = None,
-    address: str | None = None,
-    threads: int | None = None,
-    progress: bool | Callable[[Progress], Any] | None = None,
+    progress: ProgressLike = None,
     transport: MakeTransport | None = None,
+    **options: Any,
 ) -> Selection:
     """Choose k rows in two rounds, for pools where every pair of rows is too dear.
 
@@ -63,21 +52,10 @@ def two_round(
         quality: scores; None needs alpha=0.
         alpha: from 0 (diversity only) to 1 (quality only).
         k: number of rows, or a fraction of n between 0 and 1.
-        parts: random parts, on one actor after the other; None for one for each shard. Each has k rows or
-            more.
-        backend: "cpu", "cuda" (each actor asks Ray for a GPU), "reference", or "auto" = "cpu".
-        metric: "cosine" or "dot".
-        floor: similarity that every row starts with, or None.
-        gain_scale: "sum" or "per_k".
-        quality_scale: "raw", "minmax", "zscore" or "rank".
-        given: what is already chosen: row numbers of the union, or (m, d) rows outside it.
-        seed: of the partition.
-        zero_rows: under "cosine", "error" or "ignore".
-        memory_budget: for the pairs of each actor in each round.
-        address: as in `qdit.distributed.select`.
-        threads: of each actor.
         progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
         transport: makes other workers.
+        **options: the others of `TwoRoundOptions`: those of `ShardOptions`, as in `qdit.distributed.select`,
+            and parts.
 
     Returns:
         The selection. stats has "winner", "objective_union", "objective_best_part" and "candidates".
@@ -86,31 +64,12 @@ def two_round(
         TypeError, ValueError, ImportError, RuntimeError: as `qdit.distributed.select`.
 
     """
-    seed = checks.check_seed(seed)
-    sink, bar = open_sink(progress)
-    try:
-        with open_session(
-            shards,
-            quality,
-            alpha,
-            k,
-            backend=backend,
-            metric=metric,
-            floor=floor,
-            zero_rows=zero_rows,
-            gain_scale=gain_scale,
-            quality_scale=quality_scale,
-            given=given,
-            memory_budget=memory_budget,
-            address=address,
-            threads=threads,
-            sink=sink,
-            transport=transport,
-        ) as session:
-            return _run(session, session.pool.transport.count if parts is None else parts, seed)
-    finally:
-        if bar is not None:
-            bar.close()
+    chosen = TwoRoundOptions.of(
+        "distributed.two_round", {"quality": quality, "alpha": alpha, "k": k, **options}
+    )
+    with open_session(shards, chosen, progress, transport) as session:
+        count = session.pool.transport.count
+        return _run(session, count if chosen.parts is None else chosen.parts, chosen.seed)
 
 
 def _run(session: Session, parts: int, seed: int) -> Selection:

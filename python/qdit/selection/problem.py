@@ -149,7 +149,7 @@ def open_given(given: Any, rows: Rows) -> tuple[NDArray[np.int64], Rows | None]:
         return nothing, None
     if isinstance(given, str | os.PathLike):
         given = npy.open_npy("given", Path(given))
-    if isinstance(given, Rows) or (getattr(given, "ndim", 0) == 2 and not _are_integers(given)):
+    if is_rows(given):
         if 0 in given.shape:
             return nothing, None
         outside = given if isinstance(given, Rows) else check_rows("given", given)
@@ -157,6 +157,11 @@ def open_given(given: Any, rows: Rows) -> tuple[NDArray[np.int64], Rows | None]:
             raise ValueError(f"given: got rows of {outside.d} dimensions, wanted {rows.d} as in embeddings")
         return nothing, outside
     return row_indices("given", given, rows.n), None
+
+
+def is_rows(given: Any) -> bool:
+    """Return whether what is given is rows outside the pool, not row numbers."""
+    return isinstance(given, Rows) or (getattr(given, "ndim", 0) == 2 and not _are_integers(given))
 
 
 def row_indices(name: str, values: Any, n: int) -> NDArray[np.int64]:
