@@ -8,7 +8,8 @@ import pytest
 
 from qdit.evaluation.sets import Question, hash_questions
 from qdit.generation.journal import Journal, Written
-from qdit.generation.questions import Settings, draw_key, sha256
+from qdit.generation.options import GenerateOptions
+from qdit.generation.questions import draw_key, sha256
 from qdit.generation.sampling import cut, uniform
 
 QUESTIONS = [
@@ -34,21 +35,22 @@ def test_the_hash_of_questions_is_that_of_the_evaluation():
         ({"template": "x"}, "template: got 'x'"),
     ],
 )
-def test_wrong_settings(options, error):
+def test_wrong_options(options, error):
     with pytest.raises(ValueError, match=error):
-        Settings(**({"template": "alpaca"} | options))
+        GenerateOptions(**({"model": "m", "template": "alpaca"} | options))
 
 
 def test_without_draws_the_seed_does_not_count():
-    assert Settings("alpaca", seed=1).describe() == Settings("alpaca", seed=2, top_p=0.5).describe()
-    drawn = [Settings("alpaca", temperature=0.7, seed=seed) for seed in (1, 2)]
-    assert drawn[0].describe() != drawn[1].describe()
-    keys = {draw_key(settings, question) for settings in drawn for question in QUESTIONS}
+    greedy = [GenerateOptions(model="m", **options) for options in ({"seed": 1}, {"seed": 2, "top_p": 0.5})]
+    assert greedy[0].deciding() == greedy[1].deciding()
+    drawn = [GenerateOptions(model="m", temperature=0.7, seed=seed) for seed in (1, 2)]
+    assert drawn[0].deciding() != drawn[1].deciding()
+    keys = {draw_key(options.seed, question) for options in drawn for question in QUESTIONS}
     assert len(keys) == 4
 
 
 def test_numbers_are_uniform_and_depend_on_key_and_step_alone():
-    key = draw_key(Settings("alpaca"), QUESTIONS[0])
+    key = draw_key(0, QUESTIONS[0])
     numbers = np.array([uniform(key, step) for step in range(4000)])
     assert uniform(key, 7) == numbers[7]
     assert 0 <= numbers.min() < numbers.max() < 1

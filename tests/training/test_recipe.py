@@ -7,7 +7,7 @@ import pytest
 from qdit.training import Lora, Recipe
 from qdit.training.checkpoints import checkpoints, complete, newest, remove_broken
 from qdit.training.estimate import checkpoint_bytes, estimate_memory
-from qdit.training.recipe import plan
+from qdit.training.recipe import make_schedule
 
 
 def test_the_paper():
@@ -24,7 +24,7 @@ def test_the_paper():
 )
 def test_batches_are_of_128_rows(processes, given, size, accumulation):
     recipe = Recipe(per_device_batch=given).settled(processes)
-    found = plan(recipe, 9000, processes)
+    found = make_schedule(recipe, 9000, processes)
     assert (recipe.per_device_batch, found.accumulation) == (size, accumulation)
     assert recipe.per_device_batch * found.accumulation * processes == 128
 
@@ -49,7 +49,7 @@ def test_batches_that_cannot_be_made_up():
     ],
 )
 def test_steps(rows, epochs, max_steps, want):
-    found = plan(Recipe(epochs=epochs, max_steps=max_steps).settled(1), rows, 1)
+    found = make_schedule(Recipe(epochs=epochs, max_steps=max_steps).settled(1), rows, 1)
     assert (found.per_epoch, found.total, found.warmup) == want
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -18,9 +17,11 @@ from typing import Any
 from .._version import __version__
 from ..common import files
 from ..common.identity import REPLACE, check_same
+from ..common.types import StrPath
 from .journal import Journal
 from .local import LocalModel
-from .questions import Asked, Settings, fields, sha256
+from .options import GenerateOptions
+from .questions import Asked, fields, sha256
 from .server import Server
 
 FORMAT = "qdit-answers"
@@ -45,18 +46,15 @@ class Generated:
 class GenerateJob:
     """A checked call of `generate`."""
 
-    def __init__(
-        self,
-        questions: Sequence[Asked],
-        out: str | os.PathLike[str],
-        model: LocalModel | Server,
-        settings: Settings,
-    ) -> None:
-        """See `prepare` for the arguments."""
+    def __init__(self, questions: Sequence[Asked], out: StrPath, options: GenerateOptions) -> None:
+        """Look at the model, without its weights; see `generate` for the arguments."""
+        if not questions:
+            raise ValueError("questions: got none, wanted at least one")
         self.path = Path(out)
         self.questions = questions
-        self.model = model
-        self.settings = settings
+        self.options = options
+        kind: type[LocalModel | Server] = LocalModel if options.base_url is None else Server
+        self.model = kind(options, questions)
 
     @property
     def manifest_path(self) -> Path:
@@ -74,7 +72,7 @@ class GenerateJob:
         return {
             "questions": {"n": len(self.questions), "sha256": sha256(self.questions)},
             "by": self.model.identity,
-            "settings": self.settings.describe(),
+            "settings": self.options.deciding(),
         }
 
     def saved(self) -> Generated | None:

@@ -10,11 +10,11 @@ from ..common.identity import digest
 from ..common.optional import require
 from ..common.progress import RowTracker
 from ..models.causal import CausalModel
-from ..models.options import ModelOptions
 from ..models.prompts import check_tokenizer, make_prompt, writes_special_tokens
 from . import sampling
 from .journal import LENGTH, STOP, Journal, Written
-from .questions import Asked, Settings, as_row, draw_key
+from .options import GenerateOptions
+from .questions import Asked, as_row, draw_key
 
 
 class LocalModel:
@@ -26,20 +26,12 @@ class LocalModel:
 
     libraries = ("torch", "transformers", "tokenizers")
 
-    def __init__(
-        self,
-        name: str,
-        revision: str | None,
-        given: ModelOptions,
-        settings: Settings,
-        questions: Sequence[Asked],
-    ) -> None:
-        """Check the options; ImportError without torch and transformers."""
-        self.name = name
-        self._hub = CausalModel(name, given, revision=revision)
-        self._settings = settings
+    def __init__(self, options: GenerateOptions, questions: Sequence[Asked]) -> None:
+        """Look at the model, without its weights; ImportError without torch and transformers."""
+        self.name = options.model
+        self._hub = CausalModel(options.model, options, revision=options.revision)
+        self._options = options
         self._questions = questions
-        self._batch_size = given.batch_size
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -49,25 +41,24 @@ class LocalModel:
     @property
     def keys(self) -> list[str]:
         """What each answer depends on, hashed."""
-        settings = self._settings.describe()
-        return [
-            digest([self.identity, settings, one.set, one.id, one.instruction]) for one in self._questions
-        ]
+        decided = self.identity, self._options.deciding()
+        return [digest([*decided, one.set, one.id, one.instruction]) for one in self._questions]
 
     @cached_property
     def prompts(self) -> list[list[int]]:
         """Tokens of each prompt; ValueError if one leaves no room for an answer."""
-        hub, settings = self._hub, self._settings
-        check_tokenizer(settings.template, hub.tokenizer, hub.name)
-        prompt = make_prompt(settings.template, hub.tokenizer)
+        hub, template = self._hub, self._options.prompt_template
+        most = self._options.max_new_tokens
+        check_tokenizer(template, hub.tokenizer, hub.name)
+        prompt = make_prompt(template, hub.tokenizer)
         texts = [prompt(as_row(question)) for question in self._questions]
-        special = not writes_special_tokens(settings.template)
+        special = not writes_special_tokens(template)
         found: list[list[int]] = hub.tokenizer(texts, add_special_tokens=special, verbose=False)["input_ids"]
         for question, ids in zip(self._questions, found, strict=True):
-            if len(ids) + settings.max_new_tokens > hub.context:
+            if len(ids) + most > hub.context:
                 raise ValueError(
                     f"question {question.id} of {question.set}: its prompt has {len(ids):,} tokens, which "
-                    f"with {settings.max_new_tokens:,} new ones is more than the {hub.context:,} that "
+                    f"with {most:,} new ones is more than the {hub.context:,} that "
                     f"{hub.name} takes; pass a smaller max_new_tokens, or leave the question out"
                 )
         return found
@@ -78,14 +69,14 @@ class LocalModel:
         return {
             "left": len(left),
             "prompt_tokens": sum(len(self.prompts[i]) for i in left),
-            "completion_tokens_at_most": len(left) * self._settings.max_new_tokens,
+            "completion_tokens_at_most": len(left) * self._options.max_new_tokens,
         }
 
     def run(self, journal: Journal, progress: Any) -> dict[str, Any]:
         """Write every answer that is not in the journal; return what there is to report."""
-        keys = self.keys
+        keys, size = self.keys, self._options.batch_size
         order = sorted(range(len(keys)), key=lambda i: (-len(self.prompts[i]), i))
-        batches = [order[i : i + self._batch_size] for i in range(0, len(order), self._batch_size)]
+        batches = [order[i : i + size] for i in range(0, len(order), size)]
         left = [batch for batch in batches if any(keys[i] not in journal for i in batch)]
         tracker = RowTracker(progress, "generate", sum(map(len, left)))
         done = 0
@@ -97,7 +88,7 @@ class LocalModel:
             tracker.done(done)
         finally:
             tracker.close()
-        return {"device": self._hub.device, "batch_size": self._batch_size}
+        return {"device": self._hub.device, "batch_size": size}
 
     @cached_property
     def _model(self) -> Any:
@@ -129,30 +120,28 @@ class LocalModel:
         return self._batch(batch[:half]) + self._batch(batch[half:])
 
     def _generate(self, batch: Sequence[int]) -> list[Written]:
-        hub, settings, model = self._hub, self._settings, self._model
+        hub, options, model = self._hub, self._options, self._model
         prompts = [self.prompts[i] for i in batch]
         longest = max(map(len, prompts))
         # as many blanks as are missing, turned to the left
         ids = hub.pad([prompt[::-1] for prompt in prompts]).flip(1)
         mask = hub.pad([[1] * len(prompt) for prompt in prompts], 0).flip(1)
         how: dict[str, Any] = {}
-        if settings.temperature > 0:
-            keys = [draw_key(settings, self._questions[i]) for i in batch]
-            how["logits_processor"] = sampling.make_processor(
-                keys, longest, settings.temperature, settings.top_p
-            )
-        if settings.stop:
-            how["stopping_criteria"] = sampling.make_criteria(self._text, longest, settings.stop)
-        made = model.generate(
-            input_ids=ids, attention_mask=mask, max_new_tokens=settings.max_new_tokens, **how
-        )
+        if options.temperature > 0:
+            keys = [draw_key(options.seed, self._questions[i]) for i in batch]
+            draws = sampling.make_processor(keys, longest, options.temperature, options.top_p)
+            how["logits_processor"] = draws
+        if options.stops:
+            how["stopping_criteria"] = sampling.make_criteria(self._text, longest, options.stops)
+        most = options.max_new_tokens
+        made = model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=most, **how)
         answers = made[:, longest:].tolist()
         return [self._written(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
 
     def _written(self, prompt: Sequence[int], answer: list[int]) -> Written:
         ends = self._model.generation_config.eos_token_id or []
         size = next((i for i, token in enumerate(answer) if token in ends), len(answer))
-        text, stopped = sampling.cut(self._text(answer[:size]), self._settings.stop)
+        text, stopped = sampling.cut(self._text(answer[:size]), self._options.stops)
         finish = STOP if stopped or size < len(answer) else LENGTH
         return Written(text, finish, len(prompt), min(size + 1, len(answer)))
 

@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from ..common.identity import digest
+from ..common.types import JSON
 from ..models.asking import Asker, Request
 from ..models.client import EndpointError
-from ..models.options import ChatEndpoint
 from ..models.prompts import CHAT, make_prompt
 from .journal import Journal
-from .questions import Asked, Settings, as_row, draw_key
+from .options import GenerateOptions
+from .questions import Asked, as_row, draw_key
 
 
 class Server:
@@ -23,30 +24,20 @@ class Server:
 
     libraries = ("openai",)
 
-    def __init__(
-        self,
-        name: str,
-        endpoint: ChatEndpoint,
-        params: dict[str, Any] | None,
-        settings: Settings,
-        questions: Sequence[Asked],
-    ) -> None:
-        """Check the options; ValueError says what is wrong."""
-        self.name = name
-        defaults: dict[str, Any] = {
-            "temperature": settings.temperature,
-            "max_tokens": settings.max_new_tokens,
-        }
-        if settings.temperature > 0 and settings.top_p < 1:
-            defaults["top_p"] = settings.top_p
-        if settings.stop:
-            defaults["stop"] = list(settings.stop)
-        self._asker = Asker(endpoint, name, params, defaults)
-        self._settings = settings
+    def __init__(self, options: GenerateOptions, questions: Sequence[Asked]) -> None:
+        """Check the fields of requests; ValueError says what is wrong."""
+        self.name = options.model
+        defaults: JSON = {"temperature": options.temperature, "max_tokens": options.max_new_tokens}
+        if options.temperature > 0 and options.top_p < 1:
+            defaults["top_p"] = options.top_p
+        if options.stops:
+            defaults["stop"] = list(options.stops)
+        self._asker = Asker(options, options.model, options.params, defaults)
+        self._options = options
         self._questions = questions
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """The model's name and the fields of a request; where it is asked does not count."""
         return {"model": self.name, "params": dict(self._asker.params)}
 
@@ -64,23 +55,23 @@ class Server:
 
     @cached_property
     def _requests(self) -> list[Request]:
-        template = self._settings.template
+        template = self._options.prompt_template
         # what a chat template would write around a question, the server writes itself
         prompt = None if template == CHAT else make_prompt(template, None)
         found = []
         for question in self._questions:
             text = question.instruction if prompt is None else prompt(as_row(question))
             request = self._asker.request([{"role": "user", "content": text}])
-            if self._settings.temperature > 0 and "seed" not in request:
-                request["seed"] = int.from_bytes(draw_key(self._settings, question)[:4], "little") >> 1
+            if self._options.temperature > 0 and "seed" not in request:
+                request["seed"] = int.from_bytes(draw_key(self._options.seed, question)[:4], "little") >> 1
             found.append(request)
         return found
 
-    def estimate(self, journal: Journal | None) -> dict[str, Any]:
+    def estimate(self, journal: Journal | None) -> JSON:
         """Return requests left, and at most how many tokens and how much money they take."""
         return self._asker.estimate(self._asker.survey(self._requests, journal))
 
-    def run(self, journal: Journal, progress: Any) -> dict[str, Any]:
+    def run(self, journal: Journal, progress: Any) -> JSON:
         """Ask for every answer that is not in the journal; return what there is to report.
 
         Raises:

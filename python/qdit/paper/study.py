@@ -17,18 +17,18 @@ from ..common import checks
 from ..evaluation.benchmarks.api import run_benchmarks
 from ..evaluation.judge.job import JudgeOptions
 from ..evaluation.loss import LossOptions
-from ..generation.api import prepare as prepare_generate
+from ..generation.options import GenerateOptions
 from ..pipeline.config import check_names
 from ..scoring.reward import RewardOptions
 from ..selection import options
-from ..training.api import prepare as prepare_train
+from ..training.options import TrainOptions
 from .methods import Method, parse, qdit, with_seed
 from .shelf import Settings
 
 # what decides each step's options, what of it is not the file's to say, and what it takes besides
 _STEPS: Mapping[str, tuple[Callable[..., Any], set[str], set[str]]] = {
-    "train": (prepare_train, {"data", "out", "model", "pool", "seed"}, set()),
-    "generate": (prepare_generate, {"questions", "out", "model"}, set()),
+    "train": (TrainOptions, {"model", "pool", "seed"}, set()),
+    "generate": (GenerateOptions, {"model"}, set()),
     "hh": (RewardOptions, set(), set()),
     "judge": (JudgeOptions, set(), {"against"}),
     "benchmarks": (run_benchmarks, {"model", "out", "label"}, set()),

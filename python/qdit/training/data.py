@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ..common import files
+from ..common.types import StrPath
 from ..exporting import open_choice
 from ..records import Records, Row, import_records, open_records
 from ..records.records import MANIFEST as RECORDS
 from ..selection.selection import MANIFEST as SELECTION
+
+DataLike = StrPath | Iterable[Any]  # a path, or rows in memory: what `import_records` takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +48,7 @@ class Data:
 
 
 @contextmanager
-def open_data(data: Any, pool: str | os.PathLike[str] | None = None) -> Iterator[Data]:
+def open_data(data: DataLike, pool: StrPath | None = None) -> Iterator[Data]:
     """Open what `qdit train` is given.
 
     Args:

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -17,15 +17,17 @@ from typing import Any
 
 from ..common.optional import require
 from ..common.progress import RowTracker
+from ..common.types import StrPath
 from ..common.versions import versions
 from ..models.causal import CausalModel, quiet
 from ..models.prompts import check_tokenizer
 from . import trainer as _trainer
 from .checkpoints import newest, step_of
-from .data import open_data
+from .data import DataLike, open_data
 from .estimate import checkpoint_bytes, estimate_memory
+from .options import TrainOptions
 from .output import FORMAT, FORMAT_VERSION, Output
-from .recipe import Plan, Recipe, plan
+from .recipe import Schedule, make_schedule
 from .tokens import Tokens, tokenize
 from .watch import Watch
 
@@ -54,30 +56,37 @@ class Trained:
         return list(self.manifest["losses"])
 
 
+def open_model(options: TrainOptions) -> CausalModel:
+    """Return the model, without its weights; ValueError if it cannot be trained like that here."""
+    if options.device == "auto" and os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("true", "1"):
+        options = replace(options, device="cpu")  # accelerate launch --cpu
+    name, revision, longest = options.model, options.revision, options.max_length
+    model = CausalModel(name, options, revision=revision, max_length=longest)
+    if options.dtype == "auto" and model.device == "mps":
+        return open_model(replace(options, dtype="float32"))
+    if model.adapter is not None:
+        raise ValueError(f"model: {name} holds adapters, wanted a whole model: train with merge=True first")
+    device, dtype = model.device, model.dtype
+    if not model.has_device:
+        raise ValueError(f"device: got {device!r}, which torch does not find here; pass 'cpu'")
+    if dtype == "float16" and not device.startswith("cuda"):
+        raise ValueError(f"dtype: got 'float16' on {device}, wanted 'float32' there")
+    if dtype == "bfloat16" and not model.has_bfloat16:
+        raise ValueError("dtype: got 'bfloat16', which this GPU lacks; pass 'float16' or 'float32'")
+    return model
+
+
 class TrainJob:
     """A checked call of `train`; rows and model are looked at when they are first needed."""
 
-    def __init__(
-        self,
-        data: Any,
-        out: str | os.PathLike[str],
-        model: CausalModel,
-        recipe: Recipe,
-        *,
-        pool: str | os.PathLike[str] | None = None,
-        merge: bool = False,
-        gradient_checkpointing: bool = False,
-        save_steps: int | None = None,
-    ) -> None:
-        """See `prepare` for the arguments."""
+    def __init__(self, data: DataLike, out: StrPath, options: TrainOptions) -> None:
+        """Look at the model, without its weights; see `train` for the arguments."""
         self.output = Output(out)
-        self.model = model
+        self.options = options
+        self.model = open_model(options)
         self.processes = _trainer.processes()
-        self.recipe = recipe.settled(self.processes)
-        self._data, self._pool = data, pool
-        self._merge = merge
-        self._recompute = gradient_checkpointing
-        self._save_steps = save_steps
+        self.recipe = options.recipe.settled(self.processes)
+        self._data = data
         self._progress: Any = None
 
     @cached_property
@@ -86,7 +95,7 @@ class TrainJob:
         check_tokenizer(template, tokenizer, self.model.name)
         if tokenizer.eos_token is None:
             raise ValueError(f"{self.model.name}: the tokenizer has no token that ends a text")
-        with open_data(self._data, self._pool) as rows:
+        with open_data(self._data, self.options.pool) as rows:
             limit = self.model.max_length
             tokens = tokenize(rows, len(rows), tokenizer, template, limit, self._progress)
             return tokens, rows.origin
@@ -97,14 +106,15 @@ class TrainJob:
         return self._read[0]
 
     @cached_property
-    def plan(self) -> Plan:
+    def schedule(self) -> Schedule:
         """The steps."""
-        return plan(self.recipe, len(self.tokens), self.processes)
+        return make_schedule(self.recipe, len(self.tokens), self.processes)
 
     @property
     def save_steps(self) -> int:
         """Steps between checkpoints; 0 for none."""
-        return math.ceil(self.plan.total / _SAVES) if self._save_steps is None else self._save_steps
+        given = self.options.save_steps
+        return math.ceil(self.schedule.total / _SAVES) if given is None else given
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -113,7 +123,7 @@ class TrainJob:
             "model": self.model.revision,
             "recipe": self.recipe.describe(),
             "tokens_sha256": self.tokens.sha256,
-            "merge": self._merge,
+            "merge": self.options.merge,
             "device": self.model.device.partition(":")[0],
             "dtype": self.model.dtype,
             "processes": self.processes,
@@ -136,14 +146,14 @@ class TrainJob:
             weight_bytes=_BYTES[self._weights],
             compute_bytes=_BYTES[self.model.dtype],
             tokens=recipe.per_device_batch * self.tokens.report["longest"],
-            recompute=self._recompute,
+            recompute=self.options.gradient_checkpointing,
         )
         return {
             **self.tokens.report,
-            "steps": self.plan.total,
-            "steps_per_epoch": self.plan.per_epoch,
-            "warmup_steps": self.plan.warmup,
-            "batch": [recipe.per_device_batch, self.plan.accumulation, self.processes],
+            "steps": self.schedule.total,
+            "steps_per_epoch": self.schedule.per_epoch,
+            "warmup_steps": self.schedule.warmup,
+            "batch": [recipe.per_device_batch, self.schedule.accumulation, self.processes],
             "save_steps": self.save_steps,
             "checkpoint_bytes": checkpoint_bytes(sizes, adapters=lora is not None),
             "device": self.model.device,
@@ -175,11 +185,11 @@ class TrainJob:
         checkpoint = newest(output.checkpoints, self.identity) if resume and not overwrite else None
         config = _trainer.make_config(
             self.recipe,
-            self.plan,
+            self.schedule,
             output.checkpoints,
             device=self.model.device,
             dtype=self.model.dtype,
-            recompute=self._recompute,
+            recompute=self.options.gradient_checkpointing,
         )
         wait = config.distributed_state.wait_for_everyone
         with output.held() if first else nullcontext(), quiet(require("transformers", "train", _WHY)):
@@ -190,7 +200,7 @@ class TrainJob:
             trainer.save_model(str(output.unfinished))  # every process has a part in this
             if first:
                 record = self._record(trainer, checkpoint, start)
-                output.publish(record, self.model.merge if self._merge else None)
+                output.publish(record, self.model.merge if self.options.merge else None)
             wait()
         return Trained(output.final, output.read())
 
@@ -203,13 +213,13 @@ class TrainJob:
         recipe = self.recipe
         assert recipe.per_device_batch is not None
         before = 0 if checkpoint is None else step_of(checkpoint)
-        left = math.ceil(len(self.tokens) * (self.plan.total - before) / self.plan.per_epoch)
+        left = math.ceil(len(self.tokens) * (self.schedule.total - before) / self.schedule.per_epoch)
         tracker = RowTracker(self._progress, "train", left)
         watch = Watch(
             tracker,
             recipe.per_device_batch * self.processes,
             left,
-            last_step=self.plan.total,
+            last_step=self.schedule.total,
             save_steps=self.save_steps,
             identity=self.identity,
             wait=wait,
@@ -244,9 +254,9 @@ class TrainJob:
             "identity": self.identity,
             "data": {**origin, **tokens.report},
             "steps": trainer.state.global_step,
-            "steps_per_epoch": self.plan.per_epoch,
-            "warmup_steps": self.plan.warmup,
-            "accumulation": self.plan.accumulation,
+            "steps_per_epoch": self.schedule.per_epoch,
+            "warmup_steps": self.schedule.warmup,
+            "accumulation": self.schedule.accumulation,
             "losses": [entry["loss"] for entry in trainer.state.log_history if "loss" in entry],
             **self.model.count(trainer.model),
             "device": str(trainer.args.device),

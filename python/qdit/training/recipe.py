@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..common import checks
+from ..common.options import Options
 from ..models.prompts import ALPACA, check_template
 
 SCHEDULES = ("cosine", "linear", "constant", "constant_with_warmup")
@@ -32,8 +33,8 @@ class Lora:
 
     def __post_init__(self) -> None:
         """Check the values; ValueError says what is wrong."""
-        _check_least("lora_rank", self.rank, 1)
-        _check_least("lora_alpha", self.alpha, 1)
+        checks.check_least("lora_rank", self.rank, 1)
+        checks.check_least("lora_alpha", self.alpha, 1)
         if not 0 <= checks.check_float("lora_dropout", self.dropout) < 1:
             raise ValueError(f"lora_dropout: got {self.dropout}, wanted a number from 0 to below 1")
         if not self.targets or not all(self.targets):
@@ -42,26 +43,31 @@ class Lora:
             )
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the weights beside model, rows and number of processes.
+@dataclass(frozen=True, kw_only=True)
+class RecipeOptions(Options):
+    r"""How weights are trained, adapters aside.
 
     Defaults are those of Bukharin & Zhao (arXiv 2311.14736): batches of 128, learning rate 2e-5, 3 epochs, at
     most 512 tokens, no weight decay, Alpaca's prompt, loss on the response. The paper leaves schedule and
     warmup open: cosine and 3% are Stanford Alpaca's.
 
     Attributes:
-        template: "alpaca", "chat" or a format string.
-        epochs: passes over the rows.
-        batch_size: rows of an optimizer step, over all devices.
-        per_device_batch: rows on a device at a time; None for the largest of at most 4 that fits.
-        learning_rate, weight_decay: of AdamW (betas 0.9 and 0.999, gradients clipped to norm 1).
-        schedule: of the learning rate, after the warmup.
-        warmup: share of all steps in which the learning rate rises.
-        max_length: tokens beyond which a row is cut.
-        lora: adapters, or None for all weights.
-        seed: of the order of rows, of adapters and of dropout.
-        max_steps: stop after so many steps, with the schedule of a run of that length; None for all epochs.
+        template: alpaca (Stanford Alpaca's prompt; rows of prompt and completion are taken as they are, of a
+            chat the first exchange counts), chat (the model's chat template, every answer is learnt), or a
+            format string such as "Q: {prompt}\nA:" with {instruction}, {input} and {prompt} (instruction and
+            input).
+        epochs: Passes over the rows.
+        batch_size: Rows of an optimizer step, over all devices and accumulation steps.
+        per_device_batch: Rows on a device at a time, a divisor; by default the largest of at most 4.
+        learning_rate: Highest learning rate of AdamW (betas 0.9 and 0.999, gradients clipped to norm 1).
+        weight_decay: Weight decay of AdamW.
+        schedule: Of the learning rate, after the warmup: cosine, linear, constant or constant_with_warmup.
+        warmup: Share of the steps in which the learning rate rises.
+        max_length: Tokens beyond which a row is cut. Rows whose prompt alone fills it have nothing to learn:
+            they are left out and counted.
+        seed: Of the order of rows, of adapters and of dropout.
+        max_steps: Stop after so many steps, with the schedule of a run of that length; by default after all
+            epochs.
 
     """
 
@@ -74,12 +80,10 @@ class Recipe:
     schedule: str = "cosine"
     warmup: float = 0.03
     max_length: int = 512
-    lora: Lora | None = None
     seed: int = 0
     max_steps: int | None = None
 
-    def __post_init__(self) -> None:
-        """Check the values; ValueError says what is wrong."""
+    def _check(self) -> None:
         check_template(self.template)
         checks.check_choice("schedule", self.schedule, SCHEDULES)
         for name in ("epochs", "learning_rate"):
@@ -89,13 +93,25 @@ class Recipe:
             raise ValueError(f"weight_decay: got {self.weight_decay}, wanted 0 or more")
         if not 0 <= checks.check_float("warmup", self.warmup) < 1:
             raise ValueError(f"warmup: got {self.warmup}, wanted a share of the steps, from 0 to below 1")
-        _check_least("batch_size", self.batch_size, 1)
-        _check_least("max_length", self.max_length, 8)
+        checks.check_least("batch_size", self.batch_size, 1)
+        checks.check_least("max_length", self.max_length, 8)
         for name in ("per_device_batch", "max_steps"):
             if getattr(self, name) is not None:
-                _check_least(name, getattr(self, name), 1)
+                checks.check_least(name, getattr(self, name), 1)
         if checks.check_seed(self.seed) >= 2**32:
             raise ValueError(f"seed: got {self.seed}, wanted an integer below 2**32")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(RecipeOptions):
+    """Everything that decides the weights beside model, rows and number of processes.
+
+    Attributes:
+        lora: Adapters, or None for all weights.
+
+    """
+
+    lora: Lora | None = None
 
     def settled(self, processes: int) -> Recipe:
         """Return this with a number for `per_device_batch`.
@@ -122,11 +138,13 @@ class Recipe:
 
     def describe(self) -> dict[str, Any]:
         """Return the values as JSON."""
-        return asdict(self)
+        values = asdict(self)
+        last = {name: values.pop(name) for name in ("seed", "max_steps")}  # in the order of older manifests
+        return values | last
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """The steps of a run.
 
     Attributes:
@@ -143,7 +161,7 @@ class Plan:
     warmup: int
 
 
-def plan(recipe: Recipe, rows: int, processes: int) -> Plan:
+def make_schedule(recipe: Recipe, rows: int, processes: int) -> Schedule:
     """Return the steps of a settled recipe over so many rows."""
     size = recipe.per_device_batch
     assert size is not None, "the recipe is not settled"
@@ -151,9 +169,4 @@ def plan(recipe: Recipe, rows: int, processes: int) -> Plan:
     batches = math.ceil(math.ceil(rows / size) / processes)
     per_epoch = math.ceil(batches / accumulation)
     total = math.ceil(recipe.epochs * per_epoch) if recipe.max_steps is None else recipe.max_steps
-    return Plan(accumulation, per_epoch, total, math.ceil(recipe.warmup * total))
-
-
-def _check_least(name: str, value: object, least: int) -> None:
-    if checks.check_int(name, value) < least:
-        raise ValueError(f"{name}: got {value}, wanted at least {least}")
+    return Schedule(accumulation, per_epoch, total, math.ceil(recipe.warmup * total))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.optional import require
-from .recipe import Lora, Plan, Recipe
+from .recipe import Lora, Recipe, Schedule
 from .watch import EVENTS, Watch
 
 _WHY = "to train a model"
@@ -37,7 +37,9 @@ def lora_arguments(lora: Lora) -> dict[str, Any]:
     }
 
 
-def make_config(recipe: Recipe, plan: Plan, folder: Path, *, device: str, dtype: str, recompute: bool) -> Any:
+def make_config(
+    recipe: Recipe, schedule: Schedule, folder: Path, *, device: str, dtype: str, recompute: bool
+) -> Any:
     """Return a trl.SFTConfig; where several processes train, it waits for all of them.
 
     Raises:
@@ -53,13 +55,13 @@ def make_config(recipe: Recipe, plan: Plan, folder: Path, *, device: str, dtype:
         **{recomputing: recompute},
         output_dir=str(folder),
         per_device_train_batch_size=recipe.per_device_batch,
-        gradient_accumulation_steps=plan.accumulation,
+        gradient_accumulation_steps=schedule.accumulation,
         num_train_epochs=recipe.epochs,
         max_steps=-1 if recipe.max_steps is None else recipe.max_steps,
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
         lr_scheduler_type=recipe.schedule,
-        warmup_steps=plan.warmup,
+        warmup_steps=schedule.warmup,
         max_grad_norm=1.0,
         optim="adamw_torch",
         max_length=recipe.max_length,
