@@ -6,7 +6,8 @@ import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -331,3 +332,17 @@ def _open(
     raise TypeError(
         f"progress: got {progress!r}, wanted True, False, None or a callable that takes a {kind.__name__}"
     )
+
+
+@contextmanager
+def open_phases(progress: ProgressLike, n: int, k: int) -> Iterator[Phases]:
+    """Yield phases, about n rows and k picks that are made already, for what `progress` asks for."""
+    sink, bar = open_sink(progress)
+    try:
+        phases = Phases(sink, n, k)
+        phases.picks = k
+        yield phases
+        phases.enter("done")
+    finally:
+        if bar is not None:
+            bar.close()

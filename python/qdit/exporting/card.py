@@ -82,10 +82,7 @@ def _facts(choice: Choice) -> dict[str, str]:
 
 
 def _sources(choice: Choice) -> list[tuple[str, ...]]:
-    codes, labels = choice.pool.records.sources()
-    pool = np.bincount(codes, minlength=len(labels)).tolist()
-    chosen = np.bincount(codes[choice.selection.indices], minlength=len(labels)).tolist()
-    return [(label, f"{a:,}", f"{b:,}") for label, a, b in zip(labels, pool, chosen, strict=True)]
+    return [(label, f"{a:,}", f"{b:,}") for label, a, b in zip(*choice.count_sources(), strict=True)]
 
 
 def _files(formats: list[str], columns: bool, files: list[str]) -> dict[str, str]:

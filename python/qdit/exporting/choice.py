@@ -63,6 +63,11 @@ class Choice:
             raise ValueError(f"{self.pool.directory}: no embeddings.npy; make them with qdit embed")
         return rows
 
+    @property
+    def metric(self) -> str:
+        """What similarity is: "cosine" or "dot"."""
+        return str(self.selection.params.get("metric", "cosine"))
+
     @cached_property
     def scores(self) -> NDArray[np.float64] | None:
         """Raw quality of every row, (n,), or None."""
@@ -98,6 +103,12 @@ class Choice:
         for name, entry in problem.describe_inputs().items():
             self._same(name, entry["sha256"])
         return problem
+
+    def count_sources(self) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+        """Return the labels of the sources, and how many rows of each there are in the pool and chosen."""
+        codes, labels = self.pool.records.sources()
+        counts = [np.bincount(rows, minlength=len(labels)) for rows in (codes, codes[self.selection.indices])]
+        return labels, counts[0], counts[1]
 
     def check_rows(self) -> None:
         """Raise ValueError if the pool's embeddings are not those of the selection."""

@@ -62,7 +62,7 @@ def decide(choice: Choice, *, final_gains: str, threads: int, phase: Phase) -> D
     check_choice("final_gains", final_gains, FINAL_GAINS)
     selection, rows = choice.selection, choice.rows
     chosen, n = selection.indices, choice.rows.n
-    metric = str(selection.params.get("metric", "cosine"))
+    metric = choice.metric
     where, similarity = similar.nearest_chosen(
         rows, chosen, metric=metric, threads=threads, tick=phase("nearest")
     )

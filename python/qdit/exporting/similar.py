@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import Engine
-from ..engine.rows import Rows
+from ..engine.rows import Rows, subset
 from ..selection.problem import Problem
 
 _POOL_ROWS = 1 << 15
@@ -44,7 +44,7 @@ def nearest_chosen(
     done = 0
     for start in range(0, rows.n, _POOL_ROWS):
         part = slice(start, min(rows.n, start + _POOL_ROWS))
-        engine = _engine(Rows(rows.array[part], rows.dtype), metric, threads)
+        engine = comparing_engine(Rows(rows.array[part], rows.dtype), metric, threads)
         for first in range(0, len(chosen), _CENTROIDS):
             centroids = float32_rows(rows, chosen[first : first + _CENTROIDS])
             ids, sims = engine.nearest(centroids)
@@ -67,7 +67,7 @@ def nearest_other(
     """
     k = len(chosen)
     where, similarity = np.full(k, -1, np.int64), np.full(k, np.nan)
-    engine = _engine(Rows(np.ascontiguousarray(rows.array[chosen]), rows.dtype), metric, threads)
+    engine = comparing_engine(subset(rows, chosen), metric, threads)
     everyone = np.arange(k)
     lowest = np.iinfo(np.int64).min
     for start in range(0, k, _BLOCK):
@@ -129,5 +129,6 @@ def gains_of(engine: Engine, candidates: Ints, tick: Tick = lambda _: None) -> F
     return gains
 
 
-def _engine(rows: Rows, metric: str, threads: int) -> Engine:
+def comparing_engine(rows: Rows, metric: str, threads: int) -> Engine:
+    """Return an engine that compares rows; rows of zeros are left out."""
     return Engine(rows.array, dtype=rows.dtype, metric=metric, zero_rows="ignore", threads=threads)

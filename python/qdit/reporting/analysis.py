@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core import Engine
 from ..common import files
-from ..engine.rows import Rows
+from ..common.checks import check_threads
+from ..common.progress import Phases
+from ..common.types import Floats, Indices, StrPath
+from ..engine.rows import Rows, subset, to_float32
 from ..engine.shuffle import shuffled
 from ..exporting.choice import Choice
-from ..exporting.similar import float32_rows, nearest_other
+from ..exporting.similar import Tick, comparing_engine, nearest_other
 from ..selection.api import select
 from ..selection.selection import FORMAT, MANIFEST
+from .options import ReportOptions
 
 _POINTS = 32  # of a coverage curve
 _MAP_PICKS = 20_000
@@ -25,10 +26,6 @@ _SAMPLE_KEY = 1 << 62
 _DUPLICATE_PICKS = 50_000
 _REGIONS, _REGION_ROWS = 6, 4
 _WORST_SHARE, _WORST_LEAST = 0.02, 60
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Tick = Callable[[float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +42,9 @@ class Curve:
 
     """
 
-    ks: Ints
+    ks: Indices
     coverage: Floats
-    nearest: Ints
+    nearest: Indices
     similarity: Floats
     taken: NDArray[np.bool_]
 
@@ -118,21 +115,46 @@ class Numbers:
         sample: (m,) sampled rows, ascending.
         chosen: curve of the picks. random: curves of random orders, by seed.
         map, regions, duplicates, sweep: see their types.
-        notes: what was left out, by section.
 
     """
 
-    sample: Ints
+    sample: Indices
     chosen: Curve
     random: dict[int, Curve]
     map: Map
     regions: tuple[Region, ...]
     duplicates: Duplicates
     sweep: tuple[Point, ...]
-    notes: dict[str, str] = field(default_factory=dict)
 
 
-def sample_rows(rows: Rows, most: int, seed: int) -> Ints:
+def work_out(choice: Choice, options: ReportOptions, phases: Phases) -> Numbers:
+    """Work out the numbers of a report; the sweep is read first, so that a wrong one is found at once."""
+    sweep = read_sweep(choice, options.sweep)
+    rows, chosen, threads = choice.rows, choice.selection.indices, check_threads(options.threads)
+    floor = choice.selection.params.get("floor")
+    sample = sample_rows(rows, options.sample, options.seed)
+
+    def covered(order: Indices) -> Curve:
+        return curve(
+            rows, sample, order, metric=choice.metric, floor=floor, threads=threads, tick=phases.tick
+        )
+
+    phases.enter("coverage")
+    own = covered(chosen)
+    random, free = {}, rows_to_take(choice, threads)
+    for seed in range(options.seed, options.seed + options.random_seeds):
+        phases.enter(f"random {seed}")
+        random[seed] = covered(shuffled(free, seed)[: len(chosen)])
+    phases.enter("map")
+    place = project(rows, sample, chosen, options.seed)
+    phases.enter("worst rows")
+    regions = worst_regions(choice, sample, own, threads)
+    phases.enter("duplicates")
+    near = duplicates(choice, options.near, threads, phases.tick)
+    return Numbers(sample, own, random, place, regions, near, sweep)
+
+
+def sample_rows(rows: Rows, most: int, seed: int) -> Indices:
     """Return up to `most` row numbers, ascending, all if there are no more."""
     if rows.n <= most:
         return np.arange(rows.n)
@@ -140,19 +162,18 @@ def sample_rows(rows: Rows, most: int, seed: int) -> Ints:
     return np.sort(shuffled(np.arange(rows.n), seed ^ _SAMPLE_KEY)[:most])
 
 
-def rows_to_take(choice: Choice, threads: int) -> Ints:
+def rows_to_take(choice: Choice, threads: int) -> Indices:
     """Return the rows that a random selection may take, ascending: all but ignored rows of zeros."""
-    rows, params = choice.rows, choice.selection.params
+    everyone, params = np.arange(choice.rows.n), choice.selection.params
     if params.get("zero_rows") != "ignore" or params.get("metric") != "cosine":
-        return np.arange(rows.n)
-    engine = Engine(rows.array, dtype=rows.dtype, zero_rows="ignore", threads=threads)
-    return np.setdiff1d(np.arange(rows.n), engine.ignored)
+        return everyone
+    return np.setdiff1d(everyone, comparing_engine(choice.rows, "cosine", threads).ignored)
 
 
 def curve(
     rows: Rows,
-    sample: Ints,
-    order: Ints,
+    sample: Indices,
+    order: Indices,
     *,
     metric: str,
     floor: float | None,
@@ -160,13 +181,7 @@ def curve(
     tick: Tick = lambda _: None,
 ) -> Curve:
     """Return the coverage of the sampled rows as `order` is added row by row; work m * k * d."""
-    engine = Engine(
-        np.ascontiguousarray(rows.array[sample]),
-        dtype=rows.dtype,
-        metric=metric,
-        zero_rows="ignore",
-        threads=threads,
-    )
+    engine = comparing_engine(subset(rows, sample), metric, threads)
     k = len(order)
     ks = np.unique(np.geomspace(1, k, _POINTS).round().astype(np.int64))
     similarity = np.full(len(sample), -np.inf if floor is None else floor)
@@ -174,7 +189,7 @@ def curve(
     coverage = np.empty(len(ks))
     start = 0
     for i, stop in enumerate(ks.tolist()):
-        ids, sims = engine.nearest(float32_rows(rows, order[start:stop]))
+        ids, sims = engine.nearest(to_float32(rows, order[start:stop]))
         better = sims > similarity
         nearest[better] = ids[better] + start
         similarity[better] = sims[better]
@@ -185,9 +200,9 @@ def curve(
     return Curve(ks, coverage, nearest, similarity, np.isin(sample, order))
 
 
-def project(rows: Rows, sample: Ints, chosen: Ints, seed: int) -> Map:
+def project(rows: Rows, sample: Indices, chosen: Indices, seed: int) -> Map:
     """Return the map; at most 20,000 picks are on it."""
-    pool = _unit(float32_rows(rows, sample))
+    pool = _unit(to_float32(rows, sample))
     mean = pool.mean(axis=0)
     pool = pool - mean
     values, vectors = np.linalg.eigh(pool.T @ pool / len(pool))
@@ -200,26 +215,24 @@ def project(rows: Rows, sample: Ints, chosen: Ints, seed: int) -> Map:
     )  # the sign of an axis is arbitrary
     total = max(float(values.sum()), 1e-30)
     shown = chosen if len(chosen) <= _MAP_PICKS else shuffled(chosen, seed)[:_MAP_PICKS]
-    picks = (_unit(float32_rows(rows, shown)) - mean) @ axes
+    picks = (_unit(to_float32(rows, shown)) - mean) @ axes
     shares = [*(values[::-1][:2] / total).tolist(), 0.0]
     return Map(np.asarray(pool @ axes, np.float64), np.asarray(picks, np.float64), (shares[0], shares[1]))
 
 
-def worst_regions(choice: Choice, sample: Ints, covered: Curve, threads: int) -> tuple[Region, ...]:
+def worst_regions(choice: Choice, sample: Indices, covered: Curve, threads: int) -> tuple[Region, ...]:
     """Return groups of the worst covered sampled rows.
 
     The worst 2% (60 at least) are represented by a few of them, chosen by facility location, and each goes to
     the one it is most similar to.
     """
-    rows = choice.rows
-    metric = str(choice.selection.params.get("metric", "cosine"))
     there = np.flatnonzero(covered.nearest >= 0)
     count = min(len(there), max(_WORST_LEAST, int(_WORST_SHARE * len(sample))))
     worst = there[np.argsort(covered.similarity[there], kind="stable")[:count]]
-    some = Rows(np.ascontiguousarray(rows.array[sample[worst]]), rows.dtype)
+    some, metric = subset(choice.rows, sample[worst]), choice.metric
     found = select(some, alpha=0, k=min(_REGIONS, count), metric=metric, threads=threads, zero_rows="ignore")
-    engine = Engine(some.array, dtype=some.dtype, metric=metric, zero_rows="ignore", threads=threads)
-    label, likeness = engine.nearest(float32_rows(some, found.indices))
+    engine = comparing_engine(some, metric, threads)
+    label, likeness = engine.nearest(to_float32(some, found.indices))
     regions = []
     for g in range(len(found.indices)):
         members = np.flatnonzero(label == g)
@@ -242,9 +255,8 @@ def worst_regions(choice: Choice, sample: Ints, covered: Curve, threads: int) ->
 def duplicates(choice: Choice, near: float, threads: int, tick: Tick) -> Duplicates:
     """Return picks that an earlier pick is very similar to; the first 50,000 picks are compared."""
     chosen = choice.selection.indices[:_DUPLICATE_PICKS]
-    metric = str(choice.selection.params.get("metric", "cosine"))
     where, similarity = nearest_other(
-        choice.rows, chosen, metric=metric, threads=threads, earlier=True, tick=tick
+        choice.rows, chosen, metric=choice.metric, threads=threads, earlier=True, tick=tick
     )
     found = np.flatnonzero(similarity >= near)
     found = found[np.argsort(-similarity[found], kind="stable")]
@@ -254,15 +266,20 @@ def duplicates(choice: Choice, near: float, threads: int, tick: Tick) -> Duplica
     return Duplicates(tuple(pairs), above, len(chosen))
 
 
-def read_sweep(choice: Choice, folder: Path | None) -> tuple[Point, ...]:
-    """Return the selections of a sweep of the same embeddings, by rising alpha; () if there is none."""
-    folder = _find_sweep(choice) if folder is None else folder
+def read_sweep(choice: Choice, named: StrPath | None) -> tuple[Point, ...]:
+    """Return the selections of a sweep of the same embeddings, by rising alpha; () if there is none.
+
+    named: its folder; None looks beside the selection.
+    """
+    beside = (choice.directory, choice.directory / "sweep", choice.directory.resolve().parent)
+    found = next((place for place in beside if (place / "sweep.csv").is_file()), None)
+    folder = found if named is None else Path(named)
     if folder is None:
         return ()
     points = []
     wanted = choice.selection.inputs["embeddings"]["sha256"]
     for path in sorted(folder.glob(f"alpha-*/{MANIFEST}")):
-        record: dict[str, Any] = files.read_json(path, FORMAT)
+        record = files.read_json(path, FORMAT)
         if record["inputs"]["embeddings"]["sha256"] != wanted:
             raise ValueError(f"{path}: made of other embeddings than {choice.folder}; pass another sweep")
         result = record["result"]
@@ -277,11 +294,6 @@ def read_sweep(choice: Choice, folder: Path | None) -> tuple[Point, ...]:
     if not points:
         raise ValueError(f"{folder}: no folders such as alpha-0.5 with selections; make them with qdit sweep")
     return tuple(sorted(points, key=lambda point: point.alpha))
-
-
-def _find_sweep(choice: Choice) -> Path | None:
-    places = (choice.directory, choice.directory / "sweep", choice.directory.resolve().parent)
-    return next((place for place in places if (place / "sweep.csv").is_file()), None)
 
 
 def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._version import __version__
-from ..common import checks, files
-from ..common.progress import Phases, Progress, open_sink
+from ..common import files
+from ..common.progress import Phases, open_phases
+from ..common.types import Indices, StrPath
 from ..engine.shuffle import shuffled
 from ..exporting.choice import Choice, open_choice
 from . import analysis, evidence, page
 from .analysis import Numbers
 from .figures import require_matplotlib
+from .options import ReportOptions
 from .sections import Builder
 from .verbs import Verbs, count_pairs, load_parser
 
@@ -27,43 +26,15 @@ PAGE, NUMBERS = "report.html", "numbers.json"
 _VERB_ROWS = 2_000
 
 
-def report(
-    directory: str | os.PathLike[str],
-    *,
-    pool: str | os.PathLike[str] | None = None,
-    out: str | os.PathLike[str] | None = None,
-    sweep: str | os.PathLike[str] | None = None,
-    title: str | None = None,
-    sample: int = 20_000,
-    random_seeds: int = 5,
-    near: float = 0.95,
-    verbs: bool = True,
-    seed: int = 0,
-    quality: Any = None,
-    given: Any = None,
-    threads: int | None = None,
-    progress: bool | Callable[[Progress], Any] | None = None,
-) -> Path:
+def report(directory: StrPath, *, progress: Any = None, **options: Any) -> Path:
     """Write a page that shows what a selection took, what it left out and how good it is.
 
     The page needs no other file and loads nothing; all text from the data is escaped.
 
     Args:
         directory: a selection, an export or a run.
-        pool: the pool directory; None takes the one that the selection names.
-        out: directory for report.html, the figures as PNG and numbers.json; None for the folder "report" in
-            `directory`.
-        sweep: folder of a `qdit sweep` to show the trade-off of; None looks beside the selection.
-        title: of the page.
-        sample: rows of the pool that map, curves and worst regions are worked out on.
-        random_seeds: random selections to compare with.
-        near: similarity from which two picks count as nearly the same.
-        verbs: parse instructions for verbs and nouns (up to 2,000), if spaCy is installed.
-        seed: of the sample and the random selections.
-        quality: scores that the selection was made with, if not the pool's own.
-        given: rows that were given to select; the curves leave them out.
-        threads: None for all processors that this process may use.
         progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
+        options: those of `qdit.reporting.ReportOptions`.
 
     Returns:
         The path of the page.
@@ -73,28 +44,21 @@ def report(
         FileNotFoundError, ValueError: if files are missing, damaged or do not belong together.
 
     """
+    return write_report(directory, ReportOptions.of("report", options), progress)
+
+
+def write_report(directory: StrPath, options: ReportOptions, progress: Any = None) -> Path:
+    """Do what `report` says."""
     require_matplotlib()
-    threads = checks.check_threads(threads)
-    sample = _at_least("sample", sample, 1)
-    random_seeds = _at_least("random_seeds", random_seeds, 0)
-    near, seed = checks.check_float("near", near), checks.check_seed(seed)
-    folder = Path(directory) / "report" if out is None else Path(out)
-    sink, bar = open_sink(progress)
-    try:
-        with open_choice(directory, pool, quality=quality, given=given) as choice:
-            choice.check_rows()
-            phases = Phases(sink, choice.rows.n, len(choice.selection))
-            phases.picks = len(choice.selection)
-            points = analysis.read_sweep(choice, None if sweep is None else Path(sweep))
-            numbers = _numbers(choice, points, sample, random_seeds, near, seed, threads, phases)
-            found, missing = _verbs(choice, verbs, seed, phases)
+    folder = Path(directory) / "report" if options.out is None else Path(options.out)
+    with open_choice(directory, options.pool, quality=options.quality, given=options.given) as choice:
+        choice.check_rows()
+        with open_phases(progress, choice.rows.n, len(choice.selection)) as phases:
+            numbers = analysis.work_out(choice, options, phases)
+            verbs, missing = _verbs(choice, options, phases)
             phases.enter("figures")
-            text, pictures = _page(choice, numbers, found, missing, near, title)
-            values = _json(choice, numbers, found)
-            phases.enter("done")
-    finally:
-        if bar is not None:
-            bar.close()
+            text, pictures = _page(choice, numbers, verbs, missing, options)
+            values = _json(choice, numbers, verbs)
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
         files.write_atomic(folder / name, [picture])
@@ -103,84 +67,48 @@ def report(
     return folder / PAGE
 
 
-def _numbers(
-    choice: Choice,
-    points: tuple[analysis.Point, ...],
-    sample: int,
-    random_seeds: int,
-    near: float,
-    seed: int,
-    threads: int,
-    phases: Phases,
-) -> Numbers:
-    rows, chosen, params = choice.rows, choice.selection.indices, choice.selection.params
-    metric, floor = str(params.get("metric", "cosine")), params.get("floor")
-    some = analysis.sample_rows(rows, sample, seed)
-
-    def curve(order: NDArray[np.int64]) -> analysis.Curve:
-        return analysis.curve(
-            rows, some, order, metric=metric, floor=floor, threads=threads, tick=phases.tick
-        )
-
-    phases.enter("coverage")
-    own = curve(chosen)
-    random, free = {}, analysis.rows_to_take(choice, threads)
-    for i in range(seed, seed + random_seeds):
-        phases.enter(f"random {i}")
-        random[i] = curve(shuffled(free, i)[: len(chosen)])
-    phases.enter("map")
-    place = analysis.project(rows, some, chosen, seed)
-    phases.enter("worst rows")
-    regions = analysis.worst_regions(choice, some, own, threads)
-    phases.enter("duplicates")
-    near_picks = analysis.duplicates(choice, near, threads, phases.tick)
-    return Numbers(some, own, random, place, regions, near_picks, points)
-
-
-def _verbs(choice: Choice, wanted: bool, seed: int, phases: Phases) -> tuple[tuple[Verbs, Verbs] | None, str]:
-    if not wanted:
+def _verbs(choice: Choice, options: ReportOptions, phases: Phases) -> tuple[tuple[Verbs, Verbs] | None, str]:
+    """Return the verbs of picks and of as many random rows, or why there are none."""
+    if not options.verbs:
         return None, "not asked for."
     try:
         parser = load_parser()
     except ImportError as error:
         return None, str(error)
     phases.enter("verbs")
+    records = choice.pool.records
     count = min(_VERB_ROWS, len(choice.selection))
-    picks = shuffled(choice.selection.indices, seed)[:count]
-    others = shuffled(np.arange(choice.rows.n), seed)[:count]
-    found = [count_pairs(parser, (_instruction(choice, int(i)) for i in part)) for part in (picks, others)]
-    return (found[0], found[1]), ""
 
+    def counted(rows: Indices) -> Verbs:
+        some = shuffled(rows, options.seed)[:count].tolist()
+        return count_pairs(parser, (records.row(row).instruction for row in some))
 
-def _instruction(choice: Choice, row: int) -> str:
-    return choice.pool.records.row(row).instruction
+    return (counted(choice.selection.indices), counted(np.arange(choice.rows.n))), ""
 
 
 def _page(
     choice: Choice,
     numbers: Numbers,
-    found: tuple[Verbs, Verbs] | None,
+    verbs: tuple[Verbs, Verbs] | None,
     missing: str,
-    near: float,
-    title: str | None,
+    options: ReportOptions,
 ) -> tuple[str, dict[str, bytes]]:
     selection = choice.selection
     params = selection.params
     builder = Builder(choice, numbers)
-    chosen, pool = found if found is not None else (None, None)
     sections = [
         builder.map(),
         builder.coverage(),
         builder.quality(),
         builder.sweep(),
         builder.sources(),
-        builder.verbs(chosen, pool, missing),
+        builder.verbs(verbs, missing),
         evidence.worst(choice, numbers),
-        evidence.duplicates(choice, numbers, near),
+        evidence.duplicates(choice, numbers, options.near),
         evidence.certificate(choice),
         evidence.provenance(choice),
     ]
-    heading = title or f"{len(selection):,} rows chosen from {choice.pool.directory.resolve().name}"
+    heading = options.title or f"{len(selection):,} rows chosen from {choice.pool.directory.resolve().name}"
     lead = (
         f"{len(selection):,} of {params['n']:,} rows, method {params['method']}, alpha {params['alpha']:g} "
         "(0 is diversity only, 1 is quality only)."
@@ -210,7 +138,7 @@ def _tiles(choice: Choice, numbers: Numbers) -> list[tuple[str, str, str]]:
     return found
 
 
-def _json(choice: Choice, numbers: Numbers, found: tuple[Verbs, Verbs] | None) -> bytes:
+def _json(choice: Choice, numbers: Numbers, verbs: tuple[Verbs, Verbs] | None) -> bytes:
     """Return the numbers behind the figures, for other programs."""
     selection = choice.selection
     value = {
@@ -228,13 +156,6 @@ def _json(choice: Choice, numbers: Numbers, found: tuple[Verbs, Verbs] | None) -
         "sweep": [point.__dict__ for point in numbers.sweep],
         "near_duplicates": {f"{level:g}": count for level, count in numbers.duplicates.above.items()},
         "worst_regions": [region.__dict__ for region in numbers.regions],
-        "verb_noun_pairs": None if found is None else [len(verbs.pairs) for verbs in found],
+        "verb_noun_pairs": None if verbs is None else [len(found.pairs) for found in verbs],
     }
     return json.dumps(value, indent=2, allow_nan=False).encode() + b"\n"
-
-
-def _at_least(name: str, value: object, least: int) -> int:
-    number = checks.check_int(name, value)
-    if number < least:
-        raise ValueError(f"{name}: got {number}, wanted at least {least}")
-    return number

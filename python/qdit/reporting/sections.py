@@ -167,10 +167,7 @@ class Builder:
 
     def sources(self) -> Section:
         """Return the section with the share of each source."""
-        codes, labels = self.choice.pool.records.sources()
-        chosen = self.choice.selection.indices
-        pool = np.bincount(codes, minlength=len(labels))
-        picked = np.bincount(codes[chosen], minlength=len(labels))
+        labels, pool, picked = self.choice.count_sources()
         section = Section("sources", "Sources")
         order = np.argsort(-pool, kind="stable")
         if len(labels) > 1:
@@ -195,11 +192,12 @@ class Builder:
         head = ("source", "rows in the pool", "share", "rows chosen", "share")
         return section.add(page.table(head, rows, numbers=4))
 
-    def verbs(self, chosen: Verbs | None, pool: Verbs | None, missing: str) -> Section:
-        """Return the section with verbs and nouns; missing: why there are none."""
+    def verbs(self, found: tuple[Verbs, Verbs] | None, missing: str) -> Section:
+        """Return the section with verbs and nouns, of picks and of the pool; missing: why there are none."""
         section = Section("verbs", "What is asked")
-        if chosen is None or pool is None:
+        if found is None:
             return section.add(page.note(f"Verbs and nouns are left out: {missing}"))
+        chosen, pool = found
         if not chosen.found:
             return section.add(page.note("No instruction starts with a verb that has an object."))
         all_picks = chosen.texts == len(self.choice.selection)

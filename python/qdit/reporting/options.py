@@ -1,0 +1,52 @@
+"""The options of a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..common import checks
+from ..common.options import Options
+from ..common.types import StrPath
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(Options):
+    """What a report is made of, what it shows and where it goes.
+
+    Attributes:
+        pool: Pool directory; none for the one that the selection names.
+        out: Directory for report.html, the figures as PNG and numbers.json; none for the folder report in
+            directory.
+        sweep: Folder of a sweep to show the trade-off of; none looks beside the selection.
+        title: Title of the page.
+        sample: Rows of the pool that map, curves and worst regions are worked out on.
+        random_seeds: Random selections to compare with.
+        near: Similarity from which two picks count as nearly the same.
+        verbs: Parse up to 2,000 instructions for verbs and nouns, if spaCy is installed (--no-verbs: do not).
+        seed: Seed of the sample and of the random selections.
+        quality: Scores that the selection was made with, if not the pool's own: an array or .npy file.
+        given: Rows that were given to select, an array or .npy file; the curves leave them out.
+        threads: Number of threads; none for all processors.
+
+    """
+
+    pool: StrPath | None = None
+    out: StrPath | None = None
+    sweep: StrPath | None = None
+    title: str | None = None
+    sample: int = 20_000
+    random_seeds: int = 5
+    near: float = 0.95
+    verbs: bool = True
+    seed: int = 0
+    quality: str | Any = None
+    given: str | Any = None
+    threads: int | None = None
+
+    def _check(self) -> None:
+        checks.check_least("sample", self.sample, 1)
+        checks.check_least("random_seeds", self.random_seeds, 0)
+        self._set("near", checks.check_float("near", self.near))
+        checks.check_seed(self.seed)
+        checks.check_threads(self.threads)
