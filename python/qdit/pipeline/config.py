@@ -15,7 +15,7 @@ import yaml
 from ..embedding import prepare as prepare_embed
 from ..exporting import export
 from ..records import import_records
-from ..reporting import report
+from ..reporting import ReportOptions
 from ..scoring.options import ScoreOptions
 from ..selection.pool import PoolSelectOptions
 
@@ -100,7 +100,7 @@ def known_options(stage: str) -> tuple[str, ...]:
         "select": (),
         "sweep": (),
         "export": (export,),
-        "report": (report,),
+        "report": (ReportOptions,),
     }
     names = {name for function in functions[stage] for name in inspect.signature(function).parameters} - _OWN
     if stage == "score":

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..common import checks
 from ..common.options import Options
 from ..common.types import StrPath
+from ..selection.options import Column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,8 @@ class ReportOptions(Options):
     near: float = 0.95
     verbs: bool = True
     seed: int = 0
-    quality: str | Any = None
-    given: str | Any = None
+    quality: Column | None = None
+    given: Column | None = None
     threads: int | None = None
 
     def _check(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._version import __version__
 from ..common import files
-from ..common.progress import Phases, open_phases
+from ..common.progress import Phases, ProgressLike, open_phases
 from ..common.types import Indices, StrPath
 from ..engine.shuffle import shuffled
 from ..exporting.choice import Choice, open_choice
@@ -26,7 +26,7 @@ PAGE, NUMBERS = "report.html", "numbers.json"
 _VERB_ROWS = 2_000
 
 
-def report(directory: StrPath, *, progress: Any = None, **options: Any) -> Path:
+def report(directory: StrPath, *, progress: ProgressLike = None, **options: Any) -> Path:
     """Write a page that shows what a selection took, what it left out and how good it is.
 
     The page needs no other file and loads nothing; all text from the data is escaped.
@@ -47,7 +47,7 @@ def report(directory: StrPath, *, progress: Any = None, **options: Any) -> Path:
     return write_report(directory, ReportOptions.of("report", options), progress)
 
 
-def write_report(directory: StrPath, options: ReportOptions, progress: Any = None) -> Path:
+def write_report(directory: StrPath, options: ReportOptions, progress: ProgressLike = None) -> Path:
     """Do what `report` says."""
     require_matplotlib()
     folder = Path(directory) / "report" if options.out is None else Path(options.out)
