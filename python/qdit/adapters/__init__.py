@@ -11,7 +11,7 @@ sklearn, apricot and data_juicer need the package that they plug into, and are i
 
 from __future__ import annotations
 
-from .curator import select_curator_folder
-from .huggingface import select_dataset
+from .curator import CuratorOptions, select_curator_folder
+from .huggingface import DatasetOptions, select_dataset
 
-__all__ = ["select_curator_folder", "select_dataset"]
+__all__ = ["CuratorOptions", "DatasetOptions", "select_curator_folder", "select_dataset"]

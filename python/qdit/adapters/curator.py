@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common.files import new_folder
 from ..common.identity import OtherRunError
 from ..common.optional import require
+from ..common.progress import ProgressLike
+from ..common.types import Floats, Indices, StrPath
 from ..exporting.writers import columns_of
 from ..selection.api import select
+from ..selection.options import SelectOptions
 from ..selection.selection import Selection
 from ..vectors import convert_embeddings
 from ..vectors.sources import parquet_files
@@ -25,19 +27,34 @@ _EXTRA = "data"
 _PART = "part.00000.parquet"
 
 
+@dataclass(frozen=True, kw_only=True)
+class CuratorOptions(SelectOptions):
+    """All options of `select_curator_folder`; of those of `qdit.select`, quality may name a numeric column.
+
+    Attributes:
+        id_column: The column of ids.
+        embeddings_column: The column of embeddings.
+        removed: Folder for the ids of all other rows, in a Parquet file with the column of ids alone: what
+            the removal workflow of NeMo Curator takes.
+        columns: Add qdit_rank (1 for the first pick), qdit_gain and, if there is quality, qdit_quality.
+
+    """
+
+    id_column: str = "id"
+    embeddings_column: str = "embeddings"
+    removed: StrPath | None = None
+    columns: bool = True
+
+
 def select_curator_folder(
-    source: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    quality: Any = None,
-    alpha: float = 0.7,
-    k: int | float | None = None,
+    source: StrPath,
+    out: StrPath,
+    quality: str | Any = None,
+    alpha: float = SelectOptions.alpha,
+    k: int | float | None = SelectOptions.k,
     *,
-    id_column: str = "id",
-    embeddings_column: str = "embeddings",
-    removed: str | os.PathLike[str] | None = None,
-    columns: bool = True,
     overwrite: bool = False,
-    progress: Any = None,
+    progress: ProgressLike = None,
     **options: Any,
 ) -> Selection:
     """Select rows of a folder of Parquet files with ids and embeddings; write them as such a folder.
@@ -52,14 +69,10 @@ def select_curator_folder(
         quality: a numeric column, or (n,) scores; None needs alpha=0.
         alpha: from 0 (diversity only) to 1 (quality only).
         k: number of rows, or a fraction of them; None as in `qdit.select`.
-        id_column: the column of ids.
-        embeddings_column: the column of embeddings.
-        removed: folder for the ids of all other rows, in a Parquet file with the column of ids alone: what
-            the removal workflow of NeMo Curator takes.
-        columns: add qdit_rank (1 for the first pick), qdit_gain and, if there is quality, qdit_quality.
         overwrite: replace folders that are there.
         progress: True for bars on stderr.
-        **options: the other options of `qdit.select`.
+        **options: the others of `CuratorOptions`: id_column, embeddings_column, removed, columns, and those
+            of `qdit.select`.
 
     Returns:
         The selection; its indices count the rows of the files in the order of their names.
@@ -70,37 +83,42 @@ def select_curator_folder(
         ImportError: without pyarrow.
 
     """
-    target, others = Path(out), None if removed is None else Path(removed)
+    asked = CuratorOptions.of(
+        "select_curator_folder", {"quality": quality, "alpha": alpha, "k": k, **options}
+    )
+    target, others = Path(out), None if asked.removed is None else Path(asked.removed)
     work = target.with_name(f".{target.name}.qdit")
     for path in filter(None, (target, others)):
         if path.exists() and not overwrite and not work.exists():  # with it a stopped run goes on
             raise ValueError(f"out: {path} is there already; pass overwrite=True or another folder")
     files = parquet_files(Path(source))
-    scores = _column(files, quality) if isinstance(quality, str) else quality
+    chosen = asked.only(SelectOptions)
+    if isinstance(quality, str):
+        chosen = replace(chosen, quality=_column(files, quality))
     work.mkdir(parents=True, exist_ok=True)
     made = convert_embeddings(
         source,
         work / "embeddings.npy",
-        column=embeddings_column,
-        id_column=id_column,
+        column=asked.embeddings_column,
+        id_column=asked.id_column,
         overwrite=True,
         progress=progress,
     )
     checkpoint = work / "checkpoint"
-    run = partial(select, made.rows, scores, alpha, k, checkpoint=checkpoint, progress=progress, **options)
+    run = partial(select, made.rows, **vars(chosen), checkpoint=checkpoint, progress=progress)
     try:
         found = run()
     except OtherRunError:  # the stopped run was asked for something else
         shutil.rmtree(checkpoint)
         found = run()
-    _write(target, files, found, columns)
+    _write(target, files, found, asked.columns)
     if others is not None:
-        _write_others(others, made.ids(), found.indices, id_column)
+        _write_others(others, made.ids(), found.indices, asked.id_column)
     shutil.rmtree(work)
     return found
 
 
-def _column(files: list[Path], name: str) -> NDArray[np.float64]:
+def _column(files: list[Path], name: str) -> Floats:
     parquet = require("pyarrow.parquet", _EXTRA, "to read Parquet files")
     parts, start = [], 0
     for path in files:
@@ -138,7 +156,7 @@ def _write(out: Path, files: list[Path], found: Selection, columns: bool) -> Non
         parquet.write_table(table, temporary / _PART)
 
 
-def _chosen(files: list[Path], rows: NDArray[np.int64]) -> Iterator[Any]:
+def _chosen(files: list[Path], rows: Indices) -> Iterator[Any]:
     """Yield the rows of these ascending numbers, reading only row groups that have some."""
     pa = require("pyarrow", _EXTRA, "to read Parquet files")
     parquet = require("pyarrow.parquet", _EXTRA, "to read Parquet files")
@@ -153,7 +171,7 @@ def _chosen(files: list[Path], rows: NDArray[np.int64]) -> Iterator[Any]:
                 start = stop
 
 
-def _write_others(out: Path, ids: list[Any] | None, chosen: NDArray[np.int64], name: str) -> None:
+def _write_others(out: Path, ids: list[Any] | None, chosen: Indices, name: str) -> None:
     pa = require("pyarrow", _EXTRA, "to write Parquet")
     parquet = require("pyarrow.parquet", _EXTRA, "to write Parquet")
     assert ids is not None

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from ..common.types import Floats, Indices
+
 Picks = Iterator[tuple[int, float]]
 _BLOCK_ITEMS = 1 << 22
 
@@ -41,7 +40,7 @@ class Facility:
         rise = values - self._best[where]
         return float(np.maximum(rise, 0.0, out=rise).sum())
 
-    def gains(self, rows: Ints) -> Floats:
+    def gains(self, rows: Indices) -> Floats:
         """Return what each row would add to d, (len(rows),)."""
         if self._csr:
             return np.array([self.gain(row) for row in rows.tolist()])
@@ -64,12 +63,12 @@ class Facility:
         return self._matrix.data[part], self._matrix.indices[part]
 
 
-def naive(facility: Facility, rows: Ints, budget: float, costs: Floats) -> Picks:
+def naive(facility: Facility, rows: Indices, budget: float, costs: Floats) -> Picks:
     """Yield the row of largest gain per cost that the rest of the budget buys, the smaller number on ties."""
     yield from _by_queue(facility, rows, budget, costs, by_age=False)
 
 
-def lazy(facility: Facility, rows: Ints, budget: float, costs: Floats) -> Picks:
+def lazy(facility: Facility, rows: Indices, budget: float, costs: Floats) -> Picks:
     """Yield the same, but of ties the row that was evaluated first, as comes of a queue (Minoux 1978).
 
     apricot itself may take a row that adds nothing before one that adds something, and some row twice.
@@ -79,7 +78,7 @@ def lazy(facility: Facility, rows: Ints, budget: float, costs: Floats) -> Picks:
 
 def two_stage(
     facility: Facility,
-    rows: Ints,
+    rows: Indices,
     budget: float,
     costs: Floats,
     *,
@@ -98,7 +97,7 @@ def two_stage(
 
 
 def approximate_lazy(
-    facility: Facility, rows: Ints, budget: float, costs: Floats, *, beta: float = 0.9
+    facility: Facility, rows: Indices, budget: float, costs: Floats, *, beta: float = 0.9
 ) -> Picks:
     """Yield the first row of the queue whose gain is still at least beta times what it was."""
     queue = _queue(facility, rows, costs, range(len(rows)))
@@ -119,7 +118,7 @@ def approximate_lazy(
 
 def stochastic(
     facility: Facility,
-    rows: Ints,
+    rows: Indices,
     budget: float,
     costs: Floats,
     *,
@@ -145,7 +144,7 @@ def stochastic(
 
 def sample(
     facility: Facility,
-    rows: Ints,
+    rows: Indices,
     budget: float,
     costs: Floats,
     *,
@@ -159,7 +158,7 @@ def sample(
     yield from _way(optimizer)(facility, np.setdiff1d(rows, dropped), budget, costs)
 
 
-def modular(facility: Facility, rows: Ints, budget: float, costs: Floats) -> Picks:
+def modular(facility: Facility, rows: Indices, budget: float, costs: Floats) -> Picks:
     """Yield rows by what each adds to nothing."""
     spent = 0.0
     for row in rows[(facility.gains(rows) / costs[rows]).argsort()[::-1]].tolist():
@@ -187,7 +186,7 @@ def _way(name: str) -> Callable[..., Picks]:
 
 
 def _queue(
-    facility: Facility, rows: Ints, costs: Floats, ties: Iterable[int]
+    facility: Facility, rows: Indices, costs: Floats, ties: Iterable[int]
 ) -> list[tuple[float, int, int]]:
     """Return a heap of (-gain per cost, tie, row)."""
     gains = -facility.gains(rows) / costs[rows]
@@ -196,7 +195,7 @@ def _queue(
     return queue
 
 
-def _by_queue(facility: Facility, rows: Ints, budget: float, costs: Floats, *, by_age: bool) -> Picks:
+def _by_queue(facility: Facility, rows: Indices, budget: float, costs: Floats, *, by_age: bool) -> Picks:
     """Take the front of a queue of upper bounds once it has been evaluated since the last pick.
 
     by_age: of equal gains the one that has been in the queue for longer, else the smaller row, goes first.

@@ -3,41 +3,61 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..common.optional import require
+from ..common.progress import ProgressLike
+from ..common.types import StrPath
 from ..embedding import embed
 from ..embedding.sentence import DEFAULT_MODEL
+from ..engine.rows import EmbeddingsLike
 from ..exporting.writers import columns_of
 from ..records import import_records
 from ..records.records import MANIFEST
 from ..selection.api import select
+from ..selection.options import SelectOptions
 from ..vectors.arrow import find_column, from_arrow, is_vectors
 
 _EXTRA = "data"
-_BY_COLUMN = ("quality", "costs", "groups")  # arguments that may name a column
+_BY_COLUMN = ("quality", "costs", "groups")  # options that may name a column
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetOptions(SelectOptions):
+    """All options of `select_dataset`; of those of `qdit.select`, quality, costs and groups may name columns.
+
+    Attributes:
+        text: Column or columns to embed; several are joined by newlines.
+        model: That embeds the text, as in `qdit.embed`.
+        model_options: Other options of `qdit.embed`, such as {"device": "cuda", "batch_size": 128}.
+        cache: Folder that keeps embeddings of texts for a later call, and those done so far of a stopped one.
+        columns: Add qdit_rank (1 for the first pick), qdit_gain and, if there is quality, qdit_quality.
+
+    """
+
+    text: str | Sequence[str] | None = None
+    model: str = DEFAULT_MODEL
+    model_options: Mapping[str, Any] | None = None
+    cache: StrPath | None = None
+    columns: bool = False
 
 
 def select_dataset(
     dataset: Any,
-    quality: Any = None,
-    alpha: float = 0.7,
-    k: int | float | None = None,
+    quality: str | Any = None,
+    alpha: float = SelectOptions.alpha,
+    k: int | float | None = SelectOptions.k,
     *,
-    embeddings: Any = None,
-    text: str | Sequence[str] | None = None,
-    model: str = DEFAULT_MODEL,
-    model_options: Mapping[str, Any] | None = None,
-    cache: str | os.PathLike[str] | None = None,
-    columns: bool = False,
-    progress: Any = None,
+    embeddings: str | EmbeddingsLike | None = None,
+    checkpoint: StrPath | None = None,
+    progress: ProgressLike = None,
     **options: Any,
 ) -> Any:
     """Select rows of a data set; return them in pick order, as `Dataset.select` does.
@@ -49,13 +69,10 @@ def select_dataset(
         k: number of rows, or a fraction of them; None as in `qdit.select`.
         embeddings: a column of vectors, or whatever `qdit.select` takes for embeddings. None takes the text,
             if given, else a column called embeddings, embedding or vector, or the only one of vectors.
-        text: column or columns to embed; several are joined by newlines.
-        model: that embeds the text, as in `qdit.embed`.
-        model_options: other options of `qdit.embed`, such as {"device": "cuda", "batch_size": 128}.
-        cache: folder that keeps embeddings of texts for a later call, and those done so far of a stopped one.
-        columns: add qdit_rank (1 for the first pick), qdit_gain and, if there is quality, qdit_quality.
+        checkpoint: as in `qdit.select`.
         progress: True for bars on stderr.
-        **options: the other options of `qdit.select`; costs and groups may name columns.
+        **options: the others of `DatasetOptions`: text, model, model_options, cache, columns, and those of
+            `qdit.select`, of which costs and groups may name columns.
 
     Returns:
         A `datasets.Dataset` of k rows.
@@ -66,30 +83,27 @@ def select_dataset(
         ImportError: without datasets, or without what the model needs.
 
     """
+    asked = DatasetOptions.of("select_dataset", {"quality": quality, "alpha": alpha, "k": k, **options})
     _check(dataset)
-    options |= {"quality": quality}
-    for name in _BY_COLUMN:
-        if isinstance(options.get(name), str):
-            options[name] = _values(dataset, name, options[name])
+    columns = {name: getattr(asked, name) for name in _BY_COLUMN}
+    named = {name: _values(dataset, name, of) for name, of in columns.items() if isinstance(of, str)}
     with ExitStack() as held:
-        if embeddings is None and text is not None:
-            names = [text] if isinstance(text, str) else list(text)
-            folder = held.enter_context(_folder(cache, dataset, names))
-            rows: Any = _embedded(dataset, names, Path(folder), model, dict(model_options or {}), progress)
+        rows: Any = embeddings
+        if embeddings is None and asked.text is not None:
+            rows = _embedded(dataset, asked, held, progress)
         elif embeddings is None or isinstance(embeddings, str):
             rows = _vectors(dataset, embeddings)
-        else:
-            rows = embeddings
         if len(rows) != len(dataset):
             raise ValueError(f"embeddings: got {len(rows)} rows for {len(dataset)} of the data set")
-        found = select(rows, alpha=alpha, k=k, progress=progress, **options)
-    chosen = dataset.select(found.indices.tolist())
-    if columns:
+        chosen = asked.only(SelectOptions, **named)
+        found = select(rows, **vars(chosen), checkpoint=checkpoint, progress=progress)
+    picked = dataset.select(found.indices.tolist())
+    if asked.columns:
         for name, values in columns_of(found).items():
-            if name in chosen.column_names:
+            if name in picked.column_names:
                 raise ValueError(f"columns: the data set has a column {name!r} already; rename it")
-            chosen = chosen.add_column(name, values)
-    return chosen
+            picked = picked.add_column(name, values)
+    return picked
 
 
 def _check(dataset: Any) -> None:
@@ -133,7 +147,7 @@ def _vectors(dataset: Any, name: str | None) -> Any:
     return from_arrow(_table(dataset, [name], "embeddings"), name)
 
 
-def _folder(cache: Any, dataset: Any, names: list[str]) -> Any:
+def _folder(cache: StrPath | None, dataset: Any, names: list[str]) -> Any:
     """Return a context manager that gives the folder for the pool of texts."""
     if cache is None:
         return tempfile.TemporaryDirectory(prefix="qdit-")
@@ -143,10 +157,13 @@ def _folder(cache: Any, dataset: Any, names: list[str]) -> Any:
     return nullcontext(path)
 
 
-def _embedded(
-    dataset: Any, names: list[str], folder: Path, model: str, options: dict[str, Any], progress: Any
-) -> Any:
-    """Return embeddings of texts, made in a pool directory, where what is done is kept."""
+def _embedded(dataset: Any, asked: DatasetOptions, held: ExitStack, progress: ProgressLike) -> Any:
+    """Return embeddings of texts, made in a pool directory, where what is done is kept.
+
+    held: keeps the directory as long as the embeddings are read from it.
+    """
+    names = [asked.text] if isinstance(asked.text, str) else list(asked.text or ())
+    folder = Path(held.enter_context(_folder(asked.cache, dataset, names)))
     if not (folder / MANIFEST).exists():
         pa = require("pyarrow", _EXTRA, "to read data sets")
         compute = require("pyarrow.compute", _EXTRA, "to read data sets")
@@ -163,4 +180,5 @@ def _embedded(
         empty = pa.array([""], pa.large_string()).take(pa.array(np.zeros(len(dataset), np.int64)))
         rows = pa.table({"prompt": texts, "completion": empty})
         import_records(rows, folder, format="prompt", progress=progress)
-    return embed(folder, model, progress=progress, **{"template": "instruction", **options}).rows
+    options = {"template": "instruction", **(asked.model_options or {})}
+    return embed(folder, asked.model, progress=progress, **options).rows

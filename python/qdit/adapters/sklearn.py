@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..common.optional import require
 from ..selection.api import select
+from ..selection.options import SelectOptions
 from ..selection.selection import Selection
 
 _EXTRA = "sklearn"
@@ -93,20 +94,10 @@ class QDITSelector(_base.OneToOneFeatureMixin, _base.TransformerMixin, _base.Bas
             scores = _utils.check_array(scores, ensure_2d=False, dtype="numeric", input_name="quality")
             scores = np.asarray(_utils.column_or_1d(scores, warn=True), np.float64)
             _utils.check_consistent_length(X, scores)
-        threads = None if self.n_jobs in (None, -1) else self.n_jobs
+        options = {name: value for name, value in vars(self).items() if name in SelectOptions.names()}
+        threads = None if self.n_jobs == -1 else self.n_jobs
         self.selection_: Selection = select(
-            X,
-            scores,
-            self.alpha,
-            self.k,
-            metric=self.metric,
-            method=self.method,
-            gain_scale=self.gain_scale,
-            quality_scale=self.quality_scale,
-            floor=self.floor,
-            zero_rows=self.zero_rows,
-            threads=threads,
-            seed=self.random_state,
+            X, **options, quality=scores, threads=threads, seed=self.random_state
         )
         n, k = len(X), len(self.selection_)
         self.n_samples_in_ = n
