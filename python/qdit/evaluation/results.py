@@ -14,7 +14,7 @@ import numpy as np
 from ..common import files
 from ..common.checks import check_choice
 from ..common.identity import REPLACE, check_same
-from ..common.types import Floats
+from ..common.types import JSON, Floats
 from ..common.versions import library_versions
 from .names import file_name
 from .sets import Groups
@@ -92,9 +92,10 @@ def check_new(path: Path, settings: Mapping[str, Any], overwrite: bool) -> None:
         check_same(f"{path} was made otherwise", then, settings, REPLACE)
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:
-    """Write JSON Lines atomically and return the sha256 of the file."""
-    lines = (json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n" for row in rows)
+def write_rows(path: Path, rows: Iterable[JSON], **dumping: Any) -> str:
+    """Write JSON Lines atomically and return the sha256 of the file; dumping: of `json.dumps`."""
+    how = {"ensure_ascii": False, "allow_nan": False} | dumping
+    lines = (json.dumps(row, **how).encode() + b"\n" for row in rows)
     files.write_atomic(path, lines)
     return files.sha256_file(path)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..common.files import sha256_file
 from ..evaluation.answers import Answers, read_answers
-from ..evaluation.benchmarks.api import DEFAULT, TOGETHER, run_benchmarks
+from ..evaluation.benchmarks.api import TOGETHER, run_benchmarks
+from ..evaluation.benchmarks.model import BenchmarkOptions
 from ..evaluation.benchmarks.tasks import find_benchmarks
 from ..evaluation.hh import HHJob
 from ..evaluation.judge.job import JudgeJob, JudgeOptions
@@ -217,7 +218,7 @@ class Benchmarks(_OfModel):
 
     def do(self, progress: Any) -> None:
         """Run them, on from those that are done."""
-        given = {"tasks": DEFAULT, **self.options}
+        given = self.options
         if given.get("data") is not None:
             given["data"] = self.place.study.file.parent / str(given["data"])
         run_benchmarks(str(self.final), self.folder, label=self.cell.name, progress=bool(progress), **given)
@@ -250,7 +251,7 @@ def check(study: Study, evaluations: Iterable[str]) -> None:
                     f"{study.file}: judge: judge_model: got none, wanted the judge's name at the endpoint"
                 )
         elif name == "benchmarks":
-            find_benchmarks(given.get("tasks", DEFAULT))
+            find_benchmarks(BenchmarkOptions(**given).tasks)
 
 
 def _judge_options(given: Mapping[str, Any]) -> JudgeOptions:

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from ..common import checks
-from ..evaluation.benchmarks.api import run_benchmarks
+from ..evaluation.benchmarks.model import BenchmarkOptions
 from ..evaluation.judge.job import JudgeOptions
 from ..evaluation.loss import LossOptions
 from ..generation.options import GenerateOptions
@@ -31,7 +31,7 @@ _STEPS: Mapping[str, tuple[Callable[..., Any], set[str], set[str]]] = {
     "generate": (GenerateOptions, {"model"}, set()),
     "hh": (RewardOptions, set(), set()),
     "judge": (JudgeOptions, set(), {"against"}),
-    "benchmarks": (run_benchmarks, {"model", "out", "label"}, set()),
+    "benchmarks": (BenchmarkOptions, {"label"}, set()),
     "loss": (LossOptions, {"model", "name", "revision"}, set()),
 }
 _OURS = {"progress", "dry_run", "overwrite"}

