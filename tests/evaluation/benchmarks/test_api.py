@@ -13,7 +13,7 @@ from helpers.children import child_environment
 from helpers.training_data import write_jsonl
 from qdit.cli.evaluate_models import evaluate_benchmarks_command
 from qdit.evaluation.benchmarks.api import run_benchmarks
-from qdit.evaluation.benchmarks.model import open_model
+from qdit.evaluation.benchmarks.model import BenchmarkOptions, open_model
 from qdit.evaluation.results import read_values
 
 pytest.importorskip("lm_eval", reason="pip install 'qdit[eval]'")
@@ -281,8 +281,8 @@ def test_an_adapter_is_loaded_on_its_base(llama, tmp_path):
     base = AutoModelForCausalLM.from_pretrained(llama)
     config = peft.LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM", init_lora_weights=False)
     peft.get_peft_model(base, config).save_pretrained(tmp_path / "adapter")
-    with_adapter = open_model(tmp_path / "adapter", device="cpu")
-    without = open_model(llama, device="cpu")
+    with_adapter = open_model(tmp_path / "adapter", BenchmarkOptions(device="cpu"))
+    without = open_model(llama, BenchmarkOptions(device="cpu"))
     tokens = torch.arange(8)[None]
     with torch.inference_mode():
         both = [one.lm.model(tokens).logits for one in (with_adapter, without)]
