@@ -90,7 +90,7 @@ def test_the_stock_protocol_shows_the_bare_problem(server, tmp_path):
     sent = min((request.body for request in server.requests), key=lambda body: "has_close" not in str(body))
     assert sent["messages"][0]["content"] == PROBLEMS[0]["prompt"]
     assert (sent["temperature"], sent["max_tokens"], sent["top_p"]) == (0.0, 1024, 0.9)
-    with pytest.raises(ValueError, match="texts.jsonl was made otherwise: questions"):
+    with pytest.raises(ValueError, match=r"texts\.jsonl was made otherwise: questions"):
         run(server, tmp_path)
     assert run(server, tmp_path, overwrite=True).record["settings"]["protocol"] == "instructeval"
 
