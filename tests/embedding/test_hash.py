@@ -11,6 +11,7 @@ import pytest
 
 from qdit.embedding import hashed
 from qdit.embedding.hashed import HashEncoder
+from qdit.embedding.options import BUILTIN, EmbedOptions
 
 TEXTS = [
     "Name three primary colors.",
@@ -27,7 +28,7 @@ TEXTS = [
 
 
 def encode(texts):
-    return HashEncoder().encode(texts, range(len(texts)), lambda done: None)
+    return HashEncoder(EmbedOptions(model=BUILTIN)).encode(texts, range(len(texts)), lambda done: None)
 
 
 def cosine(a, b):

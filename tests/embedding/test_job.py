@@ -13,7 +13,7 @@ from qdit.common.files import sha256_file
 from qdit.embedding import OtherRunError, embed, prepare
 from qdit.embedding.hashed import HashEncoder
 from qdit.embedding.job import faults, finished
-from qdit.embedding.settings import Settings
+from qdit.embedding.options import BUILTIN, EmbedOptions
 from qdit.records import Row
 from qdit.records.pool import Pool
 from qdit.records.templates import make_template
@@ -34,7 +34,7 @@ def test_file_and_manifest(pool):
     assert opened.embeddings.shape == made.rows.shape == (100, 384)
     assert made.rows.dtype == "float16"
     texts = [make_template("with_input")(row) for row in opened.records.rows()]
-    want = HashEncoder().encode(texts, range(100), lambda done: None)
+    want = HashEncoder(EmbedOptions(model=BUILTIN)).encode(texts, range(100), lambda done: None)
     want = (want / np.linalg.norm(want, axis=1, keepdims=True)).astype(np.float16)
     np.testing.assert_array_equal(made.rows.array, want)
     found = json.loads((pool / "embeddings.json").read_text())
@@ -57,7 +57,7 @@ def test_float32_without_normalization(pool):
 
 def test_the_stand_in_says_so(pool, caplog, capsys):
     with caplog.at_level(logging.WARNING):
-        embed_command(str(pool), "builtin:hash", progress=False)
+        embed_command(str(pool), model="builtin:hash", progress=False)
     assert "builtin:hash is a stand-in for a trained model" in caplog.text
     assert "stand-in" in capsys.readouterr().out
 
@@ -138,14 +138,14 @@ def test_zero_vector_names_row_and_text(tmp_path):
 def test_numbers_that_do_not_fit_are_faults(value):
     vectors = np.ones((4, 3), np.float32)
     vectors[2, 1] = value
-    rows = finished(vectors, Settings("m", normalize=False))
+    rows = finished(vectors, EmbedOptions(model="m", normalize=False))
     assert faults(rows, zeros=True)[0] == 2
     assert faults(np.ones((4, 3)), zeros=True) is None
 
 
 def test_normalized_rows_have_length_one():
     vectors = np.random.default_rng(0).standard_normal((5, 64)).astype(np.float32) * 1e20
-    rows = finished(vectors, Settings("m", dtype="float32"))
+    rows = finished(vectors, EmbedOptions(model="m", dtype="float32"))
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-6)
 
 
@@ -160,7 +160,7 @@ def test_progress_has_an_eta(pool, monkeypatch):
 
 
 def test_dry_run(pool, capsys):
-    embed_command(str(pool), "builtin:hash", dry_run=True)
+    embed_command(str(pool), model="builtin:hash", dry_run=True)
     assert "100 of 100 rows left" in capsys.readouterr().out
     assert not (pool / "embeddings.npy").exists()
     embed(pool, "builtin:hash")

@@ -14,6 +14,7 @@ import pytest
 
 from helpers.embedding_pools import sample_rows, write_pool
 from qdit.embedding import OtherRunError, embed
+from qdit.embedding.options import EmbedOptions
 from qdit.embedding.sentence import SentenceEncoder, is_out_of_memory
 from qdit.records import import_records
 from qdit.records.pool import Pool
@@ -254,9 +255,9 @@ def test_minilm_killed_and_resumed(minilm, pool, tmp_path):
 @pytest.mark.slow
 def test_two_processes_give_the_rows_of_one(minilm, pool):
     texts = texts_of(pool)
-    with SentenceEncoder(minilm, devices=["cpu"], batch_size=4) as one:
+    with SentenceEncoder(EmbedOptions(model=minilm, device=["cpu"], batch_size=4)) as one:
         want = one.encode(texts, range(60), lambda done: None)
-    with SentenceEncoder(minilm, devices=["cpu", "cpu"], batch_size=4) as two:
+    with SentenceEncoder(EmbedOptions(model=minilm, device=["cpu", "cpu"], batch_size=4)) as two:
         got = two.encode(texts, range(60), lambda done: None)
         assert two.details() == {"devices": ["cpu", "cpu"]}
     assert got.tobytes() == want.tobytes()

@@ -205,6 +205,6 @@ def test_an_unfinished_run_survives_the_use_of_what_is_there(pool, monkeypatch):
 
 
 def test_the_command_goes_on(stopped, want, capsys):
-    embed_command(str(stopped), "builtin:hash", chunk_rows=16, progress=False)
+    embed_command(str(stopped), model="builtin:hash", chunk_rows=16, progress=False)
     assert "100 x 384 float16" in capsys.readouterr().out
     assert (stopped / "embeddings.npy").read_bytes() == want

@@ -168,7 +168,7 @@ def test_a_server_without_key(pool, monkeypatch):
 
 def test_the_command(pool, capsys):
     with OpenAIServer() as server:
-        embed_command(str(pool), "some-model", base_url=server.url, key_env=KEY_ENV, progress=True)
+        embed_command(str(pool), model="some-model", base_url=server.url, key_env=KEY_ENV, progress=True)
     shown = capsys.readouterr()
     assert "100 x 8 float16" in shown.out
     assert "100/100 rows" in shown.err

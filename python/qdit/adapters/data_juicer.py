@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..common.optional import require
-from ..embedding.sentence import DEFAULT_MODEL
+from ..embedding.options import DEFAULT_MODEL
 from .huggingface import select_dataset
 
 _ops: Any = require("data_juicer.ops.base_op", "data-juicer", "for the Data-Juicer operator")

@@ -16,7 +16,7 @@ from ..common.optional import require
 from ..common.progress import ProgressLike
 from ..common.types import StrPath
 from ..embedding import embed
-from ..embedding.sentence import DEFAULT_MODEL
+from ..embedding.options import DEFAULT_MODEL
 from ..engine.rows import EmbeddingsLike
 from ..exporting.writers import columns_of
 from ..records import import_records

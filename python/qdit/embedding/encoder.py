@@ -8,6 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from .options import EmbedOptions
+
 Tick = Callable[[int], object]  # told how many texts of a call are done
 
 
@@ -21,8 +23,17 @@ class Encoder(ABC):
 
     """
 
-    batch_size: int
     libraries: tuple[str, ...] = ("numpy",)
+
+    def __init__(self, options: EmbedOptions) -> None:
+        """Load the model, or make a client.
+
+        Raises:
+            ImportError: for a package that is not installed.
+            OSError: if there is no such model.
+
+        """
+        self.batch_size = options.layout()["batch_size"]
 
     def __enter__(self) -> Encoder:
         return self

@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from ..engine.shuffle import GOLDEN, Words, splitmix64
 from .encoder import Encoder, Tick
+from .options import BUILTIN
 
-NAME = "builtin:hash"
 DIMENSIONS = 384
-CHUNK_ROWS = 16384
 STAND_IN = "stand-in for a trained model: hashed n-grams, sees shared words, not meaning"
 
 _VERSION = 1  # of the arithmetic; vectors of different versions do not mix
@@ -41,13 +40,11 @@ _INVERSE = np.uint64(pow(int(GOLDEN), -1, 1 << 64))  # it is odd, so there is on
 class HashEncoder(Encoder):
     """The encoder "builtin:hash"."""
 
-    batch_size = CHUNK_ROWS
-
     def identity(self) -> dict[str, Any]:
         """Return name, version and size, and that this is a stand-in."""
         return {
             "kind": "builtin",
-            "name": f"{NAME} (stand-in)",
+            "name": f"{BUILTIN} (stand-in)",
             "version": _VERSION,
             "dimension": DIMENSIONS,
             "stand_in": STAND_IN,

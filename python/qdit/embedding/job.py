@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -20,9 +18,11 @@ from ..common.progress import RowTracker
 from ..common.types import JSON
 from ..engine.rows import Rows, open_embeddings
 from ..records import Records, open_records
+from ..records.pool import PoolLike, pool_directory
 from ..records.templates import make_template
 from .encoder import Encoder
-from .settings import Settings
+from .encoders import encoder_class
+from .options import EmbedOptions
 from .writer import MANIFEST, REMEDY, ROWS, Writer, partial_rows, remove_finished
 
 _SHOWN = 60  # characters of a text in an error
@@ -51,14 +51,11 @@ class EmbedJob(Job[Embeddings]):
 
     verb, format = "embed", "qdit-embeddings"
 
-    def __init__(self, pool: Any, settings: Settings) -> None:
-        """Open the pool's records.
-
-        pool: a pool directory, or an object whose `directory` is one.
-        """
-        self.settings = settings
-        self.template = make_template(settings.template)
-        self.directory = Path(os.fspath(getattr(pool, "directory", pool)))
+    def __init__(self, pool: PoolLike, options: EmbedOptions) -> None:
+        """Open the pool's records."""
+        self.options = options
+        self.template = make_template(options.template)
+        self.directory = pool_directory(pool)
         self.path, self.manifest_path = self.directory / ROWS, self.directory / MANIFEST
         self.records: Records = open_records(self.directory)
 
@@ -70,7 +67,7 @@ class EmbedJob(Job[Embeddings]):
 
     def _identity(self) -> JSON:
         """Return all that decides the rows, rounding aside."""
-        return {"records": self.records.sha256, **self.settings.identity()}
+        return {"records": self.records.sha256, **self.options.identity()}
 
     def _identity_of(self, manifest: JSON) -> JSON:
         then = {"records": manifest.get("records", {}).get("sha256"), **manifest["settings"]}
@@ -97,7 +94,7 @@ class EmbedJob(Job[Embeddings]):
         return f"go on; {done:,} of {len(self.records):,} rows are done"
 
     def _libraries(self) -> tuple[str, ...]:
-        return self.settings.encoder_class().libraries
+        return encoder_class(self.options).libraries
 
     def estimate(self) -> JSON:
         """Return rows, rows left, and characters and tokens of those left as the first 1000 rows suggest."""
@@ -109,22 +106,22 @@ class EmbedJob(Job[Embeddings]):
         return {"rows": n, "left": n - done, "characters": characters, "tokens": tokens}
 
     def _make(self, progress: Any, overwrite: bool) -> Embeddings:
-        identity = {**self.identity, **self.settings.layout()}
-        dtype, n = self.settings.dtype, len(self.records)
+        identity = {**self.identity, **self.options.layout()}
+        dtype, n = self.options.dtype, len(self.records)
         with Writer(self.directory, identity, n, dtype, overwrite=overwrite) as writer:
             if writer.done < n:
-                with self.settings.make_encoder() as encoder:
+                with encoder_class(self.options)(self.options) as encoder:
                     self._embed(encoder, writer, progress)
             fields = {
                 "records": {"n": n, "sha256": self.records.sha256},
-                "settings": {**self.settings.identity(), **self.settings.layout()},
+                "settings": {**self.options.identity(), **self.options.layout()},
                 **writer.state,
             }
             writer.finish(self._record(fields))
         return Embeddings(open_embeddings(self.path), files.read_json(self.manifest_path, self.format))
 
     def _embed(self, encoder: Encoder, writer: Writer, progress: Any) -> None:
-        n, chunk, before = len(self.records), self.settings.chunk_rows, writer.done
+        n, chunk, before = len(self.records), self.options.layout()["chunk_rows"], writer.done
         state = self._state(encoder, writer)
         tracker = RowTracker(progress, "embed", n - before)
         start, seconds = time.monotonic(), state["seconds"]
@@ -146,7 +143,7 @@ class EmbedJob(Job[Embeddings]):
         """Return the state to go on with, after a check that the model is still the same."""
         identity = encoder.identity()
         if "stand_in" in identity:
-            _log.warning("%s is a %s", self.settings.model, identity["stand_in"])
+            _log.warning("%s is a %s", self.options.model, identity["stand_in"])
         if not writer.state:
             sizes = [[0, encoder.batch_size]]
             return {"model": identity, "batch_sizes": sizes, "zero_rows": 0, "seconds": 0.0, "runs": 1}
@@ -158,7 +155,7 @@ class EmbedJob(Job[Embeddings]):
         self, encoder: Encoder, texts: list[str], first: int, state: dict[str, Any], tick: Any
     ) -> NDArray[Any]:
         """Return the finished rows of a chunk, (len(texts), d)."""
-        keep = self.settings.zero_rows == "keep"
+        keep = self.options.zero_rows == "keep"
         filled = [i for i, text in enumerate(texts) if text.strip()]
         if len(filled) < len(texts) and not keep:
             row = first + next(i for i, text in enumerate(texts) if not text.strip())
@@ -171,7 +168,7 @@ class EmbedJob(Job[Embeddings]):
                 f"rows {first} to {first + len(texts) - 1}: all texts are blank; check the template"
             )
         vectors = encoder.encode([texts[i] for i in filled], [first + i for i in filled], tick)
-        rows = finished(vectors, self.settings)
+        rows = finished(vectors, self.options)
         bad = faults(rows, zeros=not keep)
         if bad is not None:
             i, what = bad
@@ -186,14 +183,14 @@ class EmbedJob(Job[Embeddings]):
         return whole
 
 
-def finished(vectors: NDArray[Any], settings: Settings) -> NDArray[Any]:
+def finished(vectors: NDArray[Any], options: EmbedOptions) -> NDArray[Any]:
     """Return vectors (m, d) as rows of the file's dtype, normalized if that is asked for."""
-    if settings.normalize:
+    if options.normalize:
         exact = vectors.astype(np.float64)
         norms = np.sqrt(np.einsum("ij,ij->i", exact, exact))
         vectors = exact / np.where(norms > 0, norms, 1)[:, None]
     with np.errstate(over="ignore"):  # found by `faults`
-        return vectors.astype(settings.dtype)
+        return vectors.astype(options.dtype)
 
 
 def faults(rows: NDArray[Any], *, zeros: bool) -> tuple[int, str] | None:

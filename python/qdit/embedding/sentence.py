@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from ..common import files
 from ..common.optional import require
 from .encoder import Encoder, Tick
+from .options import EmbedOptions, resolve_devices
 
-DEFAULT_MODEL = "sentence-transformers/all-mpnet-base-v2"
-BATCH_SIZE = 32
 _SLICE_BATCHES = 4  # batches between two reports of progress; a process of several devices takes as many
 _MEMORY_SIGNS = (  # how else a lack of memory shows: CPU allocator, cuBLAS, cuDNN
     "out of memory",
@@ -33,42 +32,32 @@ class SentenceEncoder(Encoder):
 
     libraries = ("numpy", "torch", "transformers", "sentence-transformers")
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        revision: str | None = None,
-        prompt: str | None = None,
-        devices: Sequence[str] = (),
-        batch_size: int = BATCH_SIZE,
-        model_dtype: str | None = None,
-        dimensions: int | None = None,
-        local_files_only: bool = False,
-    ) -> None:
+    def __init__(self, options: EmbedOptions) -> None:
         """Load the model.
 
-        devices: torch devices; several get a process each, none is the library's choice. Other arguments
-            are those of `qdit.embed`.
+        Several devices get a process each; none is the library's choice.
 
         Raises:
             ImportError: without sentence-transformers.
             FileNotFoundError, OSError: if there is no such model.
 
         """
+        super().__init__(options)
+        model, revision = options.model, options.revision
         library = require("sentence_transformers", "embed", f"to embed with {model}")
         self._folder = _local_folder(model)
-        self._name, self._revision, self._prompt = model, revision, prompt
-        self.batch_size = self._slice_of = batch_size
-        self._devices = list(devices)
+        self._name, self._revision, self._prompt = model, revision, options.prompt
+        self._slice_of = self.batch_size
+        self._devices = resolve_devices(options.device)
         try:
             self._model = library.SentenceTransformer(
                 model if self._folder is None else str(self._folder),
                 device=self._devices[0] if len(self._devices) == 1 else "cpu" if self._devices else None,
                 revision=revision,
-                local_files_only=local_files_only,
+                local_files_only=options.local_files_only,
                 trust_remote_code=False,
-                truncate_dim=dimensions,
-                model_kwargs=None if model_dtype is None else {"dtype": model_dtype},
+                truncate_dim=options.dimensions,
+                model_kwargs=None if options.model_dtype is None else {"dtype": options.model_dtype},
             )
         except (OSError, ValueError) as error:
             reason = str(error).strip().partition("\n")[0]
@@ -162,22 +151,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _MEMORY_SIGNS)
-
-
-def resolve_devices(device: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the torch devices of "cuda:0,cuda:1", ["cpu", "cpu"] or "all" (CUDA); none for "auto"."""
-    if device == "auto":
-        return ()
-    if device == "all":
-        count = require("torch", "embed", "to use all devices").cuda.device_count()
-        if count == 0:
-            raise ValueError("device: got 'all', but there is no CUDA device; pass 'auto' or 'cpu'")
-        return tuple(f"cuda:{i}" for i in range(count))
-    names = device.split(",") if isinstance(device, str) else device
-    found = tuple(str(name).strip() for name in names)
-    if not found or not all(found):
-        raise ValueError(f"device: got {device!r}, wanted auto, all, or names such as cpu or cuda:0,cuda:1")
-    return found
 
 
 def _local_folder(model: str) -> Path | None:

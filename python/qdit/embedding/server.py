@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.optional import require
-from ..models.client import check_url, hide, read_key
+from ..models.client import hide, read_key
 from .encoder import Encoder, Tick
+from .options import EmbedOptions
 
-BATCH_SIZE = 32
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds before an unusable answer is asked for again
 
 
@@ -26,38 +26,27 @@ class ServerEncoder(Encoder):
 
     libraries = ("numpy", "openai")
 
-    def __init__(
-        self,
-        model: str,
-        base_url: str,
-        *,
-        prompt: str | None = None,
-        batch_size: int = BATCH_SIZE,
-        dimensions: int | None = None,
-        key_env: str = "OPENAI_API_KEY",
-        concurrency: int = 8,
-        retries: int = 5,
-        timeout: float = 60.0,
-    ) -> None:
-        """Make a client; nothing is sent yet. Arguments are those of `qdit.embed`."""
+    def __init__(self, options: EmbedOptions) -> None:
+        """Make a client; nothing is sent yet."""
+        super().__init__(options)
+        assert options.base_url is not None
         self._openai = require("openai", "judge", "to embed with a server")
-        self._url = check_url(base_url)
-        self._name, self._prompt, self._dimensions = model, prompt or "", dimensions
-        self.batch_size = batch_size
-        self._key_env, self._key = key_env, read_key(key_env)
-        self._retries = retries
+        self._url = options.base_url
+        self._name, self._prompt, self._dimensions = options.model, options.prompt or "", options.dimensions
+        self._key_env, self._key = options.key_env, read_key(options.key_env)
+        self._retries = options.retries
         self._requests = self._unusable = self._tokens = 0
         self._stack = ExitStack()
         anyio = require("anyio.from_thread", "judge", "to embed with a server")
         # an event loop in a thread, so that this works inside notebooks too, where one runs already
         self._portal = self._stack.enter_context(anyio.start_blocking_portal())
         self._client = self._openai.AsyncOpenAI(
-            base_url=base_url,
+            base_url=self._url,
             api_key=self._key or "none",  # local servers want no key, the client wants one
-            max_retries=retries,
-            timeout=timeout,
+            max_retries=self._retries,
+            timeout=options.timeout,
         )
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots = asyncio.Semaphore(options.concurrency)
 
     def close(self) -> None:
         """Close the connections."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from ..embedding import prepare as prepare_embed
+from ..embedding.options import EmbedOptions
 from ..exporting import export
 from ..records import import_records
 from ..reporting import ReportOptions
@@ -95,7 +95,7 @@ def known_options(stage: str) -> tuple[str, ...]:
     """Return the names of the options of a stage."""
     functions: dict[str, tuple[Callable[..., Any], ...]] = {
         "import": (import_records,),
-        "embed": (prepare_embed,),
+        "embed": (),
         "score": (),
         "select": (),
         "sweep": (),
@@ -103,6 +103,8 @@ def known_options(stage: str) -> tuple[str, ...]:
         "report": (ReportOptions,),
     }
     names = {name for function in functions[stage] for name in inspect.signature(function).parameters} - _OWN
+    if stage == "embed":
+        names |= {*EmbedOptions.names()}
     if stage == "score":
         names |= {"by", *ScoreOptions.names()}
     if stage in ("select", "sweep"):

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..common import files, npy
+from ..common.types import StrPath
 from ..engine.rows import Rows, open_embeddings
 from . import Records, open_records
 from .tokens import count_tokens
@@ -115,6 +116,14 @@ class Pool:
         codes, names = self.records.sources()
         labels: NDArray[np.str_] = np.array(names, np.str_)
         return labels[codes]
+
+
+PoolLike = StrPath | Pool
+
+
+def pool_directory(pool: PoolLike) -> Path:
+    """Return the directory of a pool, which may be one itself."""
+    return pool.directory if isinstance(pool, Pool) else Path(pool)
 
 
 def attach(

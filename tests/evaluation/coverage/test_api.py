@@ -250,7 +250,7 @@ def test_questions_are_embedded_once(pool, tmp_path, monkeypatch):
     def no_model(self):
         raise AssertionError("the model was loaded again")
 
-    monkeypatch.setattr(coverage_questions.Settings, "make_encoder", no_model)
+    monkeypatch.setattr(coverage_questions.Encoding, "open", no_model)
     again = evaluate_coverage([pool / "diverse"], questions, tmp_path / "b", **options)
     np.testing.assert_array_equal(first.measured.similarity, again.measured.similarity)
     (pool / "own2.jsonl").write_text(json.dumps({"instruction": "Something new"}) + "\n")

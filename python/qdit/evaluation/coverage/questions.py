@@ -16,8 +16,9 @@ from ...common.options import Options
 from ...common.progress import RowTracker
 from ...common.types import JSON, Array, StrPath
 from ...embedding.encoder import Encoder
+from ...embedding.encoders import encoder_class
 from ...embedding.job import EmbedJob, finished
-from ...embedding.settings import Settings, make_settings
+from ...embedding.options import EmbedOptions
 from ...embedding.writer import MANIFEST, ROWS
 from ...engine.rows import Rows, open_embeddings
 from ...records.pool import Pool
@@ -60,19 +61,23 @@ class Encoding:
     """How questions become vectors.
 
     Attributes:
-        settings: as for `qdit.embed`.
+        options: as for `qdit.embed`.
         model: the identity of the pool's model by its embeddings.json, None where there is none.
         d: dimensions of the pool.
 
     """
 
-    settings: Settings
+    options: EmbedOptions
     model: JSON | None
     d: int
 
+    def open(self) -> Encoder:
+        """Load the model, or make a client."""
+        return encoder_class(self.options)(self.options)
+
     def describe(self) -> JSON:
         """Return what a manifest says of it."""
-        model = self.model or {"name": self.settings.model}
+        model = self.model or {"name": self.options.model}
         return {**model, "checked": self.model is not None}
 
     def check(self, encoder: Encoder) -> None:
@@ -87,7 +92,7 @@ class Encoding:
         ]
         if changes:
             raise ValueError(
-                f"model: {self.settings.model} is not the model of the pool: {'; '.join(changes)}; pass that "
+                f"model: {self.options.model} is not the model of the pool: {'; '.join(changes)}; pass that "
                 "model, or embed the pool again"
             )
 
@@ -115,27 +120,10 @@ def open_encoding(options: EncodingOptions, *, needed: bool = True) -> tuple[Row
             "embeds the questions"
         )
     kept = {name: then[name] for name in _KEPT if name in then}
-    settings = make_settings(
-        str(then["model"]) if options.model is None else options.model,
-        batch_size=None,
-        chunk_rows=None,
-        device=options.device,
-        base_url=kept.pop("base_url", None),
-        revision=kept.get("revision"),
-        template="with_input",
-        prompt=kept.get("prompt"),
-        normalize=kept.get("normalize", True),
-        dtype="float32",
-        model_dtype=kept.get("model_dtype"),
-        dimensions=kept.get("dimensions"),
-        local_files_only=options.local_files_only,
-        key_env=options.key_env,
-        concurrency=8,
-        retries=5,
-        timeout=60.0,
-        zero_rows="error",
-    )
-    return rows, Encoding(settings, (found or {}).get("model"), rows.d)
+    kept["model"] = str(then["model"]) if options.model is None else options.model
+    own = {"device": options.device, "local_files_only": options.local_files_only, "key_env": options.key_env}
+    encoding = EmbedOptions.of("coverage", {**kept, **own, "dtype": "float32"})
+    return rows, Encoding(encoding, (found or {}).get("model"), rows.d)
 
 
 def question_vectors(
@@ -153,13 +141,13 @@ def question_vectors(
             places = [i for i, question in enumerate(questions) if question.set == name]
             texts = [questions[i].instruction for i in places]
             if encoding.model is None and encoder is None:
-                encoder = encoding.settings.make_encoder()  # only the model itself says which one it is
+                encoder = encoding.open()  # only the model itself says which one it is
             identity = encoding.model or (encoder.identity() if encoder is not None else {})
-            key = digest([_essence(identity), encoding.settings.normalize, texts])
+            key = digest([_essence(identity), encoding.options.normalize, texts])
             path = None if cache is None else Path(cache) / f"{file_name(name)}-{key[:16]}.npy"
             if path is None or not path.exists():
                 if encoder is None:
-                    encoder = encoding.settings.make_encoder()
+                    encoder = encoding.open()
                 encoding.check(encoder)
                 found = _encode(name, texts, encoding, encoder, progress)
                 if path is not None:
@@ -191,10 +179,10 @@ def _encode(
         tracker.close()
     if found.shape[1] != encoding.d:
         raise ValueError(
-            f"model: {encoding.settings.model} gives {found.shape[1]} dimensions, the pool has {encoding.d}; "
+            f"model: {encoding.options.model} gives {found.shape[1]} dimensions, the pool has {encoding.d}; "
             "pass the model that embedded the pool"
         )
-    rows = finished(found, encoding.settings)
+    rows = finished(found, encoding.options)
     bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(bad):
         raise ValueError(f"question {bad[0]} of {name}: its vector has NaN or infinite numbers")
