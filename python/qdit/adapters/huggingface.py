@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..common.optional import require
-from ..common.progress import ProgressLike
+from ..common.progress import AnyProgressLike
 from ..common.types import StrPath
 from ..embedding import embed
 from ..embedding.options import DEFAULT_MODEL
@@ -57,7 +57,7 @@ def select_dataset(
     *,
     embeddings: str | EmbeddingsLike | None = None,
     checkpoint: StrPath | None = None,
-    progress: ProgressLike = None,
+    progress: AnyProgressLike = None,
     **options: Any,
 ) -> Any:
     """Select rows of a data set; return them in pick order, as `Dataset.select` does.
@@ -157,7 +157,7 @@ def _folder(cache: StrPath | None, dataset: Any, names: list[str]) -> Any:
     return nullcontext(path)
 
 
-def _embedded(dataset: Any, asked: DatasetOptions, held: ExitStack, progress: ProgressLike) -> Any:
+def _embedded(dataset: Any, asked: DatasetOptions, held: ExitStack, progress: AnyProgressLike) -> Any:
     """Return embeddings of texts, made in a pool directory, where what is done is kept.
 
     held: keeps the directory as long as the embeddings are read from it.

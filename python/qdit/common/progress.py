@@ -77,6 +77,7 @@ Sink = Callable[[Progress], Any]  # whoever wants to know
 RowSink = Callable[[RowProgress], Any]
 ProgressLike = bool | Sink | None  # True for a bar on stderr, False or None for nothing
 RowProgressLike = bool | RowSink | None
+AnyProgressLike = bool | Callable[[Any], Any] | None  # of work on rows and on picks
 
 
 class Tracker:
