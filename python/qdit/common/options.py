@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self, TypeVar
 
+from .checks import check_threads
+
 SomeOptions = TypeVar("SomeOptions", bound="Options")
 
 
@@ -41,3 +43,23 @@ class Options:
     def _set(self, name: str, value: object) -> None:
         """Replace a field by its checked form; for `_check` alone."""
         object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadOptions(Options):
+    """How many threads the engine has.
+
+    Attributes:
+        threads: Number of threads; none for all processors.
+
+    """
+
+    threads: int | None = None
+
+    def _check(self) -> None:
+        check_threads(self.threads)
+
+    @property
+    def thread_count(self) -> int:
+        """The number of threads, with None replaced by that of all processors."""
+        return check_threads(self.threads)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common import files
-from ..common.checks import check_threads
 from ..common.progress import Phases
 from ..common.types import Floats, Indices, StrPath
 from ..engine.rows import Rows, subset, to_float32
@@ -130,7 +129,7 @@ class Numbers:
 def work_out(choice: Choice, options: ReportOptions, phases: Phases) -> Numbers:
     """Work out the numbers of a report; the sweep is read first, so that a wrong one is found at once."""
     sweep = read_sweep(choice, options.sweep)
-    rows, chosen, threads = choice.rows, choice.selection.indices, check_threads(options.threads)
+    rows, chosen, threads = choice.rows, choice.selection.indices, options.thread_count
     floor = choice.selection.params.get("floor")
     sample = sample_rows(rows, options.sample, options.seed)
 

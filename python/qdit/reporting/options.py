@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..common import checks
-from ..common.options import Options
+from ..common.options import ThreadOptions
 from ..common.types import StrPath
 from ..selection.options import Column
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions(Options):
+class ReportOptions(ThreadOptions):
     """What a report is made of, what it shows and where it goes.
 
     Attributes:
@@ -27,7 +27,6 @@ class ReportOptions(Options):
         seed: Seed of the sample and of the random selections.
         quality: Scores that the selection was made with, if not the pool's own: an array or .npy file.
         given: Rows that were given to select, an array or .npy file; the curves leave them out.
-        threads: Number of threads; none for all processors.
 
     """
 
@@ -42,11 +41,9 @@ class ReportOptions(Options):
     seed: int = 0
     quality: Column | None = None
     given: Column | None = None
-    threads: int | None = None
 
     def _check(self) -> None:
         checks.check_least("sample", self.sample, 1)
         checks.check_least("random_seeds", self.random_seeds, 0)
         self._set("near", checks.check_float("near", self.near))
         checks.check_seed(self.seed)
-        checks.check_threads(self.threads)

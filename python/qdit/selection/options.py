@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, SupportsFloat, SupportsIndex
 
-from ..common.checks import check_choice, check_device, check_float, check_int, check_seed, check_threads
-from ..common.options import Options
+from ..common.checks import check_choice, check_device, check_float, check_int, check_seed
+from ..common.options import Options, ThreadOptions
 from ..common.text import parse_bytes
 
 GREEDY_METHODS = ("exact", "lazy", "naive", "stochastic")
@@ -155,32 +155,24 @@ class Limits(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine(Options):
+class Machine(ThreadOptions):
     """Where it is computed, and with what arithmetic.
 
     Attributes:
         backend: auto (cuda where there is a device, else cpu), cpu, cuda or reference.
         device: Number of the CUDA device.
         precision: Products on CUDA: float16, split (two float16 an item), auto (split for float32, float64).
-        threads: Number of threads; none for all processors.
 
     """
 
     backend: str = "auto"
     device: int = 0
     precision: str = "auto"
-    threads: int | None = None
 
     def _check(self) -> None:
         check_choice("backend", self.backend, BACKENDS)
         check_choice("precision", self.precision, PRECISIONS)
         self._set("device", check_device(self.device))
-        check_threads(self.threads)
-
-    @property
-    def thread_count(self) -> int:
-        """The number of threads, with None replaced by that of all processors."""
-        return check_threads(self.threads)
 
 
 @dataclass(frozen=True, kw_only=True)
