@@ -9,7 +9,7 @@ needs nothing else, its figures as PNG files, and numbers.json with what they sh
     verbs       pairs of verb and object, by spaCy where it is installed
     sections    sections with figures; evidence: sections with rows, bounds and hashes
     figures     drawn with matplotlib, for light and dark pages
-    page        parts of HTML, all text escaped; style: its CSS
+    page        parts of HTML, all text escaped; page.css: its style
 """
 
 from .options import ReportOptions

@@ -6,10 +6,12 @@ import base64
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..records import Row
-from .style import CSS
 
+# system fonts, light and dark by the setting of the reader, no scripts
+_CSS = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 _TEXT = 480  # characters of a turn that are shown
 _TURNS = 4
 # nothing is loaded and nothing runs, whatever a row says
@@ -168,7 +170,8 @@ def render(title: str, lead: str, top: Html, sections: Sequence[Section], foot: 
 <meta name="generator" content="qdit">
 <link rel="icon" href="data:,">
 <title>{escape(title)}</title>
-<style>{CSS}</style>
+<style>
+{_CSS}</style>
 </head>
 <body>
 <a class="skip" href="#main">Skip to content</a>
