@@ -43,10 +43,10 @@ def select(
     groups: Any = None,
     quota: Any = None,
     quota_mode: str = "at_most",
+    threads: int | None = None,
     backend: str = "auto",
     device: int = 0,
     precision: str = "auto",
-    threads: int | None = None,
     checkpoint: StrPath | None = None,
     progress: ProgressLike = None,
 ) -> Selection:
@@ -101,12 +101,12 @@ def select(
         quota: the most rows of each group, given rows not counted: a number, or {group: number}, where groups
             that are not named have no limit.
         quota_mode: "at_most", or "exact": every group gets its quota, and k is their sum.
+        threads: None for all processors that this process may use. Never changes the result.
         backend: "cpu", "cuda" (an NVIDIA device of compute capability 8.0 or newer), "reference" (float64,
             slow, plain), or "auto" = "cuda" where the device can be used, else "cpu".
         device: number of the device of backend "cuda"; embeddings that are on one stay there.
         precision: of products on backend "cuda": "float16" (picks within 1e-3 of the best), "split" (items as
             two float16: within 1e-6, for thrice the products), or "auto" = "split" for float32 and float64.
-        threads: None for all processors that this process may use. Never changes the result.
         checkpoint: a directory. A run that was stopped in any way goes on from it when the call is repeated
             and ends with the same picks; a finished one returns at once. It stays until you delete it.
         progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
