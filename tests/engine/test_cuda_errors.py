@@ -100,7 +100,7 @@ def test_a_library_that_is_not_there_or_not_ours_is_told(tmp_path):
     [
         (OnDevice(typestr="<i4"), TypeError, "got dtype <i4 on a device, wanted float16, bfloat16"),
         (OnDevice(typestr=">f4"), TypeError, "got dtype >f4 on a device"),
-        (OnDevice(shape=(40,)), ValueError, r"got shape \(40,\), wanted 2 dimensions"),
+        (OnDevice(shape=(40,)), ValueError, r"got 1 dimension \(shape \(40,\)\), wanted 2"),
         (OnDevice(shape=(0, 8)), ValueError, "wanted at least one row"),
         (OnDevice(strides=(32, 2)), ValueError, "strided rows on a device, wanted C-contiguous"),
         (OnDevice(extra={"mask": object()}), TypeError, "masked array"),

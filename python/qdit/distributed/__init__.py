@@ -8,7 +8,7 @@ two_round      `two_round`: greedy on random parts, then on what they chose
 sparse         the candidates of method "sparse", by a similarity graph for each shard
 options        what all of these take
 session        workers, the pool that they make up and the checked problem, for the time of a call
-greedy, rounds exact greedy over all shards, on the driver: bounds, and what picks are certain
+greedy         exact greedy over all shards, on the driver: bounds, and what picks are certain
 pool           all shards as one pool: row numbers, rows that travel, workers that are replaced
 worker         one shard and its engine; messages: what goes there and comes back
 transport      how workers are reached, and workers in this process; ray_transport: workers as Ray actors

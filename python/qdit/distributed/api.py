@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -91,17 +90,12 @@ def _resolve(method: str, session: Session) -> str:
 
 
 def _run(session: Session, method: str, checkpoint: StrPath | None, seed: int) -> Selection:
-    with ExitStack() as stack:
-        saved = None
-        if checkpoint is not None:
-            saved = stack.enter_context(
-                Checkpoint(checkpoint, session.identity(method, seed), session.problem.n)
-            )
-            done = saved.result(session.k)
-            if done is not None:
-                return done
-        selection = _greedy(session, method, saved, seed)
-        if saved is not None:
+    if checkpoint is None:
+        return _greedy(session, method, None, seed)
+    with Checkpoint(checkpoint, session.identity(method, seed), session.problem.n) as saved:
+        selection = saved.result(session.k)
+        if selection is None:
+            selection = _greedy(session, method, saved, seed)
             saved.finish(selection)
         return selection
 
@@ -111,7 +105,7 @@ def _greedy(session: Session, method: str, saved: Checkpoint | None, seed: int) 
     report: dict[str, Any] = {}
     among = None
     if method == "sparse":
-        among, report = session.pool.retry(lambda: sparse.candidates(session, seed))
+        among, report = pool.retry(lambda: sparse.candidates(session, seed))
     fixed = None
     if method == "quality":
         free = np.flatnonzero(~session.closed)

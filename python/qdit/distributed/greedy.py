@@ -7,24 +7,29 @@ upper bound on its part of every gain, as method "exact" does in one process.
 
 A round is one message to every worker and one back: the picks since the last round, the candidates T with the
 best bounds to be taken apart, and more candidates whose bounds are to be read. Then the driver picks within
-T as long as that is certain (see `rounds`). Rows of T travel only while a worker has rows whose pairs are
-not listed.
+T as long as that is certain. Rows of T travel only while a worker has rows whose pairs are not listed.
+
+All workers together tell, for every c in T, the rows v that it would raise, and by how much. That is all
+there is to know of T: what any further pick of T does to the others of T follows from it. So the driver goes
+on within T, exactly, as long as the best of T is certainly the best of all: better than the upper bound of
+every candidate outside T (bounds only fall, so those from before the round hold). Ties go to the smaller
+number, as everywhere.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import pick_among
 from ..common.types import Floats, Indices
 from ..selection.picks import Outcome
 from .messages import Answer, Request
 from .pool import sum_of
-from .rounds import NOBODY, Rival, best_of, certified_picks, totals
 from .session import Session
 from .transport import Ref
 
@@ -32,6 +37,7 @@ _LEAST, _MOST = 16, 2048  # candidates to take apart in a round
 _PAIRS = 400_000  # of a round: more cost more than another round
 _AHEAD = 2  # blocks of each worker on their way
 _BLOCK_ROWS = 8192
+_NOBODY = -1  # where no candidate is open
 
 
 class Greedy:
@@ -120,7 +126,7 @@ class Greedy:
     def _commit_fixed(self, rows: Indices) -> None:
         total = len(self.picks) + len(rows)
         for batch in self._pool.batches(rows, 512):
-            self._found(np.searchsorted(self._numbers, batch), self._pool.commit(batch))
+            self._take(np.searchsorted(self._numbers, batch))
             self._session.tell("picking", len(self.picks) / total, len(self.picks))
 
     def _replay(self) -> None:
@@ -131,6 +137,10 @@ class Greedy:
         if not np.array_equal(gains, self.gains):
             raise ValueError("checkpoint: the picks in it gain otherwise here; the shards have changed")
         self._session.tell("replay", 1.0, len(self.picks))
+
+    def _take(self, numbers: Indices) -> None:
+        """Pick candidates by their number, one after the other."""
+        self._found(numbers, self._pool.commit(self._numbers[numbers]))
 
     def _found(self, numbers: Indices, gains: Indices) -> None:
         """Keep new picks, by their number among the candidates."""
@@ -150,9 +160,7 @@ class Greedy:
             gains = self._first_gains()[self._numbers]
         else:
             gains = self._evaluate(self._numbers)
-        best = best_of(self._scores(gains), self._closed)
-        pick = self._numbers[[best.number]]
-        self._found(np.array([best.number]), self._pool.commit(pick))
+        self._take(np.array([self._best(gains, self._closed)[1]]))
 
     def _first_gains(self) -> Indices:
         """Return the products of all rows with the sum of all rows, which goes from shard to shard."""
@@ -188,18 +196,16 @@ class Greedy:
         fresh = np.ones(len(self._numbers), bool)  # the bound is the gain, just now
         while len(self.picks) < k:
             count = _LEAST
-            while True:
-                best = best_of(self._scores(self.bounds), self._closed)
-                if best == NOBODY or fresh[best.number]:
-                    break
+            _, best = self._best(self.bounds, self._closed)
+            while best != _NOBODY and not fresh[best]:
                 asked = self._top(count, stale=~fresh)
                 self.bounds[asked] = self._evaluate(self._numbers[asked])
                 fresh[asked] = True
                 count = min(2 * count, _MOST)
-            if best == NOBODY:
+                _, best = self._best(self.bounds, self._closed)
+            if best == _NOBODY:
                 return
-            numbers = np.array([best.number])
-            self._found(numbers, self._pool.commit(self._numbers[numbers]))
+            self._take(np.array([best]))
             fresh[:] = False
             self._session.tell("picking", len(self.picks) / k, len(self.picks))
 
@@ -269,14 +275,7 @@ class Greedy:
             unlisted = max(answer.unlisted for answer in answers)
             self.bounds[reading] = sum_of([answer.bounds for answer in answers])
             self.bounds[asked] = totals(answers, len(asked))
-            pending, expected = certified_picks(
-                answers,
-                asked,
-                self._bonus[asked],
-                self._weight / self.scale,
-                k - len(self.picks),
-                self._rival(asked),
-            )
+            pending, expected = self._certain(answers, asked, k - len(self.picks))
             pairs = sum(len(answer.rises) for answer in answers)
             if len(pending):
                 self._found(pending, expected)
@@ -300,10 +299,27 @@ class Greedy:
             places, refs = self._pool.send(self._numbers[np.concatenate([commit, ask])])
         return transport.all("step", Request(commit, ask, read, places), *refs)
 
-    def _rival(self, asked: Indices) -> Rival:
-        outside = self._closed.copy()
-        outside[asked] = True
-        return best_of(self._scores(self.bounds), outside)
+    def _certain(self, answers: Sequence[Answer], asked: Indices, most: int) -> tuple[Indices, Indices]:
+        """Return the next picks among the candidates `asked`, as far as they are certain, and their gains."""
+        others = self._closed.copy()
+        others[asked] = True
+        score, rival = self._best(self.bounds, others)
+        picks, gains = pick_among(
+            [(answer.offsets, answer.rows, answer.rises) for answer in answers],
+            asked,
+            self._bonus[asked],
+            weight=self._weight / self.scale,
+            most=most,
+            rival_score=score,
+            rival=rival,
+        )
+        return asked[picks], gains
+
+    def _best(self, gains: Indices, closed: NDArray[np.bool_]) -> tuple[float, int]:
+        """Return the best score of an open candidate, and its number: the smaller one on ties."""
+        scores = np.where(closed, -np.inf, self._scores(gains))
+        number = int(np.argmax(scores))
+        return (-np.inf, _NOBODY) if closed[number] else (float(scores[number]), number)
 
     @staticmethod
     def _check(answers: list[Answer], expected: Indices) -> None:
@@ -311,3 +327,13 @@ class Greedy:
         got = sum_of([answer.increases for answer in answers])
         if not np.array_equal(got, expected):
             raise RuntimeError("the workers disagree with the driver on what picks add: a bug, or bad memory")
+
+
+def totals(answers: Sequence[Answer], count: int) -> Indices:
+    """Return the exact gains of the candidates that were taken apart."""
+    gains = np.zeros(count, np.int64)
+    for answer in answers:
+        filled = np.flatnonzero(np.diff(answer.offsets))
+        if len(filled):
+            gains[filled] += np.add.reduceat(answer.rises.astype(np.int64), answer.offsets[filled])
+    return gains

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from ..common.types import Array, Indices
+from ..engine.device import item_type
 from .messages import Facts, WorkerLostError
 from .transport import Ref, Transport
 
@@ -97,7 +98,7 @@ class ShardedPool:
     @property
     def row_bytes(self) -> int:
         """Size of a row."""
-        return self.d * {"float64": 8, "float32": 4}.get(self.dtype, 2)
+        return self.d * item_type(self.dtype).itemsize
 
     @property
     def range(self) -> float:
@@ -133,8 +134,7 @@ class ShardedPool:
 
     def fetch(self, rows: Indices) -> Array:
         """Bring rows to the driver, as they are stored."""
-        item = np.uint16 if self.dtype == "bfloat16" else self.dtype
-        out = np.empty((len(rows), self.d), item)
+        out = np.empty((len(rows), self.d), item_type(self.dtype))
         done = 0
         for batch in self.batches(rows):
             places, refs = self.send(batch)

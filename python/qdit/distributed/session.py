@@ -19,6 +19,7 @@ from ..common.text import parse_bytes
 from ..common.types import Indices
 from ..common.versions import versions
 from ..engine.backend import resolve_precision
+from ..engine.device import item_type
 from ..engine.rows import Rows, open_embeddings
 from ..selection import quality as scaling
 from ..selection.graph.files import describe_extras
@@ -225,8 +226,8 @@ def _outside(given: Any, source: Source) -> Rows | None:
 
 def _problem(pool: ShardedPool, options: ShardOptions) -> Problem:
     """Return the problem, with rows of the shape of the union that take no memory."""
-    item = np.zeros((), np.uint16 if pool.dtype == "bfloat16" else pool.dtype)
-    rows = Rows(np.broadcast_to(item, (pool.n, pool.d)), pool.dtype, f"{len(pool.facts)} shards")
+    nothing = np.broadcast_to(np.zeros((), item_type(pool.dtype)), (pool.n, pool.d))
+    rows = Rows(nothing, pool.dtype, f"{len(pool.facts)} shards")
     objective = options.only(Objective, quality=_quality(options.quality, len(pool.facts)))
     # the driver multiplies nothing, and may have no device
     problem = make_problem(rows, ObjectiveOptions(**vars(objective), backend="cpu"))

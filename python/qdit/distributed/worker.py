@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ class Worker:
         """Return the gains of candidates."""
         return self._ready[1].gains(rows)
 
-    def commit_rows(self, places: list[Indices], *parts: Array) -> Indices:
+    def commit_rows(self, places: Sequence[Indices], *parts: Array) -> Indices:
         """Add rows to the selection; return what each raised the coverage by."""
         return self._ready[1].commit_rows(self._assemble(places, parts))
 
@@ -132,7 +133,7 @@ class Worker:
         """Return upper bounds on the gains of all candidates."""
         return self._gains.copy()
 
-    def collect(self, kind: str, places: list[Indices], *parts: Array) -> None:
+    def collect(self, kind: str, places: Sequence[Indices], *parts: Array) -> None:
         """Keep rows of other shards for choose(); kind: "part" or "given"."""
         self._collected[kind].append(self._assemble(places, parts))
 
@@ -189,10 +190,6 @@ class Worker:
         """Return the engine's counters."""
         return self._ready[0].stats()
 
-    def coverage(self) -> int:
-        """Return the sum of the running maxima."""
-        return self._ready[0].coverage()
-
     @staticmethod
     def pid() -> int:
         """Return the number of this process."""
@@ -214,7 +211,7 @@ class Worker:
         self._engine, self._shard = engine, Shard(engine, dtype=rows.dtype)
         return engine
 
-    def _assemble(self, places: Any, parts: tuple[Array, ...]) -> Array:
+    def _assemble(self, places: Sequence[Indices], parts: Sequence[Array]) -> Array:
         if len(parts) == 1 and (np.diff(places[0]) == 1).all():
             return parts[0]
         out = np.empty((sum(map(len, parts)), self._rows.d), self._rows.array.dtype)

@@ -63,7 +63,7 @@ class DeviceArray:
 
     def take(self, which: NDArray[np.int64]) -> NDArray[Any]:
         """Return some rows in CPU memory; bfloat16 ones as uint16. Copies all parts that hold one of them."""
-        item = np.dtype(np.uint16 if self.dtype_name == "bfloat16" else self.dtype_name)
+        item = item_type(self.dtype_name)
         n, d = self.shape
         step = max(1, _BLOCK_BYTES // (d * item.itemsize))
         out = np.empty((len(which), d), item)
@@ -85,9 +85,23 @@ class DeviceArray:
         return self[:]
 
 
+def item_type(dtype: str) -> np.dtype[Any]:
+    """Return the type of items in CPU memory: bfloat16 ones are held as their uint16 bits."""
+    return np.dtype(np.uint16 if dtype == "bfloat16" else dtype)
+
+
+def check_shape(name: str, shape: tuple[int, ...]) -> None:
+    """Raise ValueError for anything but at least one row and one dimension."""
+    if len(shape) != 2:
+        count = "1 dimension" if len(shape) == 1 else f"{len(shape)} dimensions"
+        raise ValueError(f"{name}: got {count} (shape {shape}), wanted 2: (rows, dimensions)")
+    if 0 in shape:
+        raise ValueError(f"{name}: got shape {shape}, wanted at least one row and one dimension")
+
+
 def is_on_device(source: Any) -> bool:
     """Return whether the object's items lie in the memory of a CUDA device."""
-    if _is_tensor(source):
+    if is_tensor(source):
         return str(source.device.type) == "cuda"
     if hasattr(source, "__dlpack_device__") and not hasattr(source, "__cuda_array_interface__"):
         return int(source.__dlpack_device__()[0]) == _CUDA
@@ -107,14 +121,15 @@ def open_device_array(name: str, source: Any) -> DeviceArray:
         ValueError: for anything but C-contiguous rows of 2 dimensions.
 
     """
-    if _is_tensor(source):
+    if is_tensor(source):
         return _from_torch(name, source)
     if hasattr(source, "__cuda_array_interface__"):
         return _from_interface(name, source)
     return _from_dlpack(name, source)
 
 
-def _is_tensor(source: Any) -> bool:
+def is_tensor(source: Any) -> bool:
+    """Return whether the object is a tensor of torch."""
     return type(source).__module__.partition(".")[0] == "torch" and hasattr(source, "data_ptr")
 
 
@@ -186,10 +201,7 @@ def _packed(shape: tuple[int, ...], strides: Any, item: int) -> bool:
 def _checked(name: str, shape: tuple[int, ...], dtype: str, *, contiguous: bool) -> tuple[int, int]:
     if dtype not in _ITEM_BYTES:
         raise TypeError(f"{name}: got dtype {dtype} on a device, wanted {_WANTED}; convert it there")
-    if len(shape) != 2:
-        raise ValueError(f"{name}: got shape {shape}, wanted 2 dimensions: (rows, dimensions)")
-    if 0 in shape:
-        raise ValueError(f"{name}: got shape {shape}, wanted at least one row and one dimension")
+    check_shape(name, shape)
     if not contiguous:
         raise ValueError(
             f"{name}: got strided rows on a device, wanted C-contiguous ones; copy them, "

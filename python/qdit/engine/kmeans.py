@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,17 @@ from numpy.typing import NDArray
 
 from .._core import Engine
 from ..common.types import Array, Floats, Indices
-from .rows import Rows, to_float32
+from .backend import open_engine
+from .rows import Rows, to_float32, to_float64
 from .shuffle import shuffled
 
 CELL_ITERATIONS = 6
 _CLUSTER_ITERATIONS = 25
 _BLOCK_ROWS = 8192
 _CHUNK_ROWS = 512  # few enough to stay in the cache from one step to the next
+
+
+Read = Callable[[Indices | slice], Array]  # some rows as floats
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,13 @@ def spherical(rows: Rows, engine: Engine, clusters: int, seed: int) -> Clusterin
 
     rows: those of the engine, in CPU memory. seed: of the rows that centroids start from.
     """
-    work = _ByCluster(rows, engine, clusters)
-    centroids = work.start(seed)
+    read = partial(to_float64, rows)
+    free = np.setdiff1d(np.arange(rows.n), engine.ignored)
+    centroids = _start(read, free, clusters, seed)
+    inverse = np.empty(rows.n)  # 1 / norm of every row
+    for start in range(0, rows.n, _CHUNK_ROWS):
+        part = slice(start, start + _CHUNK_ROWS)
+        inverse[part] = 1.0 / _lengths(read(part))
     labels = np.full(rows.n, -1, np.int64)
     iterations = 0
     while iterations < _CLUSTER_ITERATIONS:
@@ -48,7 +58,9 @@ def spherical(rows: Rows, engine: Engine, clusters: int, seed: int) -> Clusterin
         labels, similarity = engine.nearest(centroids)
         if np.array_equal(labels, before):
             break
-        centroids = work.move(labels, similarity)
+        sums = np.zeros((clusters, rows.d))
+        _add_by_cluster(sums, read, inverse, labels)
+        centroids = _means(sums, read, free, labels, similarity)
     return Clustering(labels, iterations)
 
 
@@ -65,92 +77,61 @@ def cell_centroids(
         **placement: backend, device, precision and threads of the engine.
 
     """
-    engine = Engine(rows.array, dtype=rows.dtype, zero_rows="ignore", **placement)
-    work = _ByBlock(rows, engine, cells)
-    centroids = work.start(seed)
+    read = partial(to_float32, rows)
+    engine = open_engine(rows, zero_rows="ignore", **placement)
+    free = np.setdiff1d(np.arange(rows.n), engine.ignored)
+    centroids = _start(read, free, cells, seed)
     for iteration in range(1, CELL_ITERATIONS + 1):
-        centroids = work.move(*engine.nearest(centroids))
+        labels, similarity = engine.nearest(centroids)
+        sums = np.zeros((cells, rows.d))
+        _add_by_block(sums, read, free, labels)
+        centroids = _means(sums, read, free, labels, similarity)
         tick(iteration / CELL_ITERATIONS)
     return centroids
 
 
-class _Means:
-    """What moves centroids; classes below it read rows and sum them, each with arithmetic of its own."""
-
-    def __init__(self, rows: Rows, engine: Engine, count: int) -> None:
-        self.rows = rows
-        self.count = count
-        self.free = np.setdiff1d(np.arange(rows.n), engine.ignored)
-
-    def start(self, seed: int) -> NDArray[np.float32]:
-        return _unit(self.read(np.sort(shuffled(self.free, seed)[: self.count])))
-
-    def move(self, labels: Indices, similarity: Floats) -> NDArray[np.float32]:
-        """Return the mean of each cluster; similarity: of each row to the centroid it has."""
-        sums = self.sums(labels)
-        empty = np.flatnonzero(np.bincount(labels[self.free], minlength=self.count) == 0)
-        if len(empty):
-            farthest = self.free[np.argsort(similarity[self.free], kind="stable")[: len(empty)]]
-            sums[empty] = self.read(farthest)
-        return _unit(sums)
-
-    def read(self, which: Indices | slice) -> Array:
-        raise NotImplementedError
-
-    def sums(self, labels: Indices) -> Floats:
-        raise NotImplementedError
+def _start(read: Read, free: Indices, count: int, seed: int) -> NDArray[np.float32]:
+    return _unit(read(np.sort(shuffled(free, seed)[:count])))
 
 
-class _ByCluster(_Means):
-    """Reads float64, and sums one cluster after the other: exact for clusters, which are few."""
-
-    def __init__(self, rows: Rows, engine: Engine, count: int) -> None:
-        super().__init__(rows, engine, count)
-        self._inverse = np.empty(rows.n)  # 1 / norm of every row
-        for start in range(0, rows.n, _CHUNK_ROWS):
-            part = slice(start, start + _CHUNK_ROWS)
-            self._inverse[part] = 1.0 / _lengths(self.read(part))
-
-    def read(self, which: Indices | slice) -> Floats:
-        if self.rows.dtype == "float64":
-            return np.asarray(self.rows.array[which])
-        return to_float32(self.rows, which).astype(np.float64)
-
-    def sums(self, labels: Indices) -> Floats:
-        order = np.argsort(labels, kind="stable")
-        ends = np.searchsorted(labels[order], np.arange(self.count), side="right")
-        sums = np.zeros((self.count, self.rows.d))
-        start = 0
-        for number, end in enumerate(ends.tolist()):
-            for first in range(start, end, _CHUNK_ROWS):
-                which = order[first : min(end, first + _CHUNK_ROWS)]
-                # not a matrix product: that of a BLAS may depend on its threads
-                sums[number] += np.einsum("i,ij->j", self._inverse[which], self.read(which))
-            start = end
-        return sums
+def _add_by_cluster(sums: Floats, read: Read, inverse: Floats, labels: Indices) -> None:
+    """Add unit rows to the sum of their cluster, one cluster after the other: for clusters, which are few."""
+    order = np.argsort(labels, kind="stable")
+    ends = np.searchsorted(labels[order], np.arange(len(sums)), side="right")
+    start = 0
+    for number, end in enumerate(ends.tolist()):
+        for first in range(start, end, _CHUNK_ROWS):
+            which = order[first : min(end, first + _CHUNK_ROWS)]
+            # not a matrix product: that of a BLAS may depend on its threads
+            sums[number] += np.einsum("i,ij->j", inverse[which], read(which))
+        start = end
 
 
-class _ByBlock(_Means):
-    """Reads float32, and sums the clusters of a block of rows together: fast for cells, which are many."""
-
-    def read(self, which: Indices | slice) -> NDArray[np.float32]:
-        return to_float32(self.rows, which)
-
-    def sums(self, labels: Indices) -> Floats:
-        sums = np.zeros((self.count, self.rows.d))
-        for start in range(0, len(self.free), _BLOCK_ROWS):
-            which = self.free[start : start + _BLOCK_ROWS]
-            which = which[np.argsort(labels[which], kind="stable")]
-            there, first = np.unique(labels[which], return_index=True)
-            sums[there] += np.add.reduceat(_unit(self.read(which)), first, axis=0, dtype=np.float64)
-        return sums
+def _add_by_block(sums: Floats, read: Read, free: Indices, labels: Indices) -> None:
+    """Add unit rows to the sum of their cluster, a block of rows at a time: for cells, which are many."""
+    for start in range(0, len(free), _BLOCK_ROWS):
+        which = free[start : start + _BLOCK_ROWS]
+        which = which[np.argsort(labels[which], kind="stable")]
+        there, first = np.unique(labels[which], return_index=True)
+        sums[there] += np.add.reduceat(_unit(read(which)), first, axis=0, dtype=np.float64)
 
 
-def _lengths(values: NDArray[np.float32] | Floats) -> Floats:
+def _means(
+    sums: Floats, read: Read, free: Indices, labels: Indices, similarity: Floats
+) -> NDArray[np.float32]:
+    """Return the centroids that sums give; similarity: of each row to the centroid that it had."""
+    empty = np.flatnonzero(np.bincount(labels[free], minlength=len(sums)) == 0)
+    if len(empty):
+        farthest = free[np.argsort(similarity[free], kind="stable")[: len(empty)]]
+        sums[empty] = read(farthest)
+    return _unit(sums)
+
+
+def _lengths(values: Array) -> Floats:
     """Return the norm of every row, 1 where it is 0."""
     norms = np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64))
     return np.asarray(np.where(norms > 0, norms, 1.0))
 
 
-def _unit(values: NDArray[np.float32] | Floats) -> NDArray[np.float32]:
+def _unit(values: Array) -> NDArray[np.float32]:
     return np.ascontiguousarray(values / _lengths(values)[:, None], np.float32)

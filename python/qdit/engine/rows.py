@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..common import npy
 from ..common.types import Array, Indices, StrPath
-from .device import DeviceArray, is_on_device, open_device_array
+from .device import DeviceArray, check_shape, is_on_device, is_tensor, item_type, open_device_array
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 _WANTED = "float16, bfloat16, float32 or float64"
@@ -148,8 +148,7 @@ def _open_raw(path: Path, shape: tuple[int, int], tag: str | None) -> Array:
         raise ValueError(f"embeddings: {path}: got a shape without a dtype; pass dtype={_WANTED}")
     if len(shape) != 2 or shape[1] < 1 or shape[0] < -1 or shape[0] == 0:
         raise ValueError(f"embeddings: {path}: got shape {shape}, wanted (n, d) with n and d at least 1")
-    item = np.dtype(np.uint16 if tag == "bfloat16" else tag)
-    return npy.open_raw("embeddings", path, shape, item)
+    return npy.open_raw("embeddings", path, shape, item_type(tag))
 
 
 def _as_array(name: str, source: Any) -> tuple[Array, str | None]:
@@ -160,7 +159,7 @@ def _as_array(name: str, source: Any) -> tuple[Array, str | None]:
         return source, None
     if isinstance(source, str | os.PathLike):
         raise TypeError(f"{name}: got a path, wanted an array; load it with numpy.load")
-    if type(source).__module__.partition(".")[0] == "torch" and hasattr(source, "data_ptr"):
+    if is_tensor(source):
         return _from_torch(name, source)
     _refuse_device(name, source)
     if hasattr(source, "__dlpack__"):
@@ -213,11 +212,7 @@ def _from_torch(name: str, tensor: Any) -> tuple[Array, str | None]:
 
 def _checked(name: str, array: Array, tag: str | None, source: str) -> Rows:
     array, tag = _typed(name, array, tag)
-    if array.ndim != 2:
-        count = "1 dimension" if array.ndim == 1 else f"{array.ndim} dimensions"
-        raise ValueError(f"{name}: got {count} (shape {array.shape}), wanted 2: (rows, dimensions)")
-    if 0 in array.shape:
-        raise ValueError(f"{name}: got shape {array.shape}, wanted at least one row and one dimension")
+    check_shape(name, array.shape)
     _check_layout(name, array)
     return Rows(array, tag, source)
 
@@ -273,3 +268,8 @@ def to_float32(rows: Rows, which: Indices | slice) -> NDArray[np.float32]:
     if rows.dtype == "bfloat16":
         return (part.astype(np.uint32) << 16).view(np.float32)
     return np.asarray(part, np.float32)
+
+
+def to_float64(rows: Rows, which: Indices | slice) -> NDArray[np.float64]:
+    """Return some rows as float64."""
+    return np.asarray(rows.array[which] if rows.dtype == "float64" else to_float32(rows, which), np.float64)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..common import npy
+from ..engine.device import is_tensor
 
 
 def open_quality(quality: Any, n: int) -> NDArray[np.float64] | None:
@@ -56,7 +57,7 @@ def open_quality(quality: Any, n: int) -> NDArray[np.float64] | None:
 def _plain_array(quality: Any) -> NDArray[Any]:
     if isinstance(quality, np.ma.MaskedArray):
         raise TypeError("quality: got a masked array, wanted a plain one; fill it or drop the masked rows")
-    if type(quality).__module__.partition(".")[0] == "torch" and hasattr(quality, "data_ptr"):
+    if is_tensor(quality):
         torch: Any = sys.modules["torch"]
         if quality.device.type != "cpu":
             raise ValueError(
