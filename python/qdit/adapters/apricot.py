@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common.checks import check_choice, check_float
 from ..common.optional import require
+from ..common.types import Array, Floats, Indices
 from .facility import RANDOM, WAYS, Facility
 
 _EXTRA = "sklearn"
@@ -98,9 +98,9 @@ class FacilityLocationSelection:
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
-        self.ranking: NDArray[np.int64] | None = None
-        self.gains: NDArray[np.float64] | None = None
-        self.subset: NDArray[np.float64] | None = None
+        self.ranking: Indices | None = None
+        self.gains: Floats | None = None
+        self.subset: Floats | None = None
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, sample_cost: Any = None
@@ -230,7 +230,7 @@ def _similarities(X: Any, metric: str, n_neighbors: Any) -> Any:
     return found
 
 
-def _compared(X: NDArray[np.float64], metric: str, n_neighbors: Any) -> Any:
+def _compared(X: Floats, metric: str, n_neighbors: Any) -> Any:
     """Return similarities of rows as apricot makes them of scikit-learn's distances."""
     metrics = require("sklearn.metrics", _EXTRA, "to compare rows")
     squared = metric in ("cosine", "correlation")
@@ -255,7 +255,7 @@ def _compared(X: NDArray[np.float64], metric: str, n_neighbors: Any) -> Any:
     return np.subtract(largest, distances, out=distances)
 
 
-def _costs(costs: Any, n: int) -> NDArray[np.float64]:
+def _costs(costs: Any, n: int) -> Floats:
     if costs is None:
         return np.ones(n)
     found = np.asarray(costs, np.float64)
@@ -267,7 +267,7 @@ def _costs(costs: Any, n: int) -> NDArray[np.float64]:
     return found
 
 
-def _initial(subset: NDArray[Any] | None, n: int) -> NDArray[np.int64]:
+def _initial(subset: Array | None, n: int) -> Indices:
     """Return the row numbers of what is chosen already."""
     if subset is None or subset.size == 0:
         return np.empty(0, np.int64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -111,15 +110,20 @@ def select_curator_folder(
     except OtherRunError:  # the stopped run was asked for something else
         shutil.rmtree(checkpoint)
         found = run()
-    _write(target, files, found, asked.columns)
+    _write(target, _chosen(files, found, asked.columns))
     if others is not None:
-        _write_others(others, made.ids(), found.indices, asked.id_column)
+        _write(others, _others(made.ids(), found.indices, asked.id_column))
     shutil.rmtree(work)
     return found
 
 
+def _arrow() -> tuple[Any, Any]:
+    why = "to read and write Parquet files"
+    return require("pyarrow", _EXTRA, why), require("pyarrow.parquet", _EXTRA, why)
+
+
 def _column(files: list[Path], name: str) -> Floats:
-    parquet = require("pyarrow.parquet", _EXTRA, "to read Parquet files")
+    _, parquet = _arrow()
     parts, start = [], 0
     for path in files:
         with parquet.ParquetFile(path) as file:
@@ -135,48 +139,38 @@ def _column(files: list[Path], name: str) -> Floats:
     return np.concatenate(parts)
 
 
-def _write(out: Path, files: list[Path], found: Selection, columns: bool) -> None:
-    """Write the chosen rows in pick order."""
-    pa = require("pyarrow", _EXTRA, "to write Parquet")
-    parquet = require("pyarrow.parquet", _EXTRA, "to write Parquet")
+def _chosen(files: list[Path], found: Selection, columns: bool) -> Any:
+    """Return a table of the chosen rows in pick order; reads only row groups that have some."""
+    pa, parquet = _arrow()
     ascending = np.argsort(found.indices)
-    parts = list(_chosen(files, found.indices[ascending]))
-    order = np.empty(len(ascending), np.int64)
-    order[ascending] = np.arange(len(ascending))
-    try:
-        table = pa.concat_tables(parts).take(pa.array(order))
-    except pa.ArrowException as error:
-        raise ValueError(f"{files[0].parent}: the files have different columns: {error}") from error
-    for name, values in columns_of(found).items() if columns else ():
-        if name in table.column_names:
-            raise ValueError(f"columns: the files have a column {name!r} already; pass columns=False")
-        table = table.append_column(name, pa.array(values))
-    with new_folder(out) as temporary:
-        temporary.mkdir()
-        parquet.write_table(table, temporary / _PART)
-
-
-def _chosen(files: list[Path], rows: Indices) -> Iterator[Any]:
-    """Yield the rows of these ascending numbers, reading only row groups that have some."""
-    pa = require("pyarrow", _EXTRA, "to read Parquet files")
-    parquet = require("pyarrow.parquet", _EXTRA, "to read Parquet files")
-    start = 0
+    rows, parts, start = found.indices[ascending], [], 0
     for path in files:
         with parquet.ParquetFile(path) as file:
             for group in range(file.metadata.num_row_groups):
                 stop = start + file.metadata.row_group(group).num_rows
                 inside = rows[np.searchsorted(rows, start) : np.searchsorted(rows, stop)]
                 if len(inside):
-                    yield file.read_row_group(group).take(pa.array(inside - start))
+                    parts.append(file.read_row_group(group).take(pa.array(inside - start)))
                 start = stop
+    try:
+        table = pa.concat_tables(parts).take(pa.array(np.argsort(ascending)))
+    except pa.ArrowException as error:
+        raise ValueError(f"{files[0].parent}: the files have different columns: {error}") from error
+    for name, values in columns_of(found).items() if columns else ():
+        if name in table.column_names:
+            raise ValueError(f"columns: the files have a column {name!r} already; pass columns=False")
+        table = table.append_column(name, pa.array(values))
+    return table
 
 
-def _write_others(out: Path, ids: list[Any] | None, chosen: Indices, name: str) -> None:
-    pa = require("pyarrow", _EXTRA, "to write Parquet")
-    parquet = require("pyarrow.parquet", _EXTRA, "to write Parquet")
+def _others(ids: list[Any] | None, chosen: Indices, name: str) -> Any:
+    """Return a table of the ids of all other rows."""
     assert ids is not None
     kept = set(chosen.tolist())
-    rest = [id for row, id in enumerate(ids) if row not in kept]
+    return _arrow()[0].table({name: [id for row, id in enumerate(ids) if row not in kept]})
+
+
+def _write(out: Path, table: Any) -> None:
     with new_folder(out) as temporary:
         temporary.mkdir()
-        parquet.write_table(pa.table({name: rest}), temporary / _PART)
+        _arrow()[1].write_table(table, temporary / _PART)
