@@ -132,7 +132,7 @@ def test_a_file_that_is_there(tmp_path):
     again = convert_embeddings(source, out)  # finished: nothing is done
     assert out.stat().st_mtime_ns == stamp
     assert again.manifest == first.manifest
-    with pytest.raises(ValueError, match="is there already; pass overwrite=True"):
+    with pytest.raises(ValueError, match="dtype is 'float16' now and was 'float32'; pass overwrite=True"):
         convert_embeddings(source, out, dtype="float16")
     convert_embeddings(source, out, dtype="float16", overwrite=True)
     assert np.load(out).dtype == np.float16
@@ -140,7 +140,7 @@ def test_a_file_that_is_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="convert with id_column="):
         read_ids(out)
     write_parquet(source, rows=-ROWS)
-    with pytest.raises(ValueError, match="is there already"):
+    with pytest.raises(ValueError, match=r"made otherwise: source is .* now and was None"):
         convert_embeddings(source, out)
 
 

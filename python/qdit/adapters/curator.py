@@ -13,7 +13,7 @@ import numpy as np
 from ..common.files import new_folder
 from ..common.identity import OtherRunError
 from ..common.optional import require
-from ..common.progress import ProgressLike
+from ..common.progress import AnyProgressLike
 from ..common.types import Floats, Indices, StrPath
 from ..exporting.writers import columns_of
 from ..selection.api import select
@@ -53,7 +53,7 @@ def select_curator_folder(
     k: int | float | None = SelectOptions.k,
     *,
     overwrite: bool = False,
-    progress: ProgressLike = None,
+    progress: AnyProgressLike = None,
     **options: Any,
 ) -> Selection:
     """Select rows of a folder of Parquet files with ids and embeddings; write them as such a folder.

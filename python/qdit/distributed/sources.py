@@ -11,6 +11,7 @@ import numpy as np
 
 from ..common.types import StrPath
 from ..engine.rows import EmbeddingsLike, Rows, check_rows, open_embeddings
+from ..vectors.options import ReadOptions
 from ..vectors.sources import open_source
 
 _BLOCK_ROWS = 8192
@@ -61,7 +62,7 @@ def open_shard(source: Source, dtype: str | None = None) -> Rows:
         whole = open_embeddings(source.path, dtype=dtype)
         return Rows(whole.array[source.start : source.stop], whole.dtype, source.source)
     if isinstance(source, str | os.PathLike) and Path(source).suffix != ".npy":
-        with open_source(source) as reader:
+        with open_source(source, ReadOptions()) as reader:
             array = np.empty((reader.n, reader.d), reader.dtype)
             at = 0
             for block in reader.blocks(0, _BLOCK_ROWS):

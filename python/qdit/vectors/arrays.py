@@ -10,7 +10,8 @@ import numpy as np
 
 from ..common.optional import require
 from .arrow import EXTRA
-from .reader import Block, Reader, check_matrix, describe_files, pick_name
+from .options import ReadOptions
+from .reader import Block, Reader, check_matrix, describe_files, pick_ids, pick_name
 
 _USUAL = ("embeddings", "embedding", "vectors", "vector")
 _IDS = ("ids", "id")
@@ -41,7 +42,7 @@ class SliceReader(Reader):
 class HDF5Reader(SliceReader):
     """A data set of an HDF5 file."""
 
-    def __init__(self, path: Path, column: str | None, id_column: str | None) -> None:
+    def __init__(self, path: Path, options: ReadOptions) -> None:
         h5py = require("h5py", EXTRA, "to read HDF5 files")
         self._path = path
         try:
@@ -53,12 +54,9 @@ class HDF5Reader(SliceReader):
             lambda name, item: found.update({name: item}) if hasattr(item, "dtype") else None
         )
         vectors = [name for name, item in found.items() if item.ndim == 2 and item.dtype.kind in "fiu"]
-        asked = None if column is None else column.strip("/")
-        self.column = pick_name(str(path), vectors, asked, _USUAL)
-        if id_column is not None and id_column.strip("/") not in found:
-            raise ValueError(f"id_column: {path} has no {id_column!r}, wanted one of {', '.join(found)}")
-        names = _IDS if id_column is None else (id_column.strip("/"),)
-        self.id_column = next((name for name in names if name in found), None)
+        column, id_column = (name and name.strip("/") for name in (options.column, options.id_column))
+        self.column = pick_name(str(path), vectors, column, _USUAL)
+        self.id_column = pick_ids(str(path), found, id_column, _IDS)
         ids = None if self.id_column is None else found[self.id_column]
         if ids is not None and h5py.check_string_dtype(ids.dtype) is not None:
             ids = ids.asstr()
@@ -76,7 +74,7 @@ class HDF5Reader(SliceReader):
 class SafetensorsReader(Reader):
     """A tensor of a safetensors file."""
 
-    def __init__(self, path: Path, column: str | None, id_column: str | None) -> None:
+    def __init__(self, path: Path, options: ReadOptions) -> None:
         library = require("safetensors", EXTRA, "to read safetensors files")
         self._path = path
         try:
@@ -85,7 +83,8 @@ class SafetensorsReader(Reader):
             raise ValueError(f"{path} is not a safetensors file or damaged: {error}") from error
         names = list(self._file.keys())
         shapes = {name: tuple(self._file.get_slice(name).get_shape()) for name in names}
-        self.column = pick_name(str(path), [name for name in names if len(shapes[name]) == 2], column, _USUAL)
+        matrices = [name for name in names if len(shapes[name]) == 2]
+        self.column = pick_name(str(path), matrices, options.column, _USUAL)
         self.n, self.d = check_matrix(self.column, shapes[self.column])
         kind = str(self._file.get_slice(self.column).get_dtype())
         if kind not in _TYPES:
@@ -94,9 +93,8 @@ class SafetensorsReader(Reader):
                 f"{', '.join(_TYPES)}; convert it before saving"
             )
         self.dtype = _TYPES[kind]
-        if id_column is not None and id_column not in names:
-            raise ValueError(f"id_column: {path} has no {id_column!r}, wanted one of {', '.join(names)}")
-        self.id_column = id_column or next((name for name in _IDS if shapes.get(name) == (self.n,)), None)
+        fitting = tuple(name for name in _IDS if shapes.get(name) == (self.n,))
+        self.id_column = pick_ids(str(path), names, options.id_column, fitting)
 
     def blocks(self, start: int, size: int) -> Iterator[Block]:
         """Yield slices, each read when it is asked for."""

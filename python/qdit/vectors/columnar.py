@@ -12,7 +12,8 @@ import numpy as np
 
 from ..common.optional import require
 from .arrow import EXTRA, dimension, find_column, matrix
-from .reader import Block, Reader, describe_files
+from .options import ReadOptions
+from .reader import Block, Reader, describe_files, pick_ids
 
 _ID = "id"
 _PEEK_ROWS = 1024
@@ -21,17 +22,14 @@ _PEEK_ROWS = 1024
 class TableReader(Reader):
     """A source of Arrow record batches with a column of vectors."""
 
-    def _inspect(self, schema: Any, n: int, column: str | None, id_column: str | None, where: str) -> None:
+    def _inspect(self, schema: Any, n: int, options: ReadOptions, where: str) -> None:
         """Find columns, dtype and dimension."""
         if n == 0:
             raise ValueError(f"source: {where} has no rows")
         self._where = where
         self.n = n
-        self.column = find_column(schema, column, where)
-        if id_column is not None and id_column not in schema.names:
-            names = ", ".join(map(repr, schema.names))
-            raise ValueError(f"id_column: {where} has no {id_column!r}, wanted one of {names}")
-        self.id_column = id_column or (_ID if _ID in schema.names else None)
+        self.column = find_column(schema, options.column, where)
+        self.id_column = pick_ids(where, schema.names, options.id_column, (_ID,))
         kind = schema.field(self.column).type
         kind = getattr(kind, "storage_type", kind)
         self.dtype = str(np.dtype(kind.value_type.to_pandas_dtype()).name)
@@ -71,7 +69,7 @@ class TableReader(Reader):
 class ParquetReader(TableReader):
     """Parquet files, one after the other."""
 
-    def __init__(self, files: list[Path], column: str | None, id_column: str | None) -> None:
+    def __init__(self, files: list[Path], options: ReadOptions) -> None:
         self._parquet = require("pyarrow.parquet", EXTRA, "to read Parquet files")
         self._files = files
         self._counts = []
@@ -81,7 +79,7 @@ class ParquetReader(TableReader):
         with self._open(files[0]) as file:
             schema = file.schema_arrow
         where = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
-        self._inspect(schema, sum(self._counts), column, id_column, where)
+        self._inspect(schema, sum(self._counts), options, where)
 
     def batches(self, start: int, size: int) -> Iterator[Any]:
         """Yield batches, skipping whole files and row groups before `start`."""
@@ -122,12 +120,12 @@ class ParquetReader(TableReader):
 class ArrowReader(TableReader):
     """A pyarrow table, or an Arrow (Feather) file that is mapped."""
 
-    def __init__(self, source: Any, column: str | None, id_column: str | None) -> None:
+    def __init__(self, source: Any, options: ReadOptions) -> None:
         self._file = source if isinstance(source, Path) else None
         table = self._map(source) if isinstance(source, Path) else source
         self._table = table
         where = str(source) if isinstance(source, Path) else "the table"
-        self._inspect(table.schema, table.num_rows, column, id_column, where)
+        self._inspect(table.schema, table.num_rows, options, where)
 
     def batches(self, start: int, size: int) -> Iterator[Any]:
         """Yield slices of the table."""
@@ -153,25 +151,24 @@ class ArrowReader(TableReader):
 class DuckDBReader(TableReader):
     """A table of a DuckDB database, or what a query returns, in the order DuckDB returns it."""
 
-    def __init__(
-        self, source: Any, table: str | None, query: str | None, column: str | None, id_column: str | None
-    ) -> None:
+    def __init__(self, source: Any, options: ReadOptions) -> None:
         duckdb = require("duckdb", EXTRA, "to read DuckDB databases")
         self._path = source if isinstance(source, Path) else None
         self._project: str | None = None
         # a table comes in the order of its rows, a join or an aggregate in any
+        query = options.query
         self._ordered = query is None or re.search(r"\border\s+by\b", query, re.IGNORECASE) is not None
         self._connection, self._relation, where = None, source, "the relation"
         try:
             if self._path is not None:
                 self._connection = duckdb.connect(str(source), read_only=True)
-                self._sql = self._query(table, query)
+                self._sql = self._query(options.table, query)
                 self._relation, where = self._connection.sql(self._sql), str(source)
             schema = self._reader(1).schema
             n = int(self._relation.count("*").fetchall()[0][0])
         except duckdb.Error as error:
             raise ValueError(f"source: DuckDB: {error}") from error
-        self._inspect(schema, n, column, id_column, where)
+        self._inspect(schema, n, options, where)
 
     def close(self) -> None:
         """Close a database that was opened by path."""
@@ -207,17 +204,18 @@ class DuckDBReader(TableReader):
 class LanceDBReader(TableReader):
     """A LanceDB table."""
 
-    def __init__(self, source: Any, table: str | None, column: str | None, id_column: str | None) -> None:
+    def __init__(self, source: Any, options: ReadOptions) -> None:
         lancedb = require("lancedb", EXTRA, "to read LanceDB tables")
         self._path = source if isinstance(source, Path) else None
         if self._path is not None:
+            table = options.table
             if self._path.suffix == ".lance":  # the folder of one table
                 table, folder = self._path.stem, self._path.parent
             else:
                 folder = self._path
             source = self._opened(lancedb.connect(folder), table, folder)
         self._table = source
-        self._inspect(source.schema, source.count_rows(), column, id_column, f"table {source.name!r}")
+        self._inspect(source.schema, source.count_rows(), options, f"table {source.name!r}")
 
     def batches(self, start: int, size: int) -> Iterator[Any]:
         """Yield the table's rows in the order of its fragments."""

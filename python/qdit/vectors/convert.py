@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,19 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._version import __version__
 from ..common import files
-from ..common.checks import check_choice, check_int
-from ..common.progress import RowTracker
+from ..common.job import Job
+from ..common.progress import RowProgressLike, RowTracker
+from ..common.types import JSON, Array, StrPath
 from ..engine.rows import Rows, open_embeddings
+from .options import ConvertOptions
 from .partial import PartialFile, ids_path, manifest_path
 from .reader import Block, Reader
 from .sources import open_source
 
-FORMAT = "qdit-vectors"
-FORMAT_VERSION = 1
-DTYPES = ("float16", "float32", "float64")
-BAD_ROWS = ("error", "zero")
 _BLOCK_BYTES = 1 << 24
 _NAMED = 5  # bad rows that an error names
 _REMEDY = "fix them, or pass bad_rows='zero' to keep their places with rows of zeros"
@@ -44,15 +39,15 @@ class Converted:
 
     rows: Rows
     path: Path
-    bad: list[dict[str, Any]]
-    manifest: dict[str, Any] = field(repr=False)
+    bad: list[JSON]
+    manifest: JSON = field(repr=False)
 
     def ids(self) -> list[Any] | None:
         """Return the rows' ids, integers or text, or None where the source had none."""
         return read_ids(self.path) if ids_path(self.path).exists() else None
 
 
-def read_ids(out: str | os.PathLike[str]) -> list[Any]:
+def read_ids(out: StrPath) -> list[Any]:
     """Return the ids kept beside a converted file, one a row; FileNotFoundError if there are none."""
     path = ids_path(Path(out))
     if not path.is_file():
@@ -63,18 +58,11 @@ def read_ids(out: str | os.PathLike[str]) -> list[Any]:
 
 def convert_embeddings(
     source: Any,
-    out: str | os.PathLike[str],
+    out: StrPath,
     *,
-    format: str | None = None,
-    column: str | None = None,
-    id_column: str | None = None,
-    table: str | None = None,
-    query: str | None = None,
-    dtype: str | None = None,
-    bad_rows: str = "error",
-    block_rows: int | None = None,
     overwrite: bool = False,
-    progress: Any = None,
+    progress: RowProgressLike = None,
+    **options: Any,
 ) -> Converted:
     """Stream vectors from where they are into a .npy file that `qdit.select` maps.
 
@@ -87,21 +75,9 @@ def convert_embeddings(
             LanceDB table, faiss index, or an array such as an h5py.Dataset. Each is read by its own package.
         out: the .npy file to make. OUT.ids.jsonl (an id a line) and OUT.json (source, hashes, bad rows) lie
             beside it.
-        format: parquet, arrow, hdf5, safetensors, faiss, duckdb or lancedb, where the name does not tell.
-        column: column, data set or tensor of vectors; None takes one called embeddings, embedding or vector,
-            or the only one.
-        id_column: the one of ids; None takes id (or ids) if there is one.
-        table: table of a DuckDB or LanceDB database.
-        query: SQL for DuckDB instead of a table. Without ORDER BY its rows may come in another order the next
-            time, so that a stopped run begins again.
-        dtype: "float16", "float32" or "float64" of the file; None keeps float16 and float32 and makes
-            anything else float32.
-        bad_rows: rows that are null, all zeros, or have NaN or infinite items: "error" names them, "zero"
-            keeps their places with zeros (which `qdit.select` leaves out with zero_rows="ignore") and lists
-            them.
-        block_rows: rows that are read at a time; None for about 16 MB.
         overwrite: replace a file that is there.
         progress: True for a bar on stderr, or a callable that takes a `qdit.records.RowProgress`.
+        options: those of `ConvertOptions`.
 
     Returns:
         The rows, mapped, with ids and what was bad.
@@ -116,68 +92,72 @@ def convert_embeddings(
         OSError: if the disk is too full.
 
     """
-    check_choice("bad_rows", bad_rows, BAD_ROWS)
-    if dtype is not None:
-        check_choice("dtype", dtype, DTYPES)
-    if block_rows is not None and check_int("block_rows", block_rows) < 1:
-        raise ValueError(f"block_rows: got {block_rows}, wanted at least 1")
+    asked = ConvertOptions.of("convert_embeddings", options)
     path = Path(out)
     if path.suffix != ".npy":
         raise ValueError(f"out: got {path}, wanted a name that ends in .npy")
-    options = {"format": format, "column": column, "id_column": id_column, "table": table, "query": query}
-    with open_source(source, **options) as reader:
-        job = _Job(reader, path, _dtype(reader, dtype), bad_rows)
-        found = job.finished()
-        if found is None:
-            if path.exists() and not overwrite and not job.unfinished():
-                raise ValueError(
-                    f"out: {path} is there already; pass overwrite=True (--overwrite) to replace it"
-                )
-            found = job.run(block_rows, progress)
-    return found
+    with open_source(source, asked) as reader:
+        return _ConvertJob(reader, path, asked).run(progress=progress, overwrite=overwrite)
 
 
-class _Job:
+class _ConvertJob(Job[Converted]):
     """One conversion."""
 
-    def __init__(self, reader: Reader, out: Path, dtype: str, bad_rows: str) -> None:
-        self._reader, self._out, self._dtype, self._bad_rows = reader, out, dtype, bad_rows
+    verb, format = "convert", "qdit-vectors"
+
+    def __init__(self, reader: Reader, out: Path, options: ConvertOptions) -> None:
+        self.path, self.manifest_path = out, manifest_path(out)
+        self._reader, self._options = reader, options
+        kept = reader.dtype if reader.dtype in ("float16", "float32") else "float32"
+        self._dtype = options.dtype or kept
         self._names = {"column": reader.column, "id_column": reader.id_column}
-        source = reader.identity()
-        settings = {**self._names, "dtype": dtype, "bad_rows": bad_rows, "shape": [reader.n, reader.d]}
-        self._identity = None if source is None else json.loads(json.dumps({"source": source, **settings}))
+        self._source = reader.identity()
+        self._part: PartialFile | None = None
 
-    def finished(self) -> Converted | None:
-        """Return what an earlier run of this very job made."""
-        path = manifest_path(self._out)
-        if self._identity is None or not path.exists() or not self._out.exists():
-            return None
-        found = files.read_json(path, FORMAT)
-        entries = found.get("files", {})
-        same = all(
-            (self._out.parent / name).exists() and (self._out.parent / name).stat().st_size == entry["bytes"]
-            for name, entry in entries.items()
-        )
-        if found.get("identity") != self._identity or not same:
-            return None
-        return Converted(open_embeddings(self._out), self._out, found["bad_rows"], found)
+    def _identity(self) -> JSON:
+        shape = [self._reader.n, self._reader.d]
+        settings = {"dtype": self._dtype, "bad_rows": self._options.bad_rows, "shape": shape}
+        return {"source": self._source, **self._names, **settings}
 
-    def unfinished(self) -> bool:
-        """Return whether a run was stopped while it put finished files in place."""
-        return (self._out.parent / f".{self._out.name}.partial").exists() and not manifest_path(
-            self._out
-        ).exists()
+    def _identity_of(self, manifest: JSON) -> JSON:
+        return manifest.get("identity") or {}  # none where the source could be any
 
-    def run(self, block_rows: int | None, progress: Any) -> Converted:
-        """Convert what is not done yet."""
+    def saved(self) -> Converted | None:
+        """Return what an earlier run of this very job made; None also for a source that could be any."""
+        return None if self._source is None else super().saved()
+
+    def _load(self, manifest: JSON) -> Converted | None:
+        for name, entry in manifest["files"].items():
+            file = self.path.with_name(name)
+            if not file.exists() or file.stat().st_size != entry["bytes"]:
+                return None
+        return self._converted(manifest)
+
+    def _converted(self, manifest: JSON) -> Converted:
+        return Converted(open_embeddings(self.path), self.path, manifest["bad_rows"], manifest)
+
+    def _is_stopped(self) -> bool:
+        return self.path.with_name(f".{self.path.name}.partial").exists()
+
+    def _how_on(self) -> str:
+        again = "begin again" if self._source is None else "go on"
+        done = 0 if self._part is None else self._part.done
+        return f"{again}; {done:,} of {self._reader.n:,} rows are done"
+
+    def estimate(self) -> JSON:
+        """Return how many rows there are."""
+        return {"rows": self._reader.n}
+
+    def _make(self, progress: Any, overwrite: bool) -> Converted:
         reader = self._reader
-        size = block_rows or max(1, _BLOCK_BYTES // (4 * reader.d))
-        start, tracker = time.monotonic(), RowTracker(progress, "convert", reader.n)
-        shape = (reader.n, reader.d)
+        size = self._options.block_rows or max(1, _BLOCK_BYTES // (4 * reader.d))
+        identity = None if self._source is None else self.identity
+        tracker = RowTracker(progress, "convert", reader.n)
         with PartialFile(
-            self._out, self._identity, shape, self._dtype, ids=reader.id_column is not None
+            self.path, identity, (reader.n, reader.d), self._dtype, ids=reader.id_column is not None
         ) as part:
             try:
+                self._part = part
                 for block in reader.blocks(part.done, size):
                     rows, bad = self._checked(block, part.done)
                     part.append(rows, block.ids, bad)
@@ -185,23 +165,19 @@ class _Job:
             except (ValueError, TypeError):  # would come again
                 part.discard()
                 raise
-            except KeyboardInterrupt as interrupt:
-                again = "go on" if self._identity is not None else "begin again"
-                interrupt.add_note(f"repeat the call to {again}; {part.done:,} of {reader.n:,} rows are done")
-                raise
             finally:
                 tracker.close()
             if part.done != reader.n:
                 raise RuntimeError(
                     f"source: got {part.done:,} rows, wanted {reader.n:,}; did it change meanwhile?"
                 )
-            record = self._record(part.bad, time.monotonic() - start)
-            part.finish(record)
+            stored = {"stored_dtype": reader.dtype, "bad_rows": part.bad}
+            fields = {"identity": identity, "source": reader.describe(), **self._names, **stored}
+            part.finish(self._record(fields))
             tracker.done(part.done)
-        found = files.read_json(manifest_path(self._out), FORMAT)
-        return Converted(open_embeddings(self._out), self._out, found["bad_rows"], found)
+        return self._converted(files.read_json(self.manifest_path, self.format))
 
-    def _checked(self, block: Block, first: int) -> tuple[NDArray[Any], list[dict[str, Any]]]:
+    def _checked(self, block: Block, first: int) -> tuple[Array, list[JSON]]:
         """Return a block in the file's dtype, and what is wrong with its rows."""
         wide = block.rows if block.rows.dtype.kind == "f" else block.rows.astype(np.float32)
         finite = np.isfinite(wide).all(axis=1)
@@ -217,14 +193,14 @@ class _Job:
             }
             for i in np.flatnonzero(empty | ~finite).tolist()
         ]
-        if bad and self._bad_rows == "error":
+        if bad and self._options.bad_rows == "error":
             raise ValueError(_complaint(bad, self._dtype if wide[empty].any() else None))
         if not finite.all():
             rows = rows.copy() if rows is block.rows or rows.base is not None else rows
             rows[~finite] = 0
         return rows, bad
 
-    def _check_range(self, rows: NDArray[Any], finite: NDArray[np.bool_], first: int, block: Block) -> None:
+    def _check_range(self, rows: Array, finite: NDArray[np.bool_], first: int, block: Block) -> None:
         over = finite & ~np.isfinite(rows).all(axis=1)
         if over.any():
             i = int(np.argmax(over))
@@ -234,27 +210,8 @@ class _Job:
                 f"row {first + i}{name}: {largest:g} is more than {self._dtype} holds; pass dtype='float32'"
             )
 
-    def _record(self, bad: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
-        return {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "identity": self._identity,
-            "source": self._reader.describe(),
-            **self._names,
-            "stored_dtype": self._reader.dtype,
-            "bad_rows": bad,
-            "seconds": seconds,
-            "versions": {"qdit": __version__, "numpy": np.__version__},
-        }
 
-
-def _dtype(reader: Reader, asked: str | None) -> str:
-    if asked is not None:
-        return asked
-    return reader.dtype if reader.dtype in ("float16", "float32") else "float32"
-
-
-def _complaint(bad: list[dict[str, Any]], underflow: str | None) -> str:
+def _complaint(bad: list[JSON], underflow: str | None) -> str:
     """Return what is wrong with the first bad rows."""
     names = [
         f"row {found['row']}" + ("" if found["id"] is None else f" (id {found['id']!r})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,14 @@ def check_matrix(name: str, shape: tuple[int, ...]) -> tuple[int, int]:
     if len(shape) != 2 or 0 in shape:
         raise ValueError(f"{name}: got shape {tuple(shape)}, wanted (n, d) with n and d at least 1")
     return int(shape[0]), int(shape[1])
+
+
+def pick_ids(where: str, names: Iterable[str], asked: str | None, usual: tuple[str, ...]) -> str | None:
+    """Return the name of the ids: the one asked for, which must be there, or a usual one; None for none."""
+    names = list(names)
+    if asked is not None and asked not in names:
+        raise ValueError(f"id_column: {where} has no {asked!r}, wanted one of {', '.join(map(repr, names))}")
+    return asked or next((name for name in usual if name in names), None)
 
 
 def pick_name(where: str, names: list[str], asked: str | None, usual: tuple[str, ...]) -> str:

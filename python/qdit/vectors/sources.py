@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..common.checks import check_choice
 from .arrays import FaissReader, HDF5Reader, SafetensorsReader, SliceReader
 from .columnar import ArrowReader, DuckDBReader, LanceDBReader, ParquetReader
+from .options import FORMATS, ReadOptions
 from .reader import Reader
 
 _SUFFIXES = {
@@ -20,49 +21,40 @@ _SUFFIXES = {
     ".safetensors": "safetensors",
     ".lance": "lancedb",
 }
-FORMATS = tuple(dict.fromkeys(_SUFFIXES.values()))
+_READERS: dict[str, Callable[[Any, ReadOptions], Reader]] = {
+    "parquet": ParquetReader,
+    "arrow": ArrowReader,
+    "hdf5": HDF5Reader,
+    "safetensors": SafetensorsReader,
+    "faiss": lambda source, options: FaissReader(source),
+    "duckdb": DuckDBReader,
+    "lancedb": LanceDBReader,
+    "array": lambda source, options: SliceReader(source),
+}
 _TABLES = ("duckdb", "lancedb")  # formats of several tables
+_NAMELESS = ("faiss", "array")  # of one array
 
 
-def open_source(
-    source: Any,
-    *,
-    format: str | None = None,
-    column: str | None = None,
-    id_column: str | None = None,
-    table: str | None = None,
-    query: str | None = None,
-) -> Reader:
-    """Open a source of vectors; arguments and errors as in `convert_embeddings`."""
+def open_source(source: Any, options: ReadOptions) -> Reader:
+    """Open a source of vectors; errors as in `convert_embeddings`."""
     if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        if not path.exists():
-            raise FileNotFoundError(f"source: no such file or folder: {path}")
-        kind = _format(path) if format is None else check_choice("format", format, FORMATS)
+        source = Path(source)
+        if not source.exists():
+            raise FileNotFoundError(f"source: no such file or folder: {source}")
+        kind = options.format or _format(source)
     else:
-        path, kind = source, _kind(source)
-    if kind not in _TABLES and table is not None:
-        raise ValueError(f"table: got {table!r} for {kind}, which has no tables; leave it out")
-    if kind != "duckdb" and query is not None:
+        kind = _kind(source)
+    if kind not in _TABLES and options.table is not None:
+        raise ValueError(f"table: got {options.table!r} for {kind}, which has no tables; leave it out")
+    if kind != "duckdb" and options.query is not None:
         raise ValueError(f"query: got one for {kind}, wanted a DuckDB database")
-    if kind == "parquet":
-        return ParquetReader(parquet_files(path), column, id_column)
-    if kind == "arrow":
-        return ArrowReader(path, column, id_column)
-    if kind == "duckdb":
-        return DuckDBReader(path, table, query, column, id_column)
-    if kind == "lancedb":
-        return LanceDBReader(path, table, column, id_column)
-    if kind == "hdf5":
-        return HDF5Reader(path, column, id_column)
-    if kind == "safetensors":
-        return SafetensorsReader(path, column, id_column)
-    for name, value in {"column": column, "id_column": id_column}.items():
+    for name in ("column", "id_column") if kind in _NAMELESS else ():
+        value = getattr(options, name)
         if value is not None:
             raise ValueError(
                 f"{name}: got {value!r} for {kind}, which has one array without a name; leave it out"
             )
-    return FaissReader(path) if kind == "faiss" else SliceReader(path)
+    return _READERS[kind](parquet_files(source) if kind == "parquet" else source, options)
 
 
 def _format(path: Path) -> str:
