@@ -147,7 +147,7 @@ def test_cluster_fills_what_small_clusters_lack_in_turn():
     labels = np.array([0] * 2 + [1] * 10 + [2] * 8)
     quality = np.arange(20.0)
     rows = np.argsort(-quality)
-    order = baselines.by_cluster(rows, labels).tolist()
+    order = baselines.in_turn(rows, labels).tolist()
     assert order[:3] == [19, 11, 1]
     assert order[3:6] == [18, 10, 0]
     assert order[6:10] == [17, 9, 16, 8]

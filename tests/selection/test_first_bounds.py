@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qdit
-from qdit.selection.first_bounds import first_bounds
+from qdit.selection.bounds import first_bounds
 from qdit.selection.options import ObjectiveOptions
 from qdit.selection.picks import UNKNOWN
 from qdit.selection.problem import make_problem

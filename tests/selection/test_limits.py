@@ -159,7 +159,7 @@ def test_a_stopped_run_goes_on_to_the_same_picks(tmp_path, method, limits, monke
         ({"budget": 201}, "budget is 201.0 now and was 200.0"),
         ({"costs": TOKENS + 1}, "costs is "),
         ({"groups": SOURCES[::-1].copy()}, "groups is "),
-        ({"quota": 8}, "quota is "),
+        ({"quota": 8}, "quota.book is "),
         ({"k": 30}, "k is 30 now and was 40"),
     ],
 )

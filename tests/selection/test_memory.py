@@ -5,7 +5,7 @@ import pytest
 
 import qdit
 from qdit.common.text import format_bytes, parse_bytes
-from qdit.selection.memory import available_memory, cache_bytes, divide, memory_needed
+from qdit.selection.memory import Spare, available_memory, cache_bytes, divide, memory_needed
 
 
 @pytest.mark.parametrize(
@@ -67,22 +67,22 @@ def test_a_budget_changes_no_pick_and_is_kept():
 
 
 def test_alive_pairs_get_half_of_the_memory_or_what_the_budget_leaves(monkeypatch):
-    need = memory_needed(3000, 32, method="exact")
+    need = memory_needed(3000, 32, spare=Spare.ALIVE_PAIRS)
     monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: 10**9)
-    assert divide(None, need, 3000, "exact").pair_bytes == 5 * 10**8
-    least = divide(need, need, 3000, "exact").pair_bytes
+    assert divide(None, need, 3000, Spare.ALIVE_PAIRS).pair_bytes == 5 * 10**8
+    least = divide(need, need, 3000, Spare.ALIVE_PAIRS).pair_bytes
     assert 0 < least < need
-    assert divide(need + 10**6, need, 3000, "exact").pair_bytes == least + 10**6
+    assert divide(need + 10**6, need, 3000, Spare.ALIVE_PAIRS).pair_bytes == least + 10**6
     monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: 1)
-    assert divide(None, need, 3000, "exact").pair_bytes == least
+    assert divide(None, need, 3000, Spare.ALIVE_PAIRS).pair_bytes == least
     monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: None)
-    assert divide(None, need, 3000, "exact").pair_bytes == 2 * 10**9
+    assert divide(None, need, 3000, Spare.ALIVE_PAIRS).pair_bytes == 2 * 10**9
 
 
 def test_a_budget_for_alive_pairs_changes_no_pick_and_is_kept():
     x = np.random.default_rng(0).standard_normal((3000, 32)).astype(np.float32)
     want = qdit.select(x, alpha=0, k=100, threads=1, method="naive").indices.tolist()
-    need = memory_needed(3000, 32, threads=1, method="exact")
+    need = memory_needed(3000, 32, threads=1, spare=Spare.ALIVE_PAIRS)
     for extra in (0, 10**6, 10**7, 10**8):
         got = qdit.select(x, alpha=0, k=100, threads=1, method="exact", memory_budget=need + extra)
         assert got.indices.tolist() == want
@@ -91,7 +91,7 @@ def test_a_budget_for_alive_pairs_changes_no_pick_and_is_kept():
 
 def test_auto_is_exact_where_it_fits():
     x = np.random.default_rng(0).standard_normal((3000, 32)).astype(np.float32)
-    need = memory_needed(3000, 32, threads=1, method="exact")
+    need = memory_needed(3000, 32, threads=1, spare=Spare.ALIVE_PAIRS)
     options = {"alpha": 0, "k": 5, "threads": 1}
     for limit, method in ((None, "exact"), (need, "exact"), (need - 1, "lazy")):
         assert qdit.select(x, memory_budget=limit, **options).params["method"] == method

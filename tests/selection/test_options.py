@@ -83,5 +83,5 @@ def test_values_of_sets_take_device_and_precision():
     assert qdit.row_coverage(rows, [0], **where).tolist() == [1, 0, 0, 0]
     with pytest.raises(ValueError, match="precision: got 'half', wanted one of"):
         qdit.coverage(rows, [0], precision="half")
-    with pytest.raises(TypeError, match=r"coverage: got option 'alpha', wanted one of metric, floor, "):
+    with pytest.raises(TypeError, match=r"coverage: got option 'alpha', wanted one of metric, zero_rows, "):
         qdit.coverage(rows, [0], alpha=0.5)

@@ -16,17 +16,13 @@ def describe_estimate(job: Job) -> str:
     found = estimate(job)
     size = format_bytes(rows.nbytes)
     each = f"{found.seconds_per_evaluation * 1e6:,.1f} us each"
-    spare, what = found.cache_bytes, "stored similarities"
-    if job.plan.method == "exact":
-        spare, what = found.pair_bytes, "alive pairs"
-    if job.plan.method == "sparse":
-        spare, what = found.pair_bytes, "similar pairs"
+    method = job.plan.method
     return format_table(
         {
             "embeddings": f"{rows.n:,} x {rows.d} {rows.dtype}, {size}, {rows.source}",
-            "run": f"{job.plan.k:,} picks, method {job.plan.method}, {job.threads} threads",
+            "run": f"{job.plan.k:,} picks, method {method.name}, {job.threads} threads",
             "memory needed": f"{format_bytes(found.memory_needed)} beside the embeddings",
-            "memory for speed": f"up to {format_bytes(spare)} of {what}",
+            "memory for speed": f"up to {format_bytes(found.spare_bytes)} of {method.spare.value}",
             "evaluations": f"about {found.evaluations:,.0f} at {each}",
             "time": f"about {format_seconds(found.seconds)} (an estimate; half or twice that is likely)",
         }

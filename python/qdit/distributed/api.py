@@ -11,6 +11,8 @@ from ..common.progress import ProgressLike
 from ..common.types import Indices, StrPath
 from ..selection.bounds import certified, upper_bound
 from ..selection.checkpoint import Checkpoint, resumable
+from ..selection.memory import Spare
+from ..selection.methods import EXACT, LAZY, METHODS, QUALITY, Method
 from ..selection.plan import Plan
 from ..selection.selection import Selection
 from . import sparse
@@ -73,23 +75,27 @@ def select(
         return _run(session, _resolve(chosen.method, session), checkpoint, chosen.seed)
 
 
-def _resolve(method: str, session: Session) -> str:
+def _resolve(name: str, session: Session) -> Method:
     if session.problem.alpha == 1.0:
-        return "quality"
-    if method == "quality" and session.problem.quality is None:
-        raise ValueError("quality: got None with method 'quality', wanted one score per row")
+        return QUALITY
     lists = session.pool.facts[0].lists_pairs
-    if method == "auto":
-        return "exact" if lists else "lazy"
-    if method in ("exact", "sparse") and not lists:
+    method = METHODS.get(name, EXACT if lists else LAZY)
+    if method.needs_quality and session.problem.quality is None:
+        raise ValueError(f"quality: got None with method {name!r}, wanted one score per row")
+    if _lists(method) and not lists:
         raise ValueError(
-            f"method: got {method!r}, which needs lists of pairs, and the backend of these actors keeps none "
+            f"method: got {name!r}, which needs lists of pairs, and the backend of these actors keeps none "
             "for others; use 'lazy' or backend 'cpu'"
         )
     return method
 
 
-def _run(session: Session, method: str, checkpoint: StrPath | None, seed: int) -> Selection:
+def _lists(method: Method) -> bool:
+    """Return whether actors list pairs for it."""
+    return method.spare is not Spare.SIMILARITIES
+
+
+def _run(session: Session, method: Method, checkpoint: StrPath | None, seed: int) -> Selection:
     if checkpoint is None:
         return _greedy(session, method, None, seed)
     with Checkpoint(checkpoint, session.identity(method, seed), session.problem.n) as saved:
@@ -100,17 +106,17 @@ def _run(session: Session, method: str, checkpoint: StrPath | None, seed: int) -
         return selection
 
 
-def _greedy(session: Session, method: str, saved: Checkpoint | None, seed: int) -> Selection:
+def _greedy(session: Session, method: Method, saved: Checkpoint | None, seed: int) -> Selection:
     problem, pool = session.problem, session.pool
     report: dict[str, Any] = {}
     among = None
-    if method == "sparse":
+    if method.uses_graph:
         among, report = pool.retry(lambda: sparse.candidates(session, seed))
     fixed = None
-    if method == "quality":
+    if not method.greedy:
         free = np.flatnonzero(~session.closed)
         fixed = free[np.argsort(-problem.scaled[free], kind="stable")][: session.k]
-    greedy = Greedy(session, lists=method in ("exact", "sparse"), candidates=among, fixed=fixed)
+    greedy = Greedy(session, lists=_lists(method), candidates=among, fixed=fixed)
     resumed = 0
     if saved is not None:
         greedy.resume(saved.indices[: session.k], saved.gains[: session.k])
@@ -123,12 +129,9 @@ def _greedy(session: Session, method: str, saved: Checkpoint | None, seed: int) 
     outcome = greedy.run()
     session.tell("done", 1.0, session.k)
     selection = session.selection(
-        method,
-        greedy.picks,
-        greedy.gains,
-        scale=greedy.scale,
-        d_start=greedy.d_start,
-        params={"seed": seed} if method == "sparse" else None,
+        method.name,
+        outcome,
+        params={"seed": seed} if method.uses_graph else None,
         stats={
             "resumed_picks": resumed,
             **report,
@@ -136,7 +139,7 @@ def _greedy(session: Session, method: str, saved: Checkpoint | None, seed: int) 
             **engine_stats(session),
         },
     )
-    plan = Plan(method, session.k, 0.01, 0)
+    plan = Plan(method, session.k)
     return certified(
         selection, problem, plan, pool.ignored, upper_bound(problem, plan, pool.ignored, outcome)
     )

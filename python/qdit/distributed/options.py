@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from ..common.checks import check_choice, check_seed, check_threads
 from ..common.text import parse_bytes
+from ..selection.methods import METHODS
 from ..selection.options import BACKENDS, Objective
 
 IN_PROCESS = "in-process"  # the address of no cluster: all shards in this process
-METHODS = ("auto", "exact", "lazy", "quality", "sparse")
+NAMES = ("auto", *(method.name for method in METHODS.values() if method.distributed))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class ShardSelectOptions(ShardOptions):
     method: str = "auto"
 
     def _check(self) -> None:
-        check_choice("method", self.method, METHODS)
+        check_choice("method", self.method, NAMES)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from ..common import npy
 from ..common.progress import Progress, ProgressLike, Sink, open_sink
 from ..common.text import parse_bytes
-from ..common.types import Indices
+from ..common.types import JSON, Indices
 from ..common.versions import versions
 from ..engine.backend import resolve_precision
 from ..engine.device import item_type
 from ..engine.rows import Rows, open_embeddings
-from ..selection import quality as scaling
-from ..selection.graph.files import describe_extras
+from ..selection import record
 from ..selection.memory import available_memory
+from ..selection.methods import Method
 from ..selection.options import Objective, ObjectiveOptions, resolve_k
+from ..selection.picks import Outcome
 from ..selection.plan import check_k
 from ..selection.problem import Problem, is_rows, make_problem, open_given
 from ..selection.selection import Selection
@@ -86,7 +87,7 @@ class Session:
             Progress(picks, self.k, 0, self.problem.n, elapsed, picks / elapsed, None, phase, min(share, 1.0))
         )
 
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> JSON:
         """Return hash, shape, dtype and origin of each input."""
         pool = self.pool
         embeddings = {
@@ -96,57 +97,29 @@ class Session:
             "source": [fact.source for fact in pool.facts],
             "shards": [{"sha256": fact.sha256, "rows": fact.n} for fact in pool.facts],
         }
-        return {"embeddings": embeddings} | describe_extras(self.problem)
+        return record.describe_inputs(self.problem, embeddings)
 
-    def identity(self, method: str, seed: int) -> dict[str, Any]:
+    def identity(self, method: Method, seed: int) -> JSON:
         """Return all that decides the picks."""
-        problem, pool = self.problem, self.pool
-        identity: dict[str, Any] = {name: entry["sha256"] for name, entry in self.inputs().items()}
-        identity |= {"n": pool.n, "d": pool.d, "dtype": pool.dtype, "distributed": True}
-        identity |= {"method": method, "alpha": problem.alpha, **problem.settings()}
-        identity |= {"arithmetic": pool.facts[0].arithmetic}
-        if method == "sparse":
+        pool, rounding = self.pool, self.pool.facts[0].arithmetic
+        identity = record.identity(self.problem, self.inputs(), method.name, rounding, {"distributed": True})
+        if method.uses_graph:
             identity |= {"seed": seed, "k": self.k, "shards": [fact.n for fact in pool.facts]}
-        if problem.gain_scale == "per_k":
+        if self.problem.gain_scale == "per_k":
             identity["k"] = self.k
         return identity
 
     def selection(
-        self,
-        method: str,
-        picks: Indices,
-        gains: Indices,
-        *,
-        scale: float,
-        d_start: int,
-        stats: dict[str, Any],
-        params: dict[str, Any] | None = None,
+        self, method: str, outcome: Outcome, *, stats: JSON, params: JSON | None = None
     ) -> Selection:
-        """Return the result. gains, d_start: in fixed point, `scale` units per similarity."""
+        """Return the result; stats, params: what to record beside what every run does."""
         problem, pool = self.problem, self.pool
         traffic = pool.transport.traffic
-        outside = 0 if problem.outside is None else problem.outside.n
-        raised = gains / scale
-        return Selection.from_picks(
-            picks,
-            raised,
-            problem.weight(self.k) * raised + problem.bonus[picks],
-            None if problem.quality is None else problem.quality[picks],
-            d_start=d_start / scale,
-            params={
-                "n": pool.n,
-                "d": pool.d,
-                "dtype": pool.dtype,
-                "k": self.k,
-                "alpha": problem.alpha,
-                "method": method,
-                **problem.settings(),
-                "gain_factor": scaling.gain_factor(problem.gain_scale, self.k, problem.n),
-                "given_rows": len(problem.given) + outside,
-                "ignored_rows": len(pool.ignored),
-                "shards": [fact.n for fact in pool.facts],
-                **(params or {}),
-            },
+        common = record.params(problem, self.k, method, len(pool.ignored))
+        return record.result(
+            problem,
+            outcome,
+            params=common | {"shards": [fact.n for fact in pool.facts], **(params or {})},
             stats={
                 "actors": pool.transport.count,
                 "actors_lost": pool.transport.lost,

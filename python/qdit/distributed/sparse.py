@@ -24,6 +24,7 @@ from ..common.types import Indices
 from ..engine.rows import Rows
 from ..engine.shuffle import shuffled
 from ..selection.graph import steps
+from ..selection.graph.plan import GraphOptions, plan_graph
 from .session import Session
 
 _SPARE = 4  # candidates for each pick
@@ -36,7 +37,7 @@ def candidates(session: Session, seed: int) -> tuple[Indices, dict[str, Any]]:
         raise ValueError(f"method: 'sparse' over shards knows metric 'cosine' only, got {problem.metric!r}")
     seconds: dict[str, float] = {}
     start = time.perf_counter()
-    plan = steps.plan(problem.n, seed=seed)
+    plan = plan_graph(problem.n, GraphOptions(seed=seed))
     transport.all("begin", pool.range)
     if len(session.given):
         pool.commit(session.given)

@@ -91,10 +91,7 @@ def _run(session: Session, parts: int, seed: int) -> Selection:
     session.tell("done", 1.0, session.k)
     return session.selection(
         "two_round",
-        winner.indices,
-        winner.fixed,
-        scale=winner.scale,
-        d_start=winner.fixed_start,
+        winner,
         params={"parts": parts, "seed": seed},
         stats={
             "winner": "union" if winner is second else "part",

@@ -17,6 +17,7 @@ from ..engine.backend import arithmetic
 from ..engine.blocks import fixed_coverage
 from ..engine.rows import Rows
 from ..selection.graph import steps
+from ..selection.graph.plan import GraphOptions, plan_graph
 from ..selection.options import ObjectiveOptions
 from ..selection.problem import make_problem
 from .messages import Answer, EngineOptions, Facts, Request
@@ -167,7 +168,7 @@ class Worker:
         """
         engine, rows = self._ready[0], self._rows
         floors = fixed_coverage(engine)
-        plan = steps.plan(rows.n, limit=max(memory, 1), seed=seed)
+        plan = plan_graph(rows.n, GraphOptions(seed=seed, memory_budget=max(memory, 1)))
         options = ObjectiveOptions(
             alpha=0.0, metric=self._options.metric, zero_rows=self._options.zero_rows, backend="cpu"
         )

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from ..common import files
 from ..engine.rows import Rows
 from ..records.pool import Pool
+from ..selection.methods import METHODS, Method
 from ..selection.options import ObjectiveOptions
 from ..selection.problem import Problem, make_problem
 from ..selection.quality import open_quality
+from ..selection.record import describe_inputs
 from ..selection.selection import MANIFEST, Selection
 
 EXPORT_FORMAT = "qdit-export"
@@ -100,7 +102,7 @@ class Choice:
             precision=params.get("precision", "auto"),
         )
         problem = make_problem(self.rows, options)
-        for name, entry in problem.describe_inputs().items():
+        for name, entry in describe_inputs(problem).items():
             self._same(name, entry["sha256"])
         return problem
 
@@ -109,6 +111,16 @@ class Choice:
         codes, labels = self.pool.records.sources()
         counts = [np.bincount(rows, minlength=len(labels)) for rows in (codes, codes[self.selection.indices])]
         return labels, counts[0], counts[1]
+
+    @cached_property
+    def method(self) -> Method | None:
+        """The method of the selection, or None for one that only `qdit.distributed` has."""
+        return METHODS.get(self.selection.params["method"])
+
+    @property
+    def limits(self) -> list[str]:
+        """What limited the selection beside k."""
+        return sorted({"budget", "quota"} & set(self.selection.params))
 
     def check_rows(self) -> None:
         """Raise ValueError if the pool's embeddings are not those of the selection."""

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..common import checks
 from ..records import Records, Row
-from ..selection.options import GREEDY_METHODS
 from . import similar
 from .choice import Choice, open_choice
 from .similar import float32_rows
@@ -145,7 +144,7 @@ def _nearest(choice: Choice, row: int, threads: int) -> tuple[Neighbor, ...]:
 
 def _reason(choice: Choice, found: Explanation) -> str:
     selection = choice.selection
-    method, k = str(selection.params["method"]), len(selection)
+    method, k = choice.method, len(selection)
     if found.status == "chosen":
         return (
             f"It was pick {found.rank:,} of {k:,}: it raised the summed coverage by {found.gain:.6g}, which "
@@ -157,27 +156,24 @@ def _reason(choice: Choice, found: Explanation) -> str:
         return "Its embedding is zero, so it has no cosine similarity and was left out."
     assert found.final_gain is not None
     assert found.final_score is not None
-    if method == "threshold" and found.nearest and found.nearest[0].similarity > selection.params["tau"]:
-        near = found.nearest[0]
+    near = found.nearest[0] if found.nearest else None
+    if "tau" in selection.params and near is not None and near.similarity > selection.params["tau"]:
         return (
             f"Its similarity {near.similarity:.4f} to row {near.row.index} (pick {near.rank:,}) is above tau "
             f"= {selection.params['tau']:g}."
         )
-    if method == "random":
-        return "The random order did not reach it."
-    if method == "quality":
-        assert selection.quality is not None
-        return f"Its quality {found.quality:.6g} is not above the last pick's, {selection.quality[-1]:.6g}."
+    if method is not None and method.why_not:
+        last = None if selection.quality is None else selection.quality[-1]
+        return method.why_not.format(quality=found.quality, last_quality=last)
     end = f"After all {k:,} picks it would add {found.final_gain:.6g}, which makes a score of " + (
         f"{found.final_score:.6g}; the last pick had {found.last_score:.6g}."
     )
-    if method not in (*GREEDY_METHODS, "sparse"):
-        return f"Method {method} did not reach it. {end}"
+    if method is None or not method.greedy:
+        return f"Method {selection.params['method']} did not reach it. {end}"
     if found.final_score > found.last_score:
-        limits = {"budget", "quota"} & set(selection.params)
-        why = f"the {' and '.join(sorted(limits))}" if limits else f"method {method} did not weigh all rows"
+        missed = f"method {method.name} did not weigh all rows"
+        why = f"the {' and '.join(choice.limits)}" if choice.limits else missed
         return f"{end} It was passed over: {why}."
-    if not found.nearest:
+    if near is None:
         return end
-    near = found.nearest[0]
     return f"{end} The nearest chosen row is {near.row.index} (similarity {near.similarity:.4f})."

@@ -12,11 +12,11 @@ from .._core import Engine
 from ..common.progress import Phases
 from ..engine.shuffle import shuffled
 from ..selection.baselines import best_rows, free_rows
+from ..selection.options import Search
 from ..selection.problem import Problem
 from . import similar
 from .choice import Choice
 
-_EXACT = ("exact", "lazy", "naive")
 _BLOCK = 128
 
 Ints = NDArray[np.int64]
@@ -108,8 +108,8 @@ class _Walk:
 
 
 def _greedy(choice: Choice) -> bool:
-    params = choice.selection.params
-    return params["method"] in (*_EXACT, "sparse") and not {"budget", "quota"} & set(params)
+    method = choice.method
+    return method is not None and (method.exact or method.uses_graph) and not choice.limits
 
 
 def _sampled_steps(k: int, steps: int, seed: int) -> Ints:
@@ -152,35 +152,31 @@ def _order_lines(
     candidates: int,
 ) -> Iterator[Line]:
     selection = choice.selection
-    method, chosen = str(selection.params["method"]), selection.indices
-    if method in ("quality", "random"):
-        rows = free_rows(problem, engine.ignored)
-        if method == "quality":
-            order = best_rows(problem, engine.ignored)
-        else:
-            order = shuffled(rows, int(selection.params["seed"]))
+    method, name, chosen = choice.method, selection.params["method"], selection.indices
+    if method is not None and method.choose is not None and method.fixed_order:
+        search = Search(seed=selection.params.get("seed", 0))
+        order = np.concatenate(list(method.choose(problem, engine, search, len(chosen), {})))
         differs = np.flatnonzero(order[: len(chosen)] != chosen)
         if len(differs):
             at = int(differs[0])
             yield (
                 "order",
                 "FAILED",
-                f"pick {at + 1} is row {chosen[at]}, method {method} takes row {order[at]}",
+                f"pick {at + 1} is row {chosen[at]}, method {name} takes row {order[at]}",
             )
         else:
-            yield "order", "ok", f"all {len(chosen):,} picks are those of method {method}"
+            yield "order", "ok", f"all {len(chosen):,} picks are those of method {name}"
     elif not _greedy(choice):
-        limits = sorted({"budget", "quota"} & set(selection.params))
-        what = f"a {' and '.join(limits)}" if limits else f"method {method}"
+        what = f"a {' and '.join(choice.limits)}" if choice.limits else f"method {name}"
         yield "picks", "not checked", f"no replay against other candidates under {what}"
     elif shortfalls:
         short, text = max(shortfalls)
         about = f"{len(shortfalls)} picks beside up to {candidates:,} candidates each"
-        if method == "sparse":
+        if method is not None and not method.exact:
             yield (
                 "picks",
                 "ok",
-                f"{about}; method sparse is no exact greedy, the most it lost is {short:.2g}: {text}",
+                f"{about}; method {name} is no exact greedy, the most it lost is {short:.2g}: {text}",
             )
         elif not short <= tolerance:
             yield "picks", "FAILED", f"{text}, more by {short:.3g} of it"

@@ -13,7 +13,7 @@ from ..common.progress import ProgressLike, open_sink
 from ..common.types import StrPath
 from ..engine.rows import open_embeddings
 from .checkpoint import Checkpoint, resumable
-from .options import GREEDY_METHODS, SelectOptions, check_alpha
+from .options import SelectOptions, check_alpha
 from .quality import open_quality
 from .run import Job, prepare
 from .selection import Selection
@@ -28,9 +28,9 @@ def select(
     gain_scale: str = "sum",
     quality_scale: str = "raw",
     metric: str = "cosine",
+    zero_rows: str = "error",
     floor: float | None = None,
     given: Any = None,
-    zero_rows: str = "error",
     method: str = "auto",
     epsilon: float = 0.01,
     seed: int = 0,
@@ -67,11 +67,11 @@ def select(
         gain_scale: "sum" adds the gain as it is, "per_k" multiplies it by k / n.
         quality_scale: "raw", "minmax", "zscore" or "rank".
         metric: "cosine" (rows are normalised as they are read) or "dot".
+        zero_rows: under "cosine", "error" refuses rows of zeros and "ignore" leaves them out.
         floor: similarity that every row starts with; None starts with nothing, so that the first pick's
             similarities count as they are, negative ones too.
         given: what is already chosen: row numbers of the pool, or (m, d) rows outside it. Their coverage
             counts, they are not picked again.
-        zero_rows: under "cosine", "error" refuses rows of zeros and "ignore" leaves them out.
         method: greedy with the same picks: "exact" (all gains from one pass over all pairs, then kept up to
             date), "lazy" (upper bounds, Minoux 1978), "naive" (every gain at every pick). For large pools:
             "sparse" (a similarity graph of the pool, see `qdit.build_graph`, and greedy on it; the reported
@@ -178,10 +178,8 @@ def run_sweep(
     """Select for several values of alpha; start: perf_counter() when the call began."""
     jobs = _jobs(embeddings, options, alphas)
     first = next(iter(jobs.values()))
-    cache = max(
-        (job.memory.cache_bytes for job in jobs.values() if job.plan.method in GREEDY_METHODS), default=0
-    )
-    engine = first.problem.engine(threads=first.threads, cache_bytes=cache)
+    caches = [job.plan.memory.cache_bytes for job in jobs.values() if job.plan.method.greedy]
+    engine = first.problem.engine(threads=first.threads, cache_bytes=max(caches, default=0))
     maker = next((job.graph_maker for job in jobs.values() if job.graph_maker is not None), None)
     for job in jobs.values():
         job.check_engine(engine)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common import checks, files, npy
+from ..common.types import JSON
 from .options import Limits
 
 _NO_QUOTA = np.iinfo(np.int64).max
@@ -51,7 +52,7 @@ class Constraints:
             chosen |= {"groups": self.groups, "quotas": self.quotas}
         return chosen
 
-    def settings(self) -> dict[str, Any]:
+    def recorded(self) -> JSON:
         """Return what to record beside the hashes of costs and groups."""
         found: dict[str, Any] = {}
         if self.costs is not None:

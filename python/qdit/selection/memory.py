@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from ..common.text import format_bytes
@@ -12,11 +13,19 @@ _WORD_ARRAYS = 8  # (n,) arrays of 8-byte words: bounds, heap, bonus, maxima, no
 _THREAD_BYTES = 2 * 10**6  # packed panels and accumulators of one thread
 _MIN_CACHED_ROWS = 16
 _DEFAULT_CACHE_BYTES = 512 * 10**6
-_EXACT_WORDS = 7  # "exact": (n,) arrays of the engine, and ...
-_EXACT_THREAD_WORDS = 3  # ... those of one thread: changes of gains that wait to be added
+_PAIRS_WORDS = 7  # for lists of alive pairs: (n,) arrays of the engine, and ...
+_PAIRS_THREAD_WORDS = 3  # ... those of one thread: changes of gains that wait to be added
 _MIN_PAIR_BYTES = 256  # for each row: a list shorter than some 16 pairs saves nothing
 _WHOLE_DEVICE = 2**48  # more than any has; the engine takes what is free
 _DEFAULT_PAIR_BYTES = 2 * 10**9  # where the system does not say what is available
+
+
+class Spare(Enum):
+    """What memory beyond what a run needs is used for."""
+
+    SIMILARITIES = "stored similarities"
+    ALIVE_PAIRS = "alive pairs"  # those that can still add something
+    SIMILAR_PAIRS = "similar pairs"  # those of a graph
 
 
 @dataclass(frozen=True)
@@ -24,16 +33,23 @@ class Memory:
     """What a run may take beside the pool and beside what it needs in any case.
 
     Attributes:
-        cache_bytes: for stored similarity rows (every method but "exact").
-        pair_bytes: for alive pairs (method "exact").
+        cache_bytes: for stored similarity rows.
+        pair_bytes: for alive pairs.
 
     """
 
     cache_bytes: int = 0
     pair_bytes: int = 0
 
+    def of(self, spare: Spare) -> int:
+        """Return the bytes for one use of them; what a graph may take is in its plan."""
+        found = {Spare.SIMILARITIES: self.cache_bytes, Spare.ALIVE_PAIRS: self.pair_bytes}
+        return found.get(spare, 0)
 
-def memory_needed(n: int, d: int, *, threads: int = 1, outside_rows: int = 0, method: str = "lazy") -> int:
+
+def memory_needed(
+    n: int, d: int, *, threads: int = 1, outside_rows: int = 0, spare: Spare = Spare.SIMILARITIES
+) -> int:
     """Return the bytes a run needs at least, the pool (mapped or in memory) not counted.
 
     Args:
@@ -41,12 +57,12 @@ def memory_needed(n: int, d: int, *, threads: int = 1, outside_rows: int = 0, me
         d: dimensions.
         threads: threads of the engine.
         outside_rows: already chosen rows outside the pool.
-        method: the method that runs; "exact" needs more than the others.
+        spare: what more memory would be used for; alive pairs need more than the others to begin with.
 
     """
     words = _WORD_ARRAYS * 8 * n
-    if method == "exact":
-        rest = (_EXACT_WORDS + _EXACT_THREAD_WORDS * threads) * 8 * n + _MIN_PAIR_BYTES * n
+    if spare is Spare.ALIVE_PAIRS:
+        rest = (_PAIRS_WORDS + _PAIRS_THREAD_WORDS * threads) * 8 * n + _MIN_PAIR_BYTES * n
     else:
         rest = _MIN_CACHED_ROWS * 4 * n
     return words + rest + threads * _THREAD_BYTES + outside_rows * (4 * d + 8)
@@ -76,18 +92,19 @@ def on_device(budget: int | None) -> Memory:
     return Memory(pair_bytes=_WHOLE_DEVICE if budget is None else budget)
 
 
-def divide(budget: int | None, needed: int, n: int, method: str) -> Memory:
+def divide(budget: int | None, needed: int, n: int, spare: Spare) -> Memory:
     """Return what a run may take above what it needs.
 
-    Without a budget method "exact" gets half of the available memory; see `cache_bytes` for the others.
+    Without a budget alive pairs get half of the available memory; see `cache_bytes` for similarities. What a
+    graph may take is in its plan.
 
     Raises:
         MemoryError: if the budget is below what is needed.
 
     """
-    if method == "sparse":
-        return Memory()  # all that the budget allows goes into the graph
-    if method != "exact":
+    if spare is Spare.SIMILAR_PAIRS:
+        return Memory()
+    if spare is Spare.SIMILARITIES:
         return Memory(cache_bytes=cache_bytes(budget, needed))
     least = _MIN_PAIR_BYTES * n  # is a part of `needed`
     if budget is None:

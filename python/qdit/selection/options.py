@@ -10,12 +10,8 @@ from typing import Any, SupportsFloat, SupportsIndex
 from ..common.checks import check_choice, check_device, check_float, check_int, check_seed
 from ..common.options import Options, ThreadOptions
 from ..common.text import parse_bytes
+from .methods import NAMES
 
-GREEDY_METHODS = ("exact", "lazy", "naive", "stochastic")
-BOUND_METHODS = ("lazy", "stochastic")  # those that old bounds make faster
-GRAPH_METHOD = "sparse"  # greedy too, on the similarities that a graph holds
-OTHER_METHODS = ("quality", "random", "threshold", "cluster")
-METHODS = ("auto", *GREEDY_METHODS, GRAPH_METHOD, *OTHER_METHODS)
 SHORTFALLS = ("fill", "stop", "error")
 BACKENDS = ("auto", "cpu", "cuda", "reference")
 PRECISIONS = ("auto", "float16", "split")  # of backend "cuda"
@@ -53,31 +49,43 @@ class Balance(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Coverage(Options):
-    """What similarity is, and what is covered before the first pick.
+class Similarity(Options):
+    """What the similarity of two rows is.
 
     Attributes:
         metric: cosine or dot.
-        floor: Similarity that every row starts with; none for no floor.
-        given: What is already chosen: row numbers, or rows outside the pool; an array or .npy file.
         zero_rows: error, or ignore to leave rows of zeros out.
 
     """
 
     metric: str = "cosine"
-    floor: float | None = None
-    given: Column | None = None
     zero_rows: str = "error"
 
     def _check(self) -> None:
         check_choice("metric", self.metric, METRICS)
         check_choice("zero_rows", self.zero_rows, ZERO_ROWS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start(Options):
+    """What is covered before the first pick.
+
+    Attributes:
+        floor: Similarity that every row starts with; none for no floor.
+        given: What is already chosen: row numbers, or rows outside the pool; an array or .npy file.
+
+    """
+
+    floor: float | None = None
+    given: Column | None = None
+
+    def _check(self) -> None:
         if self.floor is not None:
             self._set("floor", check_float("floor", self.floor))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Objective(Coverage, Balance):
+class Objective(Start, Similarity, Balance):
     """What a selection maximises: diversity and quality of the chosen rows."""
 
 
@@ -109,7 +117,7 @@ class Search(Options):
     memory_budget: int | str | None = None
 
     def _check(self) -> None:
-        check_choice("method", self.method, METHODS)
+        check_choice("method", self.method, NAMES)
         check_choice("shortfall", self.shortfall, SHORTFALLS)
         self._set("epsilon", check_float("epsilon", self.epsilon))
         if not 0.0 < self.epsilon < 1.0:
@@ -186,7 +194,7 @@ class ObjectiveOptions(Machine, Objective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoverageOptions(Machine, Coverage):
+class CoverageOptions(Machine, Start, Similarity):
     """The options of `qdit.coverage` and `qdit.row_coverage`."""
 
 

@@ -1,101 +1,121 @@
-"""What will run: the method, how many picks, and whether they go together."""
+"""What will run: the method, how many picks, the memory, and whether they go together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from . import options
-from .graph import steps
-from .limits import NONE, Constraints
+from .graph.plan import GraphOptions, GraphPlan, plan_graph
+from .limits import NONE, Constraints, open_constraints
 from .memory import Memory, divide, on_device
+from .methods import Method, resolve
+from .options import Search, SelectOptions, resolve_k
 from .problem import Problem
 
 _DEFAULT_K = 10_000
-_MOST_ROWS = 250_000  # "auto": an exact pass over more takes the best part of an hour on a few cores
-_MOST_ROWS_ON_DEVICE = 5_000_000  # by arithmetic, not measured: some minutes on a large card
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
-    """What to run: method, number of picks, and the options of methods, as in `qdit.select`."""
+    """What will run.
 
-    method: str
-    k: int
-    epsilon: float
-    seed: int
-    constraints: Constraints = NONE
-    tau: float = 0.5
-    shortfall: str = "fill"
-    clusters: int = 100
-    pair_bytes: int = 0
-    graph: steps.Plan | None = None
+    Attributes:
+        method: how rows are chosen.
+        k: number of picks, under a budget the most there can be.
+        search: options of methods.
+        constraints: costs and groups.
+        memory: what the run may take beside what it needs.
+        graph: how the graph is built that the method works on, or None.
 
-
-def resolve_method(
-    method: str, problem: Problem, constraints: Constraints, threads: int, limit: int | None
-) -> tuple[str, Memory]:
-    """Return the method that runs, and its memory.
-
-    A greedy method is "quality" at alpha = 1. "auto" is "exact" on a backend that has it and where a memory
-    budget lets it, else "lazy", but "sparse" for a large pool without constraints.
     """
 
-    def memory(method: str) -> Memory:
+    method: Method
+    k: int
+    search: Search = field(default_factory=Search)
+    constraints: Constraints = NONE
+    memory: Memory = field(default_factory=Memory)
+    graph: GraphPlan | None = None
+
+
+def make_plan(problem: Problem, options: SelectOptions, threads: int) -> Plan:
+    """Decide what will run.
+
+    Raises:
+        ValueError: for options that do not go together.
+        MemoryError: if the memory budget is too small.
+
+    """
+    limit = options.memory_bytes
+    constraints = open_constraints(problem.n, options)
+
+    def memory(method: Method) -> Memory:
         if problem.backend == "cuda":
             return on_device(limit)
-        return divide(limit, problem.memory_needed(threads, method), problem.n, method)
+        return divide(limit, problem.memory_needed(threads, method.spare), problem.n, method.spare)
 
-    greedy = method in ("auto", options.GRAPH_METHOD, *options.GREEDY_METHODS)
-    if greedy and problem.alpha == 1.0 and not constraints:
-        method = "quality"
-    if method != "auto":
-        return method, memory(method)
-    if problem.backend == "reference":
-        return "lazy", memory("lazy")
-    most = _MOST_ROWS_ON_DEVICE if problem.backend == "cuda" else _MOST_ROWS
-    if problem.n > most and not constraints:
-        return options.GRAPH_METHOD, memory(options.GRAPH_METHOD)
-    try:
-        return "exact", memory("exact")
-    except MemoryError:
-        return "lazy", memory("lazy")
+    def fits(method: Method) -> bool:
+        try:
+            memory(method)
+        except MemoryError:
+            return False
+        return True
+
+    method = resolve(
+        options.method,
+        n=problem.n,
+        alpha=problem.alpha,
+        backend=problem.backend,
+        limited=bool(constraints),
+        fits=fits,
+    )
+    granted = memory(method)
+    _check_applies(method, problem, constraints, options)
+    k = _picks(options.k, problem, constraints)
+    graph = None
+    if method.uses_graph:
+        graph = plan_graph(problem.n, GraphOptions(seed=options.seed, memory_budget=limit))
+    if constraints.costs is None:
+        check_k(k, problem.n, len(problem.given))
+    return Plan(method, k, options, constraints, granted, graph)
 
 
-def check_applies(method: str, problem: Problem, constraints: Constraints, tau: float) -> None:
+def _check_applies(method: Method, problem: Problem, constraints: Constraints, search: Search) -> None:
     """Raise ValueError for options that the method cannot obey."""
-    if method in (options.GRAPH_METHOD, *options.OTHER_METHODS) and constraints:
+    if constraints and not method.limits:
         names = "costs" if constraints.costs is not None else "groups"
         raise ValueError(
-            f"{names}: method {method!r} knows no constraints; use 'exact', 'lazy' or 'naive', or drop them"
+            f"{names}: method {method.name!r} knows no constraints; use 'exact', 'lazy' or 'naive', or drop "
+            "them"
         )
-    if method == options.GRAPH_METHOD and problem.backend == "reference":
-        raise ValueError(f"method: backend {problem.backend!r} does not offer 'sparse'; use 'cpu' or 'cuda'")
-    if method == "cluster" and problem.rows.device is not None:
-        raise ValueError("method: 'cluster' reads embeddings in CPU memory; copy them there")
-    if method == "stochastic" and constraints.costs is not None:
+    if method.uses_graph and problem.backend == "reference":
         raise ValueError(
-            "costs: method 'stochastic' cannot tell how many rows a budget buys; "
+            f"method: backend {problem.backend!r} does not offer {method.name!r}; use 'cpu' or 'cuda'"
+        )
+    if method.needs_rows and problem.rows.device is not None:
+        raise ValueError(f"method: {method.name!r} reads embeddings in CPU memory; copy them there")
+    if method.k_decides and constraints.costs is not None:
+        raise ValueError(
+            f"costs: method {method.name!r} cannot tell how many rows a budget buys; "
             "use 'exact', 'lazy' or 'naive'"
         )
-    if method in ("quality", "threshold", "cluster") and problem.quality is None:
-        raise ValueError(f"quality: got None with method {method!r}, wanted one score per row")
-    if method == "threshold" and problem.floor is not None and problem.floor > tau:
+    if method.needs_quality and problem.quality is None:
+        raise ValueError(f"quality: got None with method {method.name!r}, wanted one score per row")
+    if "tau" in method.options and problem.floor is not None and problem.floor > search.tau:
         raise ValueError(
-            f"floor: got {problem.floor}, wanted at most tau = {tau}; every row starts at the floor"
+            f"floor: got {problem.floor}, wanted at most tau = {search.tau}; every row starts at the floor"
         )
 
 
-def resolve_k(k: object, problem: Problem, constraints: Constraints) -> int:
+def _picks(k: int | float | None, problem: Problem, constraints: Constraints) -> int:
     """Return the number of picks, with a budget the most there can be."""
     if constraints.quota_mode == "exact" and constraints.quotas is not None:
         total = int(constraints.quotas.sum())
         if total < 1:
             raise ValueError("quota: got quotas that add up to 0, wanted at least 1")
-        if k is not None and options.resolve_k(k, problem.n) != total:
+        if k is not None and resolve_k(k, problem.n) != total:
             raise ValueError(f"k: got {k}, wanted {total:,}, the sum of the exact quotas, or None")
         return total
     if k is not None:
-        return options.resolve_k(k, problem.n)
+        return resolve_k(k, problem.n)
     if constraints.costs is None:
         return _DEFAULT_K
     if problem.gain_scale == "per_k":

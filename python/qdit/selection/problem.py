@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import Engine, gain_weight
-from ..common import files, npy
-from ..engine import device as cuda
+from ..common import npy
 from ..engine.backend import resolve_backend, resolve_precision
 from ..engine.rows import Rows, check_rows, open_embeddings
 from . import memory
@@ -64,16 +63,10 @@ class Problem:
         """Return what a gain in units of similarity is multiplied by in a score."""
         return gain_weight(self.alpha, self.gain_scale, k, self.n)
 
-    def settings(self) -> dict[str, Any]:
-        """Return the options that shape similarities and scores."""
-        names = ("backend", "metric", "floor", "zero_rows", "gain_scale", "quality_scale")
-        settings = {name: getattr(self, name) for name in names}
-        return settings if self.precision is None else settings | {"precision": self.precision}
-
-    def memory_needed(self, threads: int, method: str) -> int:
-        """Return the bytes a run of this method needs at least, beside the pool."""
+    def memory_needed(self, threads: int, spare: memory.Spare) -> int:
+        """Return the bytes a run needs at least, beside the pool; spare: what more would be used for."""
         outside = 0 if self.outside is None else self.outside.n
-        return memory.memory_needed(self.n, self.rows.d, threads=threads, outside_rows=outside, method=method)
+        return memory.memory_needed(self.n, self.rows.d, threads=threads, outside_rows=outside, spare=spare)
 
     def engine(self, *, threads: int, cache_bytes: int = 0) -> Engine:
         """Return an engine over the rows that covers with what is given."""
@@ -100,17 +93,6 @@ class Problem:
     def reset(self, engine: Engine) -> None:
         """Empty the engine's selection and cover with what is given."""
         engine.reset(np.setdiff1d(self.given, engine.ignored))
-
-    def describe_inputs(self) -> dict[str, Any]:
-        """Return hash, shape, dtype and origin of each input."""
-        entries: dict[str, Any] = {"embeddings": describe_rows(self.rows)}
-        if self.quality is not None:
-            entries["quality"] = _describe(self.quality, "float64")
-        if len(self.given):
-            entries["given"] = _describe(self.given, "int64")
-        if self.outside is not None:
-            entries["given"] = describe_rows(self.outside)
-        return entries
 
 
 def make_problem(embeddings: Any, options: ObjectiveOptions | SelectOptions) -> Problem:
@@ -204,15 +186,3 @@ def _are_integers(array: Any) -> bool:
 
 def _mask_hint(array: NDArray[Any]) -> str:
     return "; turn a mask into row numbers with numpy.flatnonzero(mask)" if array.dtype.kind == "b" else ""
-
-
-def _describe(array: NDArray[Any], dtype: str) -> dict[str, Any]:
-    return {"sha256": files.sha256_array(array, dtype), "shape": list(array.shape), "dtype": dtype}
-
-
-def describe_rows(rows: Rows) -> dict[str, Any]:
-    """Return hash, shape, dtype and origin of rows."""
-    if isinstance(rows.array, cuda.DeviceArray):
-        digest = rows.array.sha256()
-        return {"sha256": digest, "shape": list(rows.shape), "dtype": rows.dtype, "source": rows.source}
-    return {**_describe(rows.array, rows.dtype), "source": rows.source}

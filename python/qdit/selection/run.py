@@ -4,83 +4,62 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from .._core import Engine
-from ..common.progress import Progress
+from ..common.progress import Sink
+from ..common.types import JSON
 from ..common.versions import versions
 from ..engine.backend import arithmetic
-from . import baselines, quality
+from ..engine.rows import EmbeddingsLike
+from . import baselines, record
 from .bounds import certified, upper_bound
 from .checkpoint import Checkpoint
-from .graph import steps
 from .graph.build import GraphMaker
-from .limits import open_constraints
-from .memory import Memory
 from .options import SelectOptions
 from .picking import Runner
 from .picks import Outcome
-from .plan import Plan, check_applies, check_k, resolve_k, resolve_method
+from .plan import Plan, check_k, make_plan
 from .problem import Problem, make_problem
 from .selection import Selection
 
 
-def prepare(embeddings: Any, options: SelectOptions) -> Job:
+def prepare(embeddings: EmbeddingsLike, options: SelectOptions) -> Job:
     """Open all inputs and decide what will run; errors as in `qdit.select`."""
-    threads, limit = options.thread_count, options.memory_bytes
+    threads = options.thread_count
     problem = make_problem(embeddings, options)
-    constraints = open_constraints(problem.n, options)
-    method, memory = resolve_method(options.method, problem, constraints, threads, limit)
-    check_applies(method, problem, constraints, options.tau)
-    plan = Plan(
-        method,
-        resolve_k(options.k, problem, constraints),
-        options.epsilon,
-        options.seed,
-        constraints=constraints,
-        tau=options.tau,
-        shortfall=options.shortfall,
-        clusters=options.clusters,
-        pair_bytes=memory.pair_bytes,
-        graph=steps.plan(problem.n, limit=limit, seed=options.seed) if method == "sparse" else None,
-    )
-    if constraints.costs is None:
-        check_k(plan.k, problem.n, len(problem.given))
-    return Job(problem, plan, threads, memory)
+    return Job(problem, make_plan(problem, options, threads), threads)
 
 
 class Job:
     """A checked call of `select`, ready to run.
 
     Attributes:
-        graph_maker: of method "sparse", else None; jobs on the same rows may share one.
+        graph_maker: of a method that works on a graph, else None; jobs on the same rows may share one.
 
     """
 
-    def __init__(self, problem: Problem, plan: Plan, threads: int, memory: Memory) -> None:
+    def __init__(self, problem: Problem, plan: Plan, threads: int) -> None:
         self.problem = problem
         self.plan = plan
         self.threads = threads
-        self.memory = memory
         self.graph_maker = None if plan.graph is None else GraphMaker(problem, plan.graph)
         self._seconds_hash = 0.0
 
     @cached_property
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> JSON:
         """Hash, shape, dtype and origin of each input."""
         start = time.perf_counter()
-        inputs = self.problem.describe_inputs() | self.plan.constraints.describe()
+        inputs = record.describe_inputs(self.problem) | self.plan.constraints.describe()
         self._seconds_hash = time.perf_counter() - start
         return inputs
 
     def engine(self) -> Engine:
         """Return an engine for this run; ValueError if ignored rows leave too few to pick from."""
-        engine = self.problem.engine(threads=self.threads, cache_bytes=self.memory.cache_bytes)
+        engine = self.problem.engine(threads=self.threads, cache_bytes=self.plan.memory.cache_bytes)
         self.check_engine(engine)
         return engine
 
@@ -92,46 +71,29 @@ class Job:
         least = plan.k if plan.constraints.costs is None else 1
         check_k(least, problem.n, len(problem.given), len(ignored))
         plan.constraints.check_rows(plan.k, free)
-        if plan.method == "cluster" and plan.clusters > len(free):
-            raise ValueError(
-                f"clusters: got {plan.clusters}, wanted at most the {len(free)} rows to pick from"
-            )
+        clusters = plan.search.clusters
+        if "clusters" in plan.method.options and clusters > len(free):
+            raise ValueError(f"clusters: got {clusters}, wanted at most the {len(free)} rows to pick from")
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """Return all that decides the picks."""
         problem, plan = self.problem, self.plan
-        identity: dict[str, Any] = {name: entry["sha256"] for name, entry in self.inputs.items()}
-        identity |= {"n": problem.n, "d": problem.rows.d, "dtype": problem.rows.dtype}
-        identity |= {"method": plan.method, "alpha": problem.alpha, **problem.settings()}
-        identity["arithmetic"] = arithmetic(
+        rounding = arithmetic(
             problem.backend, problem.rows.dtype, device=problem.device, precision=problem.precision
         )
-        identity |= self._method_options()
+        identity = record.identity(problem, self.inputs, plan.method.name, rounding)
+        identity |= record.method_options(plan)
         # elsewhere the picks for a smaller k are the first of those for a larger one
-        decides = plan.method == "stochastic" or problem.gain_scale == "per_k"
+        decides = plan.method.k_decides or problem.gain_scale == "per_k"
         if decides or plan.constraints.costs is not None:
             identity["k"] = plan.k
         return identity
-
-    def _method_options(self) -> dict[str, Any]:
-        plan = self.plan
-        names = {
-            "stochastic": ("epsilon", "seed"),
-            "sparse": ("graph",),
-            "random": ("seed",),
-            "threshold": ("tau", "shortfall"),
-            "cluster": ("clusters", "seed"),
-        }.get(plan.method, ())
-        values = {name: getattr(plan, name) for name in names}
-        if plan.graph is not None:
-            values["graph"] = asdict(plan.graph)
-        return values | plan.constraints.settings()
 
     def run(
         self,
         start: float,
         *,
-        sink: Callable[[Progress], Any] | None = None,
+        sink: Sink | None = None,
         saved: Checkpoint | None = None,
         engine: Engine | None = None,
     ) -> Selection:
@@ -141,11 +103,11 @@ class Job:
             one.
         """
         problem, plan, inputs = self.problem, self.plan, self.inputs
-        before: dict[str, Any] = {} if engine is None else engine.stats()
+        before: JSON = {} if engine is None else engine.stats()
         engine = self.engine() if engine is None else engine
         resumed = 0
         if self.graph_maker is not None:
-            outcome, bound = self._run_sparse(engine, self.graph_maker, saved, sink), None
+            outcome, bound = self._run_on_graph(engine, self.graph_maker, saved, sink), None
         else:
             runner = Runner(engine, problem, plan, saved, sink)
             resumed = len(runner.replayed)
@@ -154,17 +116,16 @@ class Job:
                 bound = upper_bound(problem, plan, engine.ignored, outcome)
             else:
                 outcome, bound = self._run_budget(engine, runner, saved, sink)
-        selection = Selection.from_picks(
-            outcome.indices,
-            outcome.gains,
-            problem.weight(plan.k) * outcome.gains + problem.bonus[outcome.indices],
-            None if problem.quality is None else problem.quality[outcome.indices],
-            d_start=outcome.d_start,
-            params=self._params(len(engine.ignored)),
+        search = {"epsilon": plan.search.epsilon, "seed": plan.search.seed}
+        params = record.params(problem, plan.k, plan.method.name, len(engine.ignored), search)
+        selection = record.result(
+            problem,
+            outcome,
+            params=params | record.method_options(plan),
             stats={
-                **_since(before, engine.stats()),
-                "cache_bytes": self.memory.cache_bytes,
-                "pair_bytes": self.memory.pair_bytes,
+                **record.stats_since(before, engine.stats()),
+                "cache_bytes": plan.memory.cache_bytes,
+                "pair_bytes": plan.memory.pair_bytes,
                 "resumed_picks": resumed,
                 "seconds_hash": self._seconds_hash,
                 "seconds_total": time.perf_counter() - start,
@@ -175,12 +136,12 @@ class Job:
         )
         return certified(selection, problem, plan, engine.ignored, bound)
 
-    def _run_sparse(
+    def _run_on_graph(
         self,
         engine: Engine,
         maker: GraphMaker,
         saved: Checkpoint | None,
-        sink: Callable[[Progress], Any] | None,
+        sink: Sink | None,
     ) -> Outcome:
         """Return the picks by a graph, which a checkpoint keeps: it is what takes the time."""
         start = time.perf_counter()
@@ -195,7 +156,7 @@ class Job:
         engine: Engine,
         runner: Runner,
         saved: Checkpoint | None,
-        sink: Callable[[Progress], Any] | None,
+        sink: Sink | None,
     ) -> tuple[Outcome, float | None]:
         """Return the better of greedy by score per cost and greedy by score (Leskovec et al., KDD 2007)."""
         problem, plan = self.problem, self.plan
@@ -225,28 +186,3 @@ class Job:
             "cost": math.fsum(costs[best.indices].tolist()),
         }
         return replace(best, report=report), min((b for b in bounds if b is not None), default=None)
-
-    def _params(self, ignored: int) -> dict[str, Any]:
-        problem, plan = self.problem, self.plan
-        outside = 0 if problem.outside is None else problem.outside.n
-        return {
-            "n": problem.n,
-            "d": problem.rows.d,
-            "dtype": problem.rows.dtype,
-            "k": plan.k,
-            "alpha": problem.alpha,
-            "method": plan.method,
-            **problem.settings(),
-            "gain_factor": quality.gain_factor(problem.gain_scale, plan.k, problem.n),
-            "epsilon": plan.epsilon,
-            "seed": plan.seed,
-            "given_rows": len(problem.given) + outside,
-            "ignored_rows": ignored,
-            **self._method_options(),
-        }
-
-
-def _since(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """Return the engine's counters since `before`; what is no counter stays."""
-    counters = [name for name in before if name not in ("peak_bytes", "threads", "simd", "backend", "device")]
-    return now | {name: now[name] - before[name] for name in counters}

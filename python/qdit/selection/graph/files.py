@@ -5,13 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...common import files, npy
-from ..problem import Problem
+from ...common.types import JSON, Array
 
 FORMAT = "qdit-graph"
 FORMAT_VERSION = 1
@@ -21,7 +19,7 @@ _DTYPES = {"offsets": np.dtype(np.int64), "pairs": PAIR, "sampled": np.dtype(np.
 _BLOCK_ITEMS = 1 << 20
 
 
-def write(directory: Path, arrays: dict[str, NDArray[Any]], record: dict[str, Any]) -> Path:
+def write(directory: Path, arrays: dict[str, Array], record: JSON) -> Path:
     """Write the arrays, block by block, and then the manifest."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / MANIFEST).unlink(missing_ok=True)
@@ -37,7 +35,7 @@ def write(directory: Path, arrays: dict[str, NDArray[Any]], record: dict[str, An
     return directory
 
 
-def _npy_parts(array: NDArray[Any]) -> Iterator[bytes | memoryview]:
+def _npy_parts(array: Array) -> Iterator[bytes | memoryview]:
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
     yield header.getvalue()
@@ -45,7 +43,7 @@ def _npy_parts(array: NDArray[Any]) -> Iterator[bytes | memoryview]:
         yield array[start : start + _BLOCK_ITEMS].view(np.uint8).data
 
 
-def read(directory: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def read(directory: Path) -> tuple[JSON, dict[str, Array]]:
     """Return the manifest and the arrays, mapped.
 
     Sizes, shapes and dtypes are checked, not the hashes: reading gigabytes is what mapping is there to avoid.
@@ -67,7 +65,7 @@ def read(directory: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     return record, {name: _open(directory / f"{name}.npy", name, entry) for name, entry in entries.items()}
 
 
-def _open(path: Path, name: str, entry: dict[str, Any]) -> NDArray[Any]:
+def _open(path: Path, name: str, entry: JSON) -> Array:
     if not path.is_file():
         raise ValueError(f"{path} is missing though the manifest lists it; build the graph again")
     array = npy.open_npy(name, path)
@@ -78,18 +76,3 @@ def _open(path: Path, name: str, entry: dict[str, Any]) -> NDArray[Any]:
             f"the manifest says {entry['bytes']} bytes, shape {tuple(entry['shape'])}"
         )
     return array
-
-
-def describe_extras(problem: Problem) -> dict[str, Any]:
-    """Return hash, shape and dtype of each input but the embeddings."""
-    inputs: dict[str, tuple[NDArray[Any], str]] = {}
-    if problem.quality is not None:
-        inputs["quality"] = (problem.quality, "float64")
-    if len(problem.given):
-        inputs["given"] = (problem.given, "int64")
-    if problem.outside is not None:
-        inputs["given"] = (problem.outside.array, problem.outside.dtype)
-    return {
-        name: {"sha256": files.sha256_array(array, dtype), "shape": list(array.shape), "dtype": dtype}
-        for name, (array, dtype) in inputs.items()
-    }

@@ -6,9 +6,7 @@ alpha nor k, so any number of selections share it.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,23 +14,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..._core import Engine, graph_select
-from ...common.progress import Phases, Progress, open_sink
+from ...common.progress import Phases, ProgressLike, Sink, open_sink
+from ...common.types import JSON, Array, Indices, StrPath
 from ...common.versions import versions
 from ...engine.blocks import commit, fixed_coverage
-from ...engine.rows import Rows, open_embeddings
-from .. import quality
-from ..options import ObjectiveOptions, resolve_k
+from ...engine.rows import EmbeddingsLike, Rows, open_embeddings
+from .. import record
+from ..methods import SPARSE
+from ..options import Balance, Column, Machine, ObjectiveOptions, Start, resolve_k
 from ..picks import Outcome
 from ..plan import check_k
-from ..problem import Problem, describe_rows, make_problem
+from ..problem import Problem, make_problem
 from ..selection import Selection
 from . import files, steps
-from .files import describe_extras
+from .plan import check_backend
 
-Sink = Callable[[Progress], Any] | None
+
+@dataclass(frozen=True, kw_only=True)
+class FromGraph(Machine, Start, Balance):
+    """The options of `SimilarityGraph.select`: metric and zero_rows are the graph's."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,80 +54,56 @@ class SimilarityGraph:
     """
 
     rows: Rows
-    offsets: NDArray[np.int64]
-    pairs: NDArray[Any]
-    sampled: NDArray[np.int64]
+    offsets: Indices
+    pairs: Array
+    sampled: Indices
     scale: float
-    params: dict[str, Any]
-    stats: dict[str, Any] = field(default_factory=dict)
+    params: JSON
+    stats: JSON = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"SimilarityGraph(n={self.rows.n}, pairs={len(self.pairs)}, metric={self.params['metric']!r})"
 
     @cached_property
-    def source(self) -> dict[str, Any]:
+    def source(self) -> JSON:
         """Hash, shape, dtype and origin of the embeddings."""
-        return describe_rows(self.rows)
+        return record.describe_rows(self.rows)
 
     def select(
         self,
-        quality: Any = None,
+        quality: Column | None = None,
         alpha: float = 0.7,
         k: int | float = 10_000,
         *,
-        floor: float | None = None,
-        gain_scale: str = "sum",
-        quality_scale: str = "raw",
-        given: Any = None,
-        threads: int | None = None,
-        backend: str = "auto",
-        device: int = 0,
-        precision: str = "auto",
-        progress: bool | Callable[[Progress], Any] | None = None,
+        progress: ProgressLike = None,
+        **options: Any,
     ) -> Selection:
         """Choose k rows greedily, by the similarities that the graph holds.
 
         The first picks come from exact greedy on the sampled rows, the others from the graph. Gains,
         objective and coverage of the result are the exact ones, over all rows; stats has the seconds to the
-        picks and those of this evaluation apart. The backend makes the first picks and the evaluation; picks
-        from the graph are made on the CPU.
+        picks and those of this evaluation apart. The backend, which need not be the one that built the graph,
+        makes the first picks and the evaluation; picks from the graph are made on the CPU.
 
         Args:
             quality: (n,) scores as in `qdit.select`; None needs alpha=0.
             alpha: from 0 (diversity only) to 1 (quality only).
             k: number of rows, or a fraction of n between 0 and 1.
-            floor: similarity that every row starts with, or None.
-            gain_scale: "sum" or "per_k".
-            quality_scale: "raw", "minmax", "zscore" or "rank".
-            given: what is already chosen, as in `qdit.select`.
-            threads: None for all processors that this process may use. Never changes the result.
-            backend: "cpu", "cuda" or "auto", as in `qdit.select`; not only the one that built the graph.
-            device: number of the device of backend "cuda".
-            precision: of products on backend "cuda", as in `qdit.select`.
             progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
+            **options: gain_scale, quality_scale, floor, given, backend ("cpu", "cuda" or "auto"), device,
+                precision, threads, as in `qdit.select`.
 
         Raises:
             TypeError, ValueError, RuntimeError: as `qdit.select`.
 
         """
         start = time.perf_counter()
-        options = ObjectiveOptions(
-            quality=quality,
-            alpha=alpha,
-            metric=self.params["metric"],
-            floor=floor,
-            zero_rows=self.params["zero_rows"],
-            gain_scale=gain_scale,
-            quality_scale=quality_scale,
-            given=given,
-            backend=backend,
-            device=device,
-            precision=precision,
-            threads=threads,
-        )
-        problem = make_problem(self.rows, options)
-        steps.check_backend(problem.backend)
-        k, threads = resolve_k(k, problem.n), options.thread_count
+        asked = FromGraph.of("SimilarityGraph.select", {"quality": quality, "alpha": alpha, **options})
+        metric, zero_rows = self.params["metric"], self.params["zero_rows"]
+        chosen = ObjectiveOptions(**vars(asked), metric=metric, zero_rows=zero_rows)
+        problem = make_problem(self.rows, chosen)
+        check_backend(problem.backend)
+        k, threads = resolve_k(k, problem.n), chosen.thread_count
         check_k(k, problem.n, len(problem.given))
         sink, bar = open_sink(progress)
         try:
@@ -134,9 +112,19 @@ class SimilarityGraph:
         finally:
             if bar is not None:
                 bar.close()
-        return self._selection(problem, k, engine, outcome, time.perf_counter() - start)
+        params = record.params(problem, k, SPARSE.name, len(engine.ignored))
+        seconds = time.perf_counter() - start
+        return record.result(
+            problem,
+            outcome,
+            params=params | {"graph": dict(self.params)},
+            stats={**engine.stats(), **outcome.report, "seconds_total": seconds, "versions": versions()},
+            inputs=record.describe_inputs(problem, self.source),
+        )
 
-    def pick(self, problem: Problem, k: int, engine: Engine, threads: int, sink: Sink = None) -> Outcome:
+    def pick(
+        self, problem: Problem, k: int, engine: Engine, threads: int, sink: Sink | None = None
+    ) -> Outcome:
         """Return the picks for a checked problem over this graph's rows; engine: one reset for it."""
         if engine.scale != self.scale:
             raise ValueError("given: rows longer than every row of the pool do not go with metric 'dot'")
@@ -167,15 +155,15 @@ class SimilarityGraph:
         k: int,
         engine: Engine,
         threads: int,
-        closed: NDArray[np.int64],
+        closed: Indices,
         done: int,
         phases: Phases,
-    ) -> NDArray[np.int64]:
+    ) -> Indices:
         is_open = np.ones(problem.n, bool)
         is_open[closed] = False
         phases.picks = done
 
-        def on_progress(picks: NDArray[np.int64]) -> None:
+        def on_progress(picks: Indices) -> None:
             phases.picks += len(picks)
             phases.tick(phases.picks / k)
 
@@ -192,42 +180,13 @@ class SimilarityGraph:
         )
         return picks
 
-    def _selection(
-        self, problem: Problem, k: int, engine: Engine, outcome: Outcome, seconds: float
-    ) -> Selection:
-        outside = 0 if problem.outside is None else problem.outside.n
-        inputs = {"embeddings": self.source} | describe_extras(problem)
-        params = {
-            "n": problem.n,
-            "d": problem.rows.d,
-            "dtype": problem.rows.dtype,
-            "k": k,
-            "alpha": problem.alpha,
-            "method": "sparse",
-            **problem.settings(),
-            "gain_factor": quality.gain_factor(problem.gain_scale, k, problem.n),
-            "given_rows": len(problem.given) + outside,
-            "ignored_rows": len(engine.ignored),
-            "graph": dict(self.params),
-        }
-        return Selection.from_picks(
-            outcome.indices,
-            outcome.gains,
-            problem.weight(k) * outcome.gains + problem.bonus[outcome.indices],
-            None if problem.quality is None else problem.quality[outcome.indices],
-            d_start=outcome.d_start,
-            params=params,
-            stats={**engine.stats(), **outcome.report, "seconds_total": seconds, "versions": versions()},
-            inputs=inputs,
-        )
-
-    def save(self, directory: str | os.PathLike[str]) -> Path:
+    def save(self, directory: StrPath) -> Path:
         """Write offsets.npy, pairs.npy, sampled.npy and manifest.json; return the directory.
 
         A graph that is already there is replaced. The manifest goes first and the new one comes last, so
         whenever there is one the directory is whole.
         """
-        record = {
+        manifest = {
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "scale": self.scale,
             "params": self.params,
@@ -235,10 +194,10 @@ class SimilarityGraph:
             "inputs": {"embeddings": self.source},
         }
         arrays = {"offsets": self.offsets, "pairs": self.pairs, "sampled": self.sampled}
-        return files.write(Path(directory), arrays, record)
+        return files.write(Path(directory), arrays, manifest)
 
 
-def load_graph(directory: str | os.PathLike[str], embeddings: Any) -> SimilarityGraph:
+def load_graph(directory: StrPath, embeddings: EmbeddingsLike) -> SimilarityGraph:
     """Open a saved graph; its arrays are memory-mapped.
 
     Args:
@@ -251,11 +210,11 @@ def load_graph(directory: str | os.PathLike[str], embeddings: Any) -> Similarity
 
     """
     rows = open_embeddings(embeddings)
-    record, arrays = files.read(Path(directory))
+    manifest, arrays = files.read(Path(directory))
     graph = SimilarityGraph(
-        rows=rows, scale=record["scale"], params=record["params"], stats=record["stats"], **arrays
+        rows=rows, scale=manifest["scale"], params=manifest["params"], stats=manifest["stats"], **arrays
     )
-    saved = record["inputs"]["embeddings"]
+    saved = manifest["inputs"]["embeddings"]
     for name in ("shape", "dtype", "sha256"):
         if graph.source[name] != saved[name]:
             raise ValueError(

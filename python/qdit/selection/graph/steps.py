@@ -2,150 +2,41 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..._core import Engine, GraphBuilder
-from ...common.checks import check_int
 from ...common.progress import Phases
-from ...common.text import format_bytes
-from ...common.types import Indices
+from ...common.types import JSON, Array, Indices
 from ...engine.blocks import commit, fixed_coverage
-from ...engine.kmeans import CELL_ITERATIONS, cell_centroids
+from ...engine.kmeans import cell_centroids
 from ...engine.rows import Rows, subset
 from ...engine.shuffle import shuffled
-from .. import memory
+from ..methods import EXACT
 from ..problem import Problem
+from .plan import TRAINING_ROWS, GraphPlan, memory_needed
 
-_COMPARED = 4_000  # rows that each row is compared with, about
-_LEAST_PROBES = 12
-_ROWS_PER_FIRST_PICK = 2_000
-_SAMPLED_PER_FIRST_PICK = 60
-_FIRST_PICKS = (25, 500)  # at least, at most
-_TRAINING_ROWS = 16  # per cell
 _SPLIT = 4  # cells of more than so many times the average are split
-_DEFAULT_BYTES = 5 * 10**9
 _SAMPLE_PAIR_BYTES = 2 * 10**9
-_ROW_BYTES = 120  # norms, maxima, offsets, list heads, members and parts, without what each probe takes
-_PROBE_BYTES = 12
-_KEEP_BYTES = 9  # per pair of a row: 8, and room to shrink lists rarely
-_LEAST_KEEP = 16
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a graph is built with; all of it but `threads` decides the result.
-
-    Attributes:
-        cells: k-means cells.
-        probes: cells that each row is compared with.
-        first_picks: rows that set the floors.
-        sample: rows that the first picks are chosen from, and for.
-        keep: most pairs a row.
-        seed: of the sample, the cells and their parts.
-
-    """
-
-    cells: int
-    probes: int
-    first_picks: int
-    sample: int
-    keep: int
-    seed: int
-
-
-def plan(
-    n: int,
-    *,
-    cells: int | None = None,
-    probes: int | None = None,
-    first_picks: int | None = None,
-    sample: int = 30_000,
-    limit: int | None = None,
-    seed: int = 0,
-) -> Plan:
-    """Check options and fill in defaults for a pool of n rows; limit: bytes, or None.
-
-    The number of cells grows with the square root of n, so that assigning rows to cells costs what comparing
-    the rows of cells does. Every row is compared with about as many others in a pool of any size.
-    """
-    sample = min(n, _positive("sample", sample))
-    cells = min(n, round(4 * math.sqrt(n)) if cells is None else _positive("cells", cells))
-    if probes is None:
-        probes = max(_LEAST_PROBES, math.ceil(_COMPARED * cells / n))
-    probes = min(cells, _positive("probes", probes))
-    if first_picks is None:
-        low, high = _FIRST_PICKS
-        wanted = min(high, max(low, n // _ROWS_PER_FIRST_PICK))
-        first_picks = max(1, min(wanted, sample // _SAMPLED_PER_FIRST_PICK))
-    first_picks = min(sample, _positive("first_picks", first_picks))
-    return Plan(cells, probes, first_picks, sample, _most_pairs(n, probes, limit), seed)
-
-
-def check_backend(backend: str) -> None:
-    """Raise ValueError for the backend that has no graphs."""
-    if backend == "reference":
-        raise ValueError("backend: got 'reference', wanted 'cpu', 'cuda' or 'auto' for a similarity graph")
-
-
-def _positive(name: str, value: object) -> int:
-    number = check_int(name, value)
-    if number < 1:
-        raise ValueError(f"{name}: got {number}, wanted at least 1")
-    return number
-
-
-def _most_pairs(n: int, probes: int, limit: int | None) -> int:
-    """Return how many pairs a row the budget has room for."""
-    fixed = n * (_ROW_BYTES + _PROBE_BYTES * probes)
-    if limit is None:
-        # not what is available just now: what a full list keeps would depend on it
-        total = memory.total_memory()
-        limit = _DEFAULT_BYTES if total is None else min(_DEFAULT_BYTES, total // 2)
-    least = fixed + n * _KEEP_BYTES * _LEAST_KEEP
-    if limit < least:
-        raise MemoryError(
-            f"memory_budget: got {format_bytes(limit)}, wanted at least {format_bytes(least)} "
-            "for the graph of this pool (beside the embeddings); raise the budget or probe fewer cells"
-        )
-    return min(n, (limit - fixed) // (n * _KEEP_BYTES))
-
-
-def memory_needed(n: int, plan: Plan) -> tuple[int, int]:
-    """Return the bytes that building takes beside the embeddings: at least, and at most for pairs on top."""
-    return n * (_ROW_BYTES + _PROBE_BYTES * plan.probes), n * _KEEP_BYTES * plan.keep
-
-
-def expected_products(n: int, plan: Plan) -> float:
-    """Return about how many pairs of rows building multiplies."""
-    training = min(n, _TRAINING_ROWS * plan.cells)
-    compared = plan.probes / plan.cells * n
-    return (
-        n * (plan.cells + compared / 2)
-        + training * plan.cells * CELL_ITERATIONS
-        + plan.sample * (plan.sample / 2 + plan.first_picks)
-    )
 
 
 @dataclass(frozen=True, eq=False)
 class Built:
     """What `build` returns; see `qdit.selection.graph.graph.SimilarityGraph`."""
 
-    offsets: NDArray[np.int64]
-    pairs: NDArray[Any]
-    sampled: NDArray[np.int64]
+    offsets: Indices
+    pairs: Array
+    sampled: Indices
     scale: float
-    stats: dict[str, Any]
+    stats: JSON
 
 
 def build(
-    problem: Problem, plan: Plan, threads: int, phases: Phases, floors: NDArray[np.int32] | None = None
+    problem: Problem, plan: GraphPlan, threads: int, phases: Phases, floors: NDArray[np.int32] | None = None
 ) -> Built:
     """Build the pairs of a graph. problem: with nothing given, no floor, no quality.
 
@@ -166,7 +57,7 @@ def build(
         floors = fixed_coverage(engine)
     del engine
     phases.enter("cells")
-    training = np.sort(order[: _TRAINING_ROWS * plan.cells])
+    training = np.sort(order[: TRAINING_ROWS * plan.cells])
     count = min(plan.cells, len(training))
     placement = problem.placement(threads)
     centroids = cell_centroids(subset(rows, training), count, plan.seed, phases.tick, **placement)
@@ -230,7 +121,7 @@ def first_picks(
     )
     engine.reset()
     picks, _ = engine.select(
-        "exact",
+        EXACT.name,
         count,
         weight=problem.weight(k) * problem.n / some.n / engine.scale,
         bonus=np.ascontiguousarray(problem.bonus[sampled]),
