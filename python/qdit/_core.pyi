@@ -88,7 +88,7 @@ class Engine:
         cache_bytes: memory for similarity rows of recently evaluated candidates (cpu).
         block_rows, batch: pool rows per tile block (cpu) or on the device at a time (cuda) and preferred
         batch width, 0 for the best.
-        device: number of the device (cuda); rows may be a `qdit.cuda.DeviceArray` on it.
+        device: number of the device (cuda); rows may be a `qdit.engine.device.DeviceArray` on it.
         precision: "float16", "split" or None for what the dtype asks for (cuda).
         outside: (m, d) rows outside the pool that are already chosen.
         range: the largest squared norm of rows that lie elsewhere (metric "dot"); see Shard.

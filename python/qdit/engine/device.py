@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import cuda_device_of, cuda_download, cuda_status, describe_dlpack
+from ..common.types import Array, Indices
 
 _WANTED = "float16, bfloat16, float32 or float64"
 _ITEM_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
@@ -61,7 +62,7 @@ class DeviceArray:
             digest.update(block.data)
         return digest.hexdigest()
 
-    def take(self, which: NDArray[np.int64]) -> NDArray[Any]:
+    def take(self, which: Indices) -> Array:
         """Return some rows in CPU memory; bfloat16 ones as uint16. Copies all parts that hold one of them."""
         item = item_type(self.dtype_name)
         n, d = self.shape
