@@ -150,7 +150,9 @@ def test_wrong_choice(pool, option):
 
 def test_other_scores_are_not_replaced_by_accident(pool):
     first = score(pool, "response-words")
-    with pytest.raises(ValueError, match=r"scores by response-words, was made otherwise: .*--overwrite"):
+    with pytest.raises(
+        ValueError, match=r"otherwise: scorers\[0\]\.by is .* was 'response-words'; .*--overwrite"
+    ):
         score(pool, "response-chars")
     before = (pool / "quality.json").stat().st_mtime_ns
     again = score(pool, "response-words")
@@ -175,7 +177,7 @@ def test_scores_put_there_by_hand(pool):
     with pytest.raises(ValueError, match=r"was not made by score; pass .*--overwrite"):
         score(pool, "response-words")
     attach(pool, quality=pool / "quality.npy", overwrite=True).records.close()
-    with pytest.raises(ValueError, match="scores by attached file"):
+    with pytest.raises(ValueError, match="was 'attached file'"):
         score(pool, "response-words")
     assert score(pool, "response-words", overwrite=True).quality.min() > 0
 

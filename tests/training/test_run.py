@@ -23,8 +23,8 @@ import transformers  # noqa: E402
 import qdit.training  # noqa: E402
 from helpers.smollm import tiny_llama  # noqa: E402
 from qdit.cli.train import train_command  # noqa: E402
+from qdit.common.lock import Lock  # noqa: E402
 from qdit.models.causal import quiet  # noqa: E402
-from qdit.training.output import Output  # noqa: E402
 
 OPTIONS = {"batch_size": 4, "per_device_batch": 2, "learning_rate": 1e-3, "device": "cpu", "max_length": 256}
 OPTIONS |= {"save_steps": 0}
@@ -239,7 +239,11 @@ def test_a_checkpoint_of_another_recipe(tmp_path, rows, llama, monkeypatch):
 
 
 def test_two_runs_at_a_time(tmp_path, rows, llama):
-    with Output(tmp_path / "out").held(), pytest.raises(RuntimeError, match="another run is training there"):
+    (tmp_path / "out").mkdir()
+    with (
+        Lock(tmp_path / "out", "training there"),
+        pytest.raises(RuntimeError, match="another run is training there"),
+    ):
         train(rows, tmp_path / "out", llama)
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from .text import format_seconds
 
@@ -211,6 +211,12 @@ class RowTracker:
         self._total = total
         self._clock = clock
         self._start = self._last = clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def update(self, rows: int, share: float | None = None) -> None:
         """Tell of `rows` rows done; `share` of the work where the number of rows to come is unknown."""

@@ -24,7 +24,7 @@ class LocalModel:
     batch is done as a whole: so a run that was interrupted makes the same batches as one that was not.
     """
 
-    libraries = ("torch", "transformers", "tokenizers")
+    libraries: tuple[str, ...] = ("torch", "transformers", "tokenizers")
 
     def __init__(self, options: GenerateOptions, questions: Sequence[Asked]) -> None:
         """Look at the model, without its weights; ImportError without torch and transformers."""

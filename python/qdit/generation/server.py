@@ -22,7 +22,7 @@ class Server:
     Its answers need not be the same when it is asked again, not even at temperature 0.
     """
 
-    libraries = ("openai",)
+    libraries: tuple[str, ...] = ("openai",)
 
     def __init__(self, options: GenerateOptions, questions: Sequence[Asked]) -> None:
         """Check the fields of requests; ValueError says what is wrong."""

@@ -6,16 +6,15 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from .._version import __version__
 from ..common import checks, files
-from ..common.identity import REPLACE, check_same
+from ..common.job import Job
 from ..common.lock import LOCK, Lock
+from ..common.types import JSON, Floats
 from ..records import Records, open_records
 from .column import Column
 from .combine import combine, fill
@@ -26,12 +25,10 @@ from .likelihood import Likelihood
 from .options import ScoreOptions
 from .reward import RewardModel
 from .rubrics import alpagasus, deita
-from .scorer import FOLDER, Floats, Scored, Scorer
+from .scorer import FOLDER, Scored, Scorer
 
 QUALITY = "quality.npy"
 MANIFEST = "quality.json"
-FORMAT = "qdit-quality"
-FORMAT_VERSION = 1
 JUDGES = ("alpagasus", "deita-complexity", "deita-quality")
 SCORERS = ("reward", *JUDGES, "deita", "column", *LENGTHS, *LIKELIHOODS)
 _WRITING = "writing"  # in the folder while quality.npy may be there without its manifest
@@ -49,7 +46,7 @@ class Scores:
     """
 
     quality: Floats
-    manifest: dict[str, Any] = field(repr=False)
+    manifest: JSON = field(repr=False)
 
 
 def parse_by(by: str | Iterable[str]) -> list[str]:
@@ -85,8 +82,11 @@ def make_scorer(name: str, options: ScoreOptions) -> Scorer:
     return Column(options.column) if name == "column" else ResponseLength(name)
 
 
-class ScoreJob:
+class ScoreJob(Job[Scores]):
     """A checked call of `score`; use it as a context manager."""
+
+    verb, format = "score", "qdit-quality"
+    goes_on = True  # where requests of a judge failed
 
     def __init__(self, pool: Any, by: str | Iterable[str], options: ScoreOptions) -> None:
         """Make the scorers, and open the pool's records.
@@ -100,6 +100,7 @@ class ScoreJob:
         self.options = options
         self.scorers = [make_scorer(name, options) for name in parse_by(by)]
         self.directory = Path(os.fspath(getattr(pool, "directory", pool)))
+        self.path, self.manifest_path = self.directory / QUALITY, self.directory / MANIFEST
         self.records: Records = open_records(self.directory)
         self.folder = self.directory / FOLDER
 
@@ -109,8 +110,7 @@ class ScoreJob:
     def __exit__(self, *_: object) -> None:
         self.records.close()
 
-    def identity(self) -> dict[str, Any]:
-        """Return all that decides the scores."""
+    def _identity(self) -> JSON:
         return {
             "records": {"n": len(self.records), "sha256": self.records.sha256},
             "scorers": [{"by": one.name, "kind": one.kind, **one.identity()} for one in self.scorers],
@@ -118,48 +118,30 @@ class ScoreJob:
             "missing": self.options.missing,
         }
 
-    def estimate(self) -> list[dict[str, Any]]:
+    def _load(self, manifest: JSON) -> Scores | None:
+        """Return the scores; None if another run may score more rows."""
+        reports = zip(self.scorers, manifest["results"], strict=True)
+        if any(one.unfinished(report) for one, report in reports):
+            return None
+        return Scores(files.load_verified(self.directory, QUALITY, manifest["files"][QUALITY]), manifest)
+
+    def _is_stopped(self) -> bool:
+        return (self.folder / _WRITING).exists()
+
+    def _hold(self) -> Lock:
+        return Lock(self.folder / LOCK, "scoring this pool")
+
+    def _how_on(self) -> str:
+        return f"go on; scores so far are in {self.folder}"
+
+    def _libraries(self) -> tuple[str, ...]:
+        return tuple(name for one in self.scorers for name in one.libraries)
+
+    def estimate(self) -> list[JSON]:
         """Return for each scorer what a run would do."""
         return [{"by": one.name, **one.estimate(self.records, self.folder)} for one in self.scorers]
 
-    def saved(self) -> Scores | None:
-        """Return the scores of an earlier run of this very job; None without one, or if it is unfinished."""
-        found = self._earlier()
-        if found is None or any(
-            one.unfinished(report) for one, report in zip(self.scorers, found["results"], strict=True)
-        ):
-            return None
-        return Scores(files.load_verified(self.directory, QUALITY, found["files"][QUALITY]), found)
-
-    def _earlier(self) -> dict[str, Any] | None:
-        """Return the manifest of an earlier run of this job."""
-        path = self.directory / MANIFEST
-        if not path.exists():
-            return None
-        found = files.read_json(path, FORMAT)
-        identity = self.identity()
-        return found if {name: found.get(name) for name in identity} == identity else None
-
-    def run(self, *, progress: Any = None, overwrite: bool = False) -> Scores:
-        """Score, and write quality.npy and quality.json; nothing is done twice.
-
-        Raises:
-            ValueError: if the pool holds other scores and overwrite is not set.
-
-        """
-        start = time.perf_counter()
-        earlier = self.saved()
-        if earlier is not None:
-            return earlier
-        self._check_new(overwrite)
-        try:
-            with Lock(self.folder / LOCK, "scoring this pool"):
-                return self._run(start, progress)
-        except KeyboardInterrupt as interrupt:
-            interrupt.add_note(f"repeat the call to go on; scores so far are in {self.folder}")
-            raise
-
-    def _run(self, start: float, progress: Any) -> Scores:
+    def _make(self, progress: Any, overwrite: bool) -> Scores:
         scored: dict[str, Scored] = {}
         results = []
         for one in self.scorers:
@@ -171,51 +153,17 @@ class ScoreJob:
         marker = self.folder / _WRITING
         marker.touch()
         files.remove_leftovers(self.directory, (QUALITY, MANIFEST))
-        (self.directory / MANIFEST).unlink(missing_ok=True)  # it must never describe another array
-        entries = {QUALITY: files.write_npy(self.directory / QUALITY, values)}
-        value = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            **self.identity(),
-            "results": results,
-            "filled": filled,
-            "files": entries,
-            "seconds": time.perf_counter() - start,
-            "versions": self._versions(),
-        }
-        files.write_json(self.directory / MANIFEST, value)
+        self.manifest_path.unlink(missing_ok=True)  # it must never describe another array
+        entries = {QUALITY: files.write_npy(self.path, values)}
+        record = self._record({**self.identity, "results": results, "filled": filled, "files": entries})
+        files.write_json(self.manifest_path, record)
         marker.unlink()
-        return Scores(values, value)
-
-    def _check_new(self, overwrite: bool) -> None:
-        path = self.directory / MANIFEST
-        if overwrite or self._earlier() is not None:
-            return
-        if not path.exists():
-            if (self.directory / QUALITY).exists() and not (self.folder / _WRITING).exists():
-                raise ValueError(
-                    f"{self.directory / QUALITY} is there already and was not made by score; {REPLACE}"
-                )
-            return
-        found, identity = files.read_json(path, FORMAT), self.identity()
-        names = ", ".join(one["by"] for one in found["scorers"])
-        then = {name: found.get(name) for name in identity}
-        where = f"{path.with_name(QUALITY)}, scores by {names}, was made otherwise"
-        check_same(where, then, identity, REPLACE)
-
-    def _versions(self) -> dict[str, str]:
-        versions = {"qdit": __version__}
-        for name in dict.fromkeys(name for one in self.scorers for name in one.libraries):
-            try:
-                versions[name] = version(name)
-            except PackageNotFoundError:
-                versions[name] = "unknown"
-        return versions
+        return Scores(values, record)
 
 
-def _statistics(values: Floats) -> dict[str, Any]:
+def _statistics(values: Floats) -> JSON:
     present = values[~np.isnan(values)]
-    counts: dict[str, Any] = {"rows": len(values), "null": len(values) - len(present)}
+    counts: JSON = {"rows": len(values), "null": len(values) - len(present)}
     if len(present):
         counts |= {"min": float(present.min()), "mean": float(present.mean()), "max": float(present.max())}
     return counts

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ..common import files
+from ..common.job import Job
+from ..common.lock import Lock
 from ..common.optional import require
-from ..common.progress import RowTracker
-from ..common.types import StrPath
-from ..common.versions import versions
+from ..common.progress import RowProgressLike, RowTracker
+from ..common.types import JSON, StrPath
+from ..common.versions import library_versions, versions
 from ..models.causal import CausalModel, quiet
 from ..models.prompts import check_tokenizer
 from . import trainer as _trainer
@@ -26,7 +25,7 @@ from .checkpoints import newest, step_of
 from .data import DataLike, open_data
 from .estimate import checkpoint_bytes, estimate_memory
 from .options import TrainOptions
-from .output import FORMAT, FORMAT_VERSION, Output
+from .output import Output
 from .recipe import Schedule, make_schedule
 from .tokens import Tokens, tokenize
 from .watch import Watch
@@ -48,7 +47,7 @@ class Trained:
     """
 
     model: Path
-    manifest: dict[str, Any] = field(repr=False)
+    manifest: JSON = field(repr=False)
 
     @property
     def losses(self) -> list[float]:
@@ -76,21 +75,30 @@ def open_model(options: TrainOptions) -> CausalModel:
     return model
 
 
-class TrainJob:
-    """A checked call of `train`; rows and model are looked at when they are first needed."""
+class TrainJob(Job[Trained]):
+    """A checked call of `train`; rows and weights are looked at when they are first needed."""
+
+    verb, format, dated = "train", "qdit-training", True
+    redoes = True
 
     def __init__(self, data: DataLike, out: StrPath, options: TrainOptions) -> None:
         """Look at the model, without its weights; see `train` for the arguments."""
         self.output = Output(out)
+        self.path, self.manifest_path = self.output.final, self.output.manifest
         self.options = options
         self.model = open_model(options)
         self.processes = _trainer.processes()
         self.recipe = options.recipe.settled(self.processes)
         self._data = data
-        self._progress: Any = None
+        self._first = _trainer.is_first()
+        self._progress: RowProgressLike = None
+        self._resume = True
+        self._checkpoint: Path | None = None
+        self._saved_step = 0
 
     @cached_property
-    def _read(self) -> tuple[Tokens, dict[str, Any]]:
+    def _read(self) -> tuple[Tokens, JSON]:
+        """The rows as tokens, and where they come from."""
         tokenizer, template = self.model.tokenizer, self.recipe.template
         check_tokenizer(template, tokenizer, self.model.name)
         if tokenizer.eos_token is None:
@@ -116,10 +124,14 @@ class TrainJob:
         given = self.options.save_steps
         return math.ceil(self.schedule.total / _SAVES) if given is None else given
 
-    @cached_property
-    def identity(self) -> dict[str, Any]:
-        """All that decides the weights, as JSON values."""
-        identity = {
+    @property
+    def _weights(self) -> str:
+        """The dtype that weights are loaded in: those that are trained need all of float32."""
+        return "float32" if self.recipe.lora is None else self.model.dtype
+
+    def _identity(self) -> JSON:
+        """Return all that decides the weights."""
+        return {
             "model": self.model.revision,
             "recipe": self.recipe.describe(),
             "tokens_sha256": self.tokens.sha256,
@@ -128,17 +140,38 @@ class TrainJob:
             "dtype": self.model.dtype,
             "processes": self.processes,
         }
-        plain: dict[str, Any] = json.loads(json.dumps(identity))
-        return plain
 
-    def saved(self) -> Trained | None:
-        """Return what an earlier run of this very job made; None if there is nothing or something else."""
-        found = self.output.saved(self.identity)
-        return None if found is None else Trained(self.output.final, found)
+    def _identity_of(self, manifest: JSON) -> JSON:
+        return dict(manifest["identity"])
 
-    def estimate(self) -> dict[str, Any]:
+    def _load(self, manifest: JSON) -> Trained | None:
+        for name, entry in manifest["files"].items():
+            file = self.output.directory / name
+            if not file.is_file() or files.sha256_file(file) != entry["sha256"]:
+                return None
+        return Trained(self.path, manifest)
+
+    def _is_stopped(self) -> bool:
+        return self.output.checkpoints.exists()
+
+    def _hold(self) -> AbstractContextManager[Any]:
+        if not self._first:
+            return nullcontext()
+        directory = self.output.directory
+        directory.mkdir(parents=True, exist_ok=True)
+        return Lock(directory, "training there", name=f"out: {directory}")
+
+    def _how_on(self) -> str:
+        step = self._saved_step
+        return f"go on from step {step}" if step else "begin again: there was no checkpoint yet"
+
+    def _versions(self) -> dict[str, str]:
+        found = library_versions(_LIBRARIES)  # peft is not there where no adapters are trained
+        return versions() | {name: version for name, version in found.items() if version != "unknown"}
+
+    def estimate(self) -> JSON:
         """Return rows, tokens, steps, and memory and disk in bytes; no weights are loaded."""
-        recipe, lora = self.recipe, self.recipe.lora
+        recipe, lora, schedule = self.recipe, self.recipe.lora, self.schedule
         sizes = self.model.sizes(None if lora is None else _trainer.lora_arguments(lora))
         assert recipe.per_device_batch is not None
         memory = estimate_memory(
@@ -150,10 +183,10 @@ class TrainJob:
         )
         return {
             **self.tokens.report,
-            "steps": self.schedule.total,
-            "steps_per_epoch": self.schedule.per_epoch,
-            "warmup_steps": self.schedule.warmup,
-            "batch": [recipe.per_device_batch, self.schedule.accumulation, self.processes],
+            "steps": schedule.total,
+            "steps_per_epoch": schedule.per_epoch,
+            "warmup_steps": schedule.warmup,
+            "batch": [recipe.per_device_batch, schedule.accumulation, self.processes],
             "save_steps": self.save_steps,
             "checkpoint_bytes": checkpoint_bytes(sizes, adapters=lora is not None),
             "device": self.model.device,
@@ -163,8 +196,10 @@ class TrainJob:
             "trained_parameters": sizes["trained"],
         }
 
-    def run(self, *, progress: Any = None, resume: bool = True, overwrite: bool = False) -> Trained:
-        """Train, and write the folder final and train.json.
+    def run(
+        self, *, progress: RowProgressLike = None, resume: bool = True, overwrite: bool = False
+    ) -> Trained:
+        """Train, and write the folder final and train.json; see `Job.run`.
 
         resume: go on from the newest whole checkpoint.
 
@@ -174,15 +209,17 @@ class TrainJob:
             RuntimeError: if memory runs out, or the loss is no number any more.
 
         """
-        start = time.perf_counter()
-        first = _trainer.is_first()
-        self._progress = progress if first else None
-        earlier = None if overwrite else self.saved()
-        if earlier is not None:
-            return earlier
+        self._progress = progress if self._first else None
+        self._resume = resume and not overwrite
+        return super().run(progress=progress, overwrite=overwrite)
+
+    def check_new(self, *, overwrite: bool = False) -> None:
+        """Raise OtherRunError for a model that may not be replaced, or a checkpoint of another run."""
+        super().check_new(overwrite=overwrite)
+        self._checkpoint = newest(self.output.checkpoints, self.identity) if self._resume else None
+
+    def _make(self, progress: RowProgressLike, overwrite: bool) -> Trained:
         output = self.output
-        output.check_new(self.identity, overwrite=overwrite)
-        checkpoint = newest(output.checkpoints, self.identity) if resume and not overwrite else None
         config = _trainer.make_config(
             self.recipe,
             self.schedule,
@@ -192,64 +229,53 @@ class TrainJob:
             recompute=self.options.gradient_checkpointing,
         )
         wait = config.distributed_state.wait_for_everyone
-        with output.held() if first else nullcontext(), quiet(require("transformers", "train", _WHY)):
-            if first:
-                output.clear(checkpoint)
+        with quiet(require("transformers", "train", _WHY)):
+            if self._first:
+                output.clear(self._checkpoint)
             wait()
-            trainer = self._train(config, checkpoint, wait)
+            trainer = self._train(config, wait)
             trainer.save_model(str(output.unfinished))  # every process has a part in this
-            if first:
-                record = self._record(trainer, checkpoint, start)
+            if self._first:
+                record = self._record(self._report(trainer))
                 output.publish(record, self.model.merge if self.options.merge else None)
             wait()
-        return Trained(output.final, output.read())
+        return Trained(self.path, files.read_json(self.manifest_path, self.format))
 
-    @property
-    def _weights(self) -> str:
-        """The dtype that weights are loaded in: those that are trained need all of float32."""
-        return "float32" if self.recipe.lora is None else self.model.dtype
-
-    def _train(self, config: Any, checkpoint: Path | None, wait: Callable[[], Any]) -> Any:
-        recipe = self.recipe
+    def _train(self, config: Any, wait: Callable[[], Any]) -> Any:
+        recipe, schedule = self.recipe, self.schedule
         assert recipe.per_device_batch is not None
-        before = 0 if checkpoint is None else step_of(checkpoint)
-        left = math.ceil(len(self.tokens) * (self.schedule.total - before) / self.schedule.per_epoch)
-        tracker = RowTracker(self._progress, "train", left)
-        watch = Watch(
-            tracker,
-            recipe.per_device_batch * self.processes,
-            left,
-            last_step=self.schedule.total,
-            save_steps=self.save_steps,
-            identity=self.identity,
-            wait=wait,
-        )
-        model = self.model.load_for_training(self._weights)
-        cached = model.config.use_cache
-        try:
-            with _trainer.memory_errors(recipe):
-                trainer = _trainer.make_trainer(
-                    model, self.model.tokenizer, self.tokens.dataset(), config, recipe.lora, watch
-                )
-                trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        checkpoint = self._checkpoint
+        self._saved_step = 0 if checkpoint is None else step_of(checkpoint)
+        left = math.ceil(len(self.tokens) * (schedule.total - self._saved_step) / schedule.per_epoch)
+        with RowTracker(self._progress, "train", left) as tracker:
+            watch = Watch(
+                tracker,
+                recipe.per_device_batch * self.processes,
+                left,
+                last_step=schedule.total,
+                save_steps=self.save_steps,
+                identity=self.identity,
+                wait=wait,
+            )
+            model = self.model.load_for_training(self._weights)
+            cached = model.config.use_cache
+            try:
+                with _trainer.memory_errors(recipe):
+                    trainer = _trainer.make_trainer(
+                        model, self.model.tokenizer, self.tokens.dataset(), config, recipe.lora, watch
+                    )
+                    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            finally:
+                self._saved_step = watch.saved_step or self._saved_step
             tracker.done(left)
-        except KeyboardInterrupt as interrupt:
-            step = watch.saved_step or before
-            where = f"to go on from step {step}" if step else "to begin again: there was no checkpoint yet"
-            interrupt.add_note(f"repeat the call {where}")
-            raise
-        finally:
-            tracker.close()
         model.config.use_cache = cached  # training turns it off, and answers without it are slow
         return trainer
 
-    def _record(self, trainer: Any, checkpoint: Path | None, start: float) -> dict[str, Any]:
+    def _report(self, trainer: Any) -> JSON:
+        """Return what the manifest says of a run."""
         torch = require("torch", "train", _WHY)
         tokens, origin = self._read
         return {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "model": {"name": self.model.name, "revision": self.model.revision},
             "identity": self.identity,
             "data": {**origin, **tokens.report},
@@ -261,17 +287,5 @@ class TrainJob:
             **self.model.count(trainer.model),
             "device": str(trainer.args.device),
             "threads": torch.get_num_threads(),
-            "resumed_from_step": None if checkpoint is None else step_of(checkpoint),
-            "seconds": time.perf_counter() - start,
-            "versions": versions() | _library_versions(),
+            "resumed_from_step": None if self._checkpoint is None else step_of(self._checkpoint),
         }
-
-
-def _library_versions() -> dict[str, str]:
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # peft, where no adapters are trained
-            continue
-    return found
