@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import Engine
+from ..engine.backend import open_engine
 from ..engine.rows import Rows, subset
 from ..selection.problem import Problem
 
@@ -131,4 +132,4 @@ def gains_of(engine: Engine, candidates: Ints, tick: Tick = lambda _: None) -> F
 
 def comparing_engine(rows: Rows, metric: str, threads: int) -> Engine:
     """Return an engine that compares rows; rows of zeros are left out."""
-    return Engine(rows.array, dtype=rows.dtype, metric=metric, zero_rows="ignore", threads=threads)
+    return open_engine(rows, metric=metric, zero_rows="ignore", threads=threads)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._core import Engine, gain_weight
 from ..common import npy
-from ..engine.backend import resolve_backend, resolve_precision
+from ..engine.backend import open_engine, resolve_backend, resolve_precision
 from ..engine.rows import Rows, check_rows, open_embeddings
 from . import memory
 from . import quality as scaling
@@ -70,16 +70,13 @@ class Problem:
 
     def engine(self, *, threads: int, cache_bytes: int = 0) -> Engine:
         """Return an engine over the rows that covers with what is given."""
-        outside = self.outside
-        engine = Engine(
-            self.rows.array,
-            dtype=self.rows.dtype,
+        engine = open_engine(
+            self.rows,
+            outside=self.outside,
             metric=self.metric,
             floor=self.floor,
             zero_rows=self.zero_rows,
             cache_bytes=cache_bytes,
-            outside=None if outside is None else outside.array,
-            outside_dtype="" if outside is None else outside.dtype,
             **self.placement(threads),
         )
         self.reset(engine)

@@ -9,9 +9,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._core import Engine, GraphBuilder
+from ..._core import GraphBuilder
 from ...common.progress import Phases
 from ...common.types import JSON, Array, Indices
+from ...engine.backend import open_engine
 from ...engine.blocks import commit, fixed_coverage
 from ...engine.kmeans import cell_centroids
 from ...engine.rows import Rows, subset
@@ -109,15 +110,13 @@ def first_picks(
         return np.empty(0, np.int64)
     some = read(sampled)
     outside = read(problem.given) if len(problem.given) else problem.outside
-    engine = Engine(
-        some.array,
-        dtype=some.dtype,
+    engine = open_engine(
+        some,
+        outside=outside,
         metric=problem.metric,
         floor=problem.floor,
         zero_rows="ignore",
         **problem.placement(threads),
-        outside=None if outside is None else outside.array,
-        outside_dtype="" if outside is None else outside.dtype,
     )
     engine.reset()
     picks, _ = engine.select(
