@@ -102,16 +102,20 @@ def test_arrays_and_lines_are_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("wizardlm", {"Skill": None}, "field 'Skill' is NoneType, wanted text"),
+        ("wizardlm", {"Skill": None}, "field 'Skill' is null, wanted text"),
         ("wizardlm", {"Difficulty": "3"}, "field 'Difficulty' is no integer"),
         ("wizardlm", {"Difficulty": True}, "field 'Difficulty' is no integer"),
         ("wizardlm", {"idx": ""}, "field 'idx' is no id"),
         ("wizardlm", {"Instruction": " \n"}, "field 'instruction' is empty"),
         ("self-instruct", {"instances": []}, "field 'instances' is no list of one object"),
-        ("self-instruct", {"instances": [{"output": "x"}]}, "field 'input' is missing, wanted text"),
+        (
+            "self-instruct",
+            {"instances": [{"output": "x"}]},
+            "field 'input' is missing",
+        ),
         ("lima", {"conversations": [{"from": "human"}]}, "field 'conversations' is no list of texts"),
-        ("vicuna", {"text": 3}, "field 'text' is int, wanted text"),
-        ("jsonl", {"category": 3}, "field 'category' is int"),
+        ("vicuna", {"text": 3}, "field 'text' is a number, wanted text"),
+        ("jsonl", {"category": 3}, "field 'category' is a number"),
     ],
 )
 def test_bad_rows_are_named(tmp_path, name, change, message):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..common.checks import check_choice
 from ..common.files import write_atomic
-from ..common.text import format_seconds
+from ..common.text import format_seconds, names_of
 from ..common.types import JSON
 from ..evaluation.answers import REFERENCE, open_all, open_answers, references
 from ..evaluation.hh import HHJob
@@ -23,7 +23,6 @@ from ..evaluation.judge.alpacaeval import (
 )
 from ..evaluation.judge.job import JudgeJob, JudgeOptions
 from ..evaluation.loss import LossJob, LossOptions
-from ..evaluation.names import names_of
 from ..evaluation.results import read_values, value_table
 from ..evaluation.sets import open_questions
 from ..scoring.describe import describe_estimates

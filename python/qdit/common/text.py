@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from .checks import check_int
 
@@ -47,3 +48,14 @@ def format_bytes(count: int) -> str:
             break
         size /= 1000
     return f"{count} bytes" if unit == "bytes" else f"{size:.3g} {unit}"
+
+
+def names_of(given: str | Sequence[str]) -> list[str]:
+    """Return the names in a list, or between the commas of a text."""
+    parts = given.strip("[] ").split(",") if isinstance(given, str) else given
+    return [name for part in parts if (name := part.strip())]
+
+
+def file_name(name: str) -> str:
+    """Return a name as part of a file name."""
+    return re.sub(r"[^\w.-]+", "_", name)

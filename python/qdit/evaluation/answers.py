@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..common.types import JSON, StrPath
+from ..records.formats import text_of
 from ..records.row import Row
-from .fields import Object, integer, optional, read_rows, text
+from .fields import Object, integer, optional, read_rows
 from .sets import Question
 
 REFERENCE = "reference"  # instead of a file: the answers that come with the questions
@@ -184,11 +185,12 @@ def _answer(row: int, value: Object) -> tuple[Answer, str]:
         own = {"set": "alpaca-eval", "id": str(row), "model": value["generator"]}
         value = {**own, "category": value.get("dataset"), **said}
     question = Question(
-        set=text(value, "set"),
-        id=text(value, "id"),
-        instruction=text(value, "instruction"),
-        category=optional(value, "category", text),
+        set=text_of(value, "set"),
+        id=text_of(value, "id"),
+        instruction=text_of(value, "instruction"),
+        category=optional(value, "category", text_of),
         difficulty=optional(value, "difficulty", integer),
-        reference=optional(value, "reference", text),
+        reference=optional(value, "reference", text_of),
     )
-    return Answer(question, text(value, "output"), optional(value, "finish", text)), text(value, "model")
+    answer = Answer(question, text_of(value, "output"), optional(value, "finish", text_of))
+    return answer, text_of(value, "model")

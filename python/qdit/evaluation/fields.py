@@ -54,24 +54,6 @@ def read_rows(
     return found
 
 
-def text(row: Object, field: str) -> str:
-    """Return a text, which may be empty."""
-    value = row.get(field)
-    if not isinstance(value, str):
-        names = ", ".join(map(repr, list(row)[:8]))
-        got = "is missing" if field not in row else f"is {type(value).__name__}"
-        raise RowError(field, f"{got}, wanted text (the row has {names or 'no fields'})", value)
-    return value
-
-
-def filled(row: Object, field: str) -> str:
-    """Return a text that is not empty."""
-    value = text(row, field)
-    if not value.strip():
-        raise RowError(field, "is empty", value)
-    return value
-
-
 def texts(row: Object, field: str) -> list[str]:
     """Return a list of texts that is not empty."""
     value = row.get(field)

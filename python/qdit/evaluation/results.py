@@ -14,9 +14,9 @@ import numpy as np
 from ..common import files
 from ..common.checks import check_choice
 from ..common.identity import REPLACE, check_same
+from ..common.text import file_name
 from ..common.types import JSON, Floats
 from ..common.versions import library_versions
-from .names import file_name
 from .sets import Groups
 from .stats import Interval, mean_interval, tail_interval
 from .tables import Table

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..records.formats import join_input, make_layout
+from ..records.formats import join_input, make_layout, text_of
 from ..records.row import RowError
-from .fields import Object, identifier, integer, optional, text, texts
+from .fields import Object, identifier, integer, optional, texts
 
 Fields = dict[str, Any]  # of a Question; None for the default
 Reader = Callable[[Object], Fields]
@@ -15,7 +15,7 @@ Reader = Callable[[Object], Fields]
 
 def _unless_blank(row: Object, field: str) -> str | None:
     """Return a text, None where it is missing, null or blank."""
-    value = optional(row, field, text)
+    value = optional(row, field, text_of)
     return value if value and value.strip() else None
 
 
@@ -25,7 +25,7 @@ def _self_instruct(row: Object) -> Fields:
         raise RowError("instances", "is no list of one object with input and output", instances)
     return {
         "id": identifier(row, "id"),
-        "instruction": join_input(text(row, "instruction"), text(instances[0], "input")),
+        "instruction": join_input(text_of(row, "instruction"), text_of(instances[0], "input")),
         "category": _unless_blank(row, "motivation_app"),
         "reference": _unless_blank(instances[0], "output"),
     }
@@ -34,8 +34,8 @@ def _self_instruct(row: Object) -> Fields:
 def _wizardlm(row: Object) -> Fields:
     return {
         "id": identifier(row, "idx"),
-        "instruction": text(row, "Instruction"),
-        "category": text(row, "Skill"),
+        "instruction": text_of(row, "Instruction"),
+        "category": text_of(row, "Skill"),
         "difficulty": integer(row, "Difficulty"),
     }
 
@@ -43,13 +43,13 @@ def _wizardlm(row: Object) -> Fields:
 def _vicuna(row: Object) -> Fields:
     return {
         "id": identifier(row, "question_id"),
-        "instruction": text(row, "text"),
-        "category": text(row, "category"),
+        "instruction": text_of(row, "text"),
+        "category": text_of(row, "category"),
     }
 
 
 def _koala(row: Object) -> Fields:
-    return {"id": identifier(row, "id"), "instruction": text(row, "prompt")}
+    return {"id": identifier(row, "id"), "instruction": text_of(row, "prompt")}
 
 
 def _lima(row: Object) -> Fields:
@@ -64,8 +64,8 @@ def _lima(row: Object) -> Fields:
 def _alpaca_eval(row: Object) -> Fields:
     reference = "reference_text_davinci_003" if "output" not in row else "output"
     return {
-        "instruction": text(row, "instruction"),
-        "category": text(row, "dataset"),
+        "instruction": text_of(row, "instruction"),
+        "category": text_of(row, "dataset"),
         "reference": _unless_blank(row, reference),
     }
 
@@ -86,7 +86,7 @@ def _jsonl(row: Object) -> Fields:
     return {
         "set": _unless_blank(row, "set"),
         "id": optional(row, "id", identifier),
-        "instruction": join_input(text(row, "instruction"), _unless_blank(row, "input") or ""),
+        "instruction": join_input(text_of(row, "instruction"), _unless_blank(row, "input") or ""),
         "category": _unless_blank(row, "category"),
         "difficulty": optional(row, "difficulty", integer),
         "reference": _unless_blank(row, "reference"),

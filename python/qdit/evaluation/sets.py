@@ -17,7 +17,8 @@ import numpy as np
 from ..common.checks import check_choice, check_int, check_seed
 from ..common.types import JSON, StrPath
 from ..engine.shuffle import shuffled
-from .fields import Object, filled, read_rows
+from ..records.formats import text_of
+from .fields import Object, read_rows
 from .set_schemas import READERS, Reader
 
 SETS = tuple(READERS)
@@ -185,7 +186,7 @@ def open_questions(given: QuestionsLike, *, limit: int | None = None, seed: int 
 def _question(name: str, path: Path, read: Reader, row: int, value: Object) -> Question:
     fields: dict[str, Any] = {"set": name if name != "jsonl" else path.name.partition(".")[0], "id": str(row)}
     fields |= {key: found for key, found in read(value).items() if found is not None}
-    filled(fields, "instruction")
+    text_of(fields, "instruction", filled=True)
     return Question(**fields)
 
 

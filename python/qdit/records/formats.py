@@ -28,9 +28,9 @@ def join_input(instruction: str, given: str) -> str:
 
 
 def _alpaca(row: Mapping[str, Any], fields: Fields) -> Parsed:
-    instruction = _text(row, fields["instruction"], filled=True)
-    given = "" if row.get(fields["input"]) is None else _text(row, fields["input"])
-    output = _text(row, fields["output"])
+    instruction = text_of(row, fields["instruction"], filled=True)
+    given = "" if row.get(fields["input"]) is None else text_of(row, fields["input"])
+    output = text_of(row, fields["output"])
     turns = (("user", join_input(instruction, given)), ("assistant", output))
     return instruction, given, output, turns
 
@@ -39,7 +39,7 @@ def _prompt(row: Mapping[str, Any], fields: Fields) -> Parsed:
     prompt, completion = fields["prompt"], fields["completion"]
     if isinstance(row.get(prompt), list) and isinstance(row.get(completion), list):  # TRL's chat form
         return _chat(prompt, _turns(row, prompt) + _turns(row, completion))
-    asked, answer = _text(row, prompt, filled=True), _text(row, completion)
+    asked, answer = text_of(row, prompt, filled=True), text_of(row, completion)
     return asked, "", answer, (("user", asked), ("assistant", answer))
 
 
@@ -50,7 +50,7 @@ def _messages(row: Mapping[str, Any], fields: Fields) -> Parsed:
 def _sharegpt(row: Mapping[str, Any], fields: Fields) -> Parsed:
     turns = _turns(row, fields["conversations"])
     if row.get(fields["system"]):
-        turns = (("system", _text(row, fields["system"])), *turns)
+        turns = (("system", text_of(row, fields["system"])), *turns)
     return _chat(fields["conversations"], turns)
 
 
@@ -65,7 +65,7 @@ def _ultrachat(row: Mapping[str, Any], fields: Fields) -> Parsed:
 
 def _oig(row: Mapping[str, Any], fields: Fields) -> Parsed:
     column = fields["text"]
-    text = _text(row, column, filled=True)
+    text = text_of(row, column, filled=True)
     before, *parts = _OIG_TURN.split(text)
     if before.strip() or not parts:
         raise RowError(column, 'does not start with "<human>:" or "<bot>:"', text)
@@ -167,7 +167,8 @@ def _any(value: Any) -> bool:
     return True
 
 
-def _text(row: Mapping[str, Any], column: str, *, filled: bool = False) -> str:
+def text_of(row: Mapping[str, Any], column: str, *, filled: bool = False) -> str:
+    """Return the text in a column, which is not blank if `filled`; RowError for anything else."""
     value = row.get(column)
     if value is None and column not in row:
         names = ", ".join(map(repr, list(row)[:8]))
@@ -181,7 +182,7 @@ def _text(row: Mapping[str, Any], column: str, *, filled: bool = False) -> str:
 
 def _list(row: Mapping[str, Any], column: str) -> list[Any]:
     if column not in row:
-        return [_text(row, column)]  # raises
+        return [text_of(row, column)]  # raises
     value = row[column]
     if not isinstance(value, list):
         raise RowError(column, f"is {_kind(value)}, wanted a list of turns", value)

@@ -35,7 +35,7 @@ def test_rows_of_natural_instructions_become_rows_of_drop(tmp_path):
     ("name", "row", "message"),
     [
         ("bbh", {"task": "a", "input": "b"}, "bbh.jsonl, row 0 .line 1.: field 'target' is missing"),
-        ("bbh", {"task": "a", "input": "b", "target": 3}, "field 'target' is int, wanted text"),
+        ("bbh", {"task": "a", "input": "b", "target": 3}, "field 'target' is a number, wanted text"),
         ("bbh", ["a"], "is no object with fields"),
         ("mmlu_test", {**MMLU_TEST[0], "answer": "E"}, "field 'answer' is neither A to D nor 0 to 3"),
         ("mmlu_test", {**MMLU_TEST[0], "answer": 4}, "field 'answer' is neither"),

@@ -94,7 +94,7 @@ def test_bad_annotations(tmp_path):
         win_rate(path)
     with pytest.raises(ValueError, match="none of 2 annotations has a preference"):
         win_rate(annotations(path, [None, None]))
-    with pytest.raises(ValueError, match=r"row 0 .*field 'output_2' is NoneType, wanted text"):
+    with pytest.raises(ValueError, match=r"row 0 .*field 'output_2' is null, wanted text"):
         win_rate(annotations(path, [1], output_2=None))
     rows = [json.loads(annotations(path, [1], generator_2=name).read_text())[0] for name in ("a", "b")]
     path.write_text(json.dumps(rows))

@@ -95,7 +95,7 @@ def test_outputs_of_alpaca_eval_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"output": None}, "field 'output' is NoneType, wanted text"),
+        ({"output": None}, "field 'output' is null, wanted text"),
         ({"difficulty": "x"}, "field 'difficulty' is no integer"),
         ({"id": "q0"}, "question 'q0' of set 's' is answered in row 0 already"),
     ],

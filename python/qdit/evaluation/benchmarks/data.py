@@ -20,8 +20,9 @@ from typing import Any
 from ...common.files import sha256_file
 from ...common.optional import require
 from ...common.types import JSON, StrPath
+from ...records.formats import text_of
 from ...records.row import RowError
-from ..fields import Object, filled, read_rows, texts
+from ..fields import Object, read_rows, texts
 from . import protocol
 
 FILES = {
@@ -134,24 +135,19 @@ def _mmlu(row: Object) -> Row:
         answer = protocol.LETTERS[answer]
     if answer not in tuple(protocol.LETTERS):
         raise RowError("answer", "is neither A to D nor 0 to 3", answer)
-    question = {"subject": filled(row, "subject"), "question": filled(row, "question")}
-    return {**question, "choices": choices, "answer": answer}
+    return {**_filled(row, "subject", "question"), "choices": choices, "answer": answer}
 
 
 def _bbh(row: Object) -> Row:
-    return {field: filled(row, field) for field in ("task", "input", "target")}
+    return _filled(row, "task", "input", "target")
 
 
 def _drop(row: Object) -> Row:
-    return {
-        "passage": filled(row, "passage"),
-        "question": filled(row, "question"),
-        "answers": texts(row, "answers"),
-    }
+    return {**_filled(row, "passage", "question"), "answers": texts(row, "answers")}
 
 
 def _natinst(row: Object) -> Row:
-    text = filled(row, "input")
+    text = text_of(row, "input", filled=True)
     match = re.fullmatch(r"Passage: (.*)\nQuestion: (.*?)\s*\nAnswer type: .*", text, re.DOTALL)
     if match is None:
         raise RowError("input", "is not 'Passage: ...', 'Question: ...', 'Answer type: ...' on lines", text)
@@ -161,4 +157,8 @@ def _natinst(row: Object) -> Row:
 
 
 def _problem(row: Object) -> Row:
-    return {field: filled(row, field) for field in ("task_id", "prompt", "entry_point", "test")}
+    return _filled(row, "task_id", "prompt", "entry_point", "test")
+
+
+def _filled(row: Object, *fields: str) -> Row:
+    return {field: text_of(row, field, filled=True) for field in fields}

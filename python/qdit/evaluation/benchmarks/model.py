@@ -12,10 +12,10 @@ from typing import Any
 
 from ...common.checks import check_least, check_seed
 from ...common.optional import require
+from ...common.text import names_of
 from ...common.types import JSON, StrPath
 from ...models.causal import CausalModel
 from ...models.options import ModelOptions
-from ..names import names_of
 
 DEFAULT = "instructeval_mmlu,instructeval_bbh,instructeval_drop"
 

@@ -16,8 +16,8 @@ from ...common import files
 from ...common.identity import REPLACE, check_same, differences, digest
 from ...common.job import Job
 from ...common.optional import require
+from ...common.text import file_name
 from ...common.types import JSON
-from ..names import file_name
 from ..results import FORMAT, Number, Value, write_result, write_rows
 from ..stats import mean_interval
 from .model import BenchmarkOptions, Model

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ...common.optional import require
+from ...common.text import names_of
 from ...common.types import StrPath
 from ..execution import REFUSAL
-from ..names import names_of
 from . import protocol
 
 FOLDER = Path(__file__).parent / "yaml"

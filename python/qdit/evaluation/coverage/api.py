@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...common import files
+from ...common.text import names_of
 from ...common.types import JSON, Floats, Indices, StrPath
 from ...engine.rows import Rows, check_rows, open_embeddings
 from ...exporting.similar import float32_rows
 from ...selection.problem import row_indices
-from ..names import names_of
 from ..results import Value, check_new, write_result, write_rows, write_tables
 from ..sets import QuestionsLike, open_questions
 from ..stats import Bootstrap

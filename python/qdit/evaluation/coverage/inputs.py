@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...common import npy
+from ...common.text import names_of
 from ...common.types import Indices, StrPath
 from ...engine.rows import Rows
 from ...exporting.choice import selection_folder
 from ...selection.problem import row_indices
 from ...selection.selection import Selection
-from ..names import names_of
 
 SelectionLike = StrPath | Selection | ArrayLike
 SelectionsLike = str | Sequence[SelectionLike] | Mapping[str, SelectionLike] | Selection

@@ -14,6 +14,7 @@ from ...common import files, npy
 from ...common.identity import digest
 from ...common.options import Options
 from ...common.progress import RowTracker
+from ...common.text import file_name
 from ...common.types import JSON, Array, StrPath
 from ...embedding.encoder import Encoder
 from ...embedding.encoders import encoder_class
@@ -22,7 +23,6 @@ from ...embedding.options import EmbedOptions
 from ...embedding.writer import MANIFEST, ROWS
 from ...engine.rows import Rows, open_embeddings
 from ...records.pool import Pool
-from ..names import file_name
 from ..sets import Question
 
 _KEPT = ("revision", "prompt", "normalize", "model_dtype", "dimensions", "base_url")

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...common.types import StrPath
+from ...records.formats import text_of
 from ...records.row import RowError
-from ..fields import Object, read_rows, text
+from ..fields import Object, read_rows
 from ..printed import passes
 from ..tables import Table
 from .pairwise import Outcome
@@ -221,9 +222,9 @@ def _agreement(one: Compared) -> str:
 
 
 def _annotation(_: int, value: Object) -> tuple[str, str, Annotation]:
-    length = len(text(value, "output_2"))
+    length = len(text_of(value, "output_2"))
     found = Annotation(value.get("dataset"), _preference(value), length)
-    return text(value, "generator_2"), text(value, "generator_1"), found
+    return text_of(value, "generator_2"), text_of(value, "generator_1"), found
 
 
 def _preference(value: Object) -> float | None:
