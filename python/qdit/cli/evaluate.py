@@ -23,7 +23,7 @@ from ..evaluation.judge.alpacaeval import (
 )
 from ..evaluation.judge.job import JudgeJob, JudgeOptions
 from ..evaluation.loss import LossJob, LossOptions
-from ..evaluation.results import read_values, value_table
+from ..evaluation.results import TableOptions, read_values, value_table
 from ..evaluation.sets import open_questions
 from ..scoring.describe import describe_estimates
 from ..scoring.reward import RewardOptions
@@ -160,32 +160,20 @@ def alpacaeval_command(annotations: str | list[str], leaderboard: str | None = N
 
 
 def table_command(
-    results: str | list[str],
-    out: str | None = None,
-    *,
-    by: str = "all",
-    layout: str = "models",
-    metrics: list[str] | None = None,
-    format: str = "markdown",
-    caption: str = "",
-    digits: int = 3,
+    results: str | list[str], out: str | None = None, *, format: str = "markdown", **options: Any
 ) -> None:
     """Put the results of evaluations side by side.
 
     Args:
         results: Result files or their directories, a,b or [a, b].
         out: File for the table; null to print it.
-        by: The numbers over all questions, by set or by category.
-        layout: A row for each of the models, or of the metrics.
-        metrics: Which numbers, in this order; null for all.
         format: markdown, latex or csv.
-        caption: Text above the table; CSV has none.
-        digits: Digits after the point; CSV has all.
+        options: Those of `TableOptions`.
 
     """
     check_choice("format", format, FORMATS)
     values = [value for path in names_of(results) for value in read_values(path)]
-    table = value_table(values, by=by, layout=layout, metrics=metrics, caption=caption, digits=digits)
+    table = value_table(values, **vars(TableOptions(**options)))
     text: str = getattr(table, format)()
     if out is None:
         print(text, end="")

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.benchmarks import api as benchmarks
+from ..evaluation.benchmarks.api import run_benchmarks
 from ..evaluation.benchmarks.model import BenchmarkOptions
-from ..evaluation.coverage import api as coverage
-from ..evaluation.coverage.api import CoverageOptions
+from ..evaluation.coverage.api import CoverageOptions, evaluate_coverage
 from ..evaluation.execution import REFUSAL
-from ..evaluation.humaneval import api as humaneval
-from ..evaluation.humaneval.api import HumanEvalOptions
+from ..evaluation.humaneval.api import HumanEvalOptions, run_humaneval
 from ..evaluation.results import ROWS
 from ..evaluation.tables import Table
 
@@ -38,8 +36,8 @@ def evaluate_coverage_command(
         options: Those of `CoverageOptions`.
 
     """
-    given = CoverageOptions(**options)
-    found = coverage.measure(selections, questions, out, given, progress=progress, overwrite=overwrite)
+    given = vars(CoverageOptions(**options))
+    found = evaluate_coverage(selections, questions, out, progress=progress, overwrite=overwrite, **given)
     shown = ("mean", "worst", "difference")
     print("\n".join(found.tables[name].markdown() for name in shown if name in found.tables))
     print(f"in {Path(out)}")
@@ -58,8 +56,8 @@ def evaluate_benchmarks_command(
         options: Those of `BenchmarkOptions`.
 
     """
-    given = BenchmarkOptions(**options)
-    found = benchmarks.measure(model, out, given, progress=progress, overwrite=overwrite)
+    given = vars(BenchmarkOptions(**options))
+    found = run_benchmarks(model, out, progress=progress, overwrite=overwrite, **given)
     print(found.table.markdown())
     print(f"in {Path(out)}")
 
@@ -78,11 +76,11 @@ def evaluate_humaneval_command(
         options: Those of `HumanEvalOptions`.
 
     """
-    given = HumanEvalOptions(**options)
-    found = humaneval.measure(model, out, given, progress=progress, overwrite=overwrite)
+    given = vars(HumanEvalOptions(**options))
+    found = run_humaneval(model, out, progress=progress, overwrite=overwrite, **given)
     if found.record is None:
         print(f"{len(found.rows):,} completions in {Path(out) / ROWS}; no score yet: {REFUSAL}")
         return
     rows = [[value.metric, value.value, len(found.rows)] for value in found.values]
-    print(Table(["metric", "score", "samples"], rows, f"HumanEval, {given.protocol} protocol").markdown())
+    print(Table(["metric", "score", "samples"], rows, f"HumanEval, {given['protocol']} protocol").markdown())
     print(f"in {Path(out)}")

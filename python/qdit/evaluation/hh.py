@@ -9,7 +9,7 @@ from typing import Any
 from ..common.types import JSON
 from ..scoring.reward import RewardModel, RewardOptions
 from .answers import Answers
-from .job import EvaluationJob, Measured
+from .job import EvaluationJob, Found
 from .results import tails
 from .sets import groups
 
@@ -26,14 +26,7 @@ class HHJob(EvaluationJob):
     kind, doing = "hh", "scoring answers here"
 
     def __init__(self, answers: Sequence[Answers], options: RewardOptions, folder: Path) -> None:
-        """Open the reward model's files, without its weights.
-
-        Args:
-            answers: one for each model, of different names.
-            options: which reward model, and how it is run.
-            folder: for results, and for the scores that a repeated run goes on from.
-
-        """
+        """Open the reward model's files, without its weights; answers: of models of different names."""
         super().__init__(folder)
         if not answers:
             raise ValueError("answers: got none, wanted those of at least one model")
@@ -51,7 +44,7 @@ class HHJob(EvaluationJob):
         """Return for each model how many answers there are, and how many are left to score."""
         return [{"by": one.model, **self._scorer.estimate(one, self.folder)} for one in self.answers]
 
-    def _measure(self, progress: Any) -> Measured:
+    def _measure(self, progress: Any) -> Found:
         found = [(one, self._scorer.run(one, self.folder, progress)) for one in self.answers]
         models = [
             {
@@ -74,4 +67,4 @@ class HHJob(EvaluationJob):
             for one, scored in found
             for answer, reward in zip(one.answers, scored.values.tolist(), strict=True)
         )
-        return Measured(values, rows, {"models": models})
+        return Found(values, rows, {"models": models})

@@ -17,7 +17,7 @@ from .results import FORMAT, ROWS, Value, write_result, write_rows
 
 
 @dataclass(frozen=True)
-class Measured:
+class Found:
     """What an evaluation found.
 
     Attributes:
@@ -59,7 +59,7 @@ class EvaluationJob(Job[JSON]):
         self.path = self.manifest_path = folder / f"{self.kind}.json"
 
     @abstractmethod
-    def _measure(self, progress: Any) -> Measured:
+    def _measure(self, progress: Any) -> Found:
         """Do what has not been done yet, and return what was found."""
 
     def _identity_of(self, manifest: JSON) -> JSON:

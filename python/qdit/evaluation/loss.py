@@ -21,7 +21,7 @@ from ..scoring.modelscorer import ModelScorer, ModelScorerOptions, unscored
 from ..scoring.scorer import Floats
 from ..training.tokens import Example, encode, encode_chat
 from .answers import REFERENCE, Answer, Answers
-from .job import EvaluationJob, Measured
+from .job import EvaluationJob, Found
 from .results import tails
 from .sets import Question, groups
 
@@ -96,14 +96,7 @@ class LossJob(EvaluationJob):
     kind, doing, kept = "loss", "scoring references here", "losses"
 
     def __init__(self, questions: Sequence[Question], options: LossOptions, folder: Path) -> None:
-        """Keep the questions that have a reference; ValueError if none has.
-
-        Args:
-            questions: of any sets.
-            options: which model, and how it is run.
-            folder: for results, and for the losses that a repeated run goes on from.
-
-        """
+        """Keep the questions that have a reference; ValueError if none has."""
         super().__init__(folder)
         self.name = options.name or options.model
         self.without = sum(question.reference is None for question in questions)
@@ -129,7 +122,7 @@ class LossJob(EvaluationJob):
         """Return how many references there are, and how many are left to score."""
         return [{"by": self.name, **self._scorer.estimate(self._rows, self.folder)}]
 
-    def _measure(self, progress: Any) -> Measured:
+    def _measure(self, progress: Any) -> Found:
         found = self._scorer.run(self._rows, self.folder, progress)
         asked = [answer.question for answer in self._rows.answers]
         scored = np.flatnonzero(~np.isnan(found.values))
@@ -139,7 +132,7 @@ class LossJob(EvaluationJob):
             "without_reference": self.without,
             "too_long": len(asked) - len(scored),
         }
-        return Measured(
+        return Found(
             tails(found.values[scored], METRIC, self.name, keys, larger_is_better=False),
             (
                 {"model": self.name, **question.named, "loss": None if np.isnan(loss) else loss}

@@ -14,6 +14,7 @@ import numpy as np
 from ..common import files
 from ..common.checks import check_choice
 from ..common.identity import REPLACE, check_same
+from ..common.options import Options
 from ..common.text import file_name
 from ..common.types import JSON, Floats
 from ..common.versions import library_versions
@@ -85,7 +86,7 @@ def tails(
                 yield Value(model, f"{metric}, {name} 10%", value, **group)
 
 
-def check_new(path: Path, settings: Mapping[str, Any], overwrite: bool) -> None:
+def check_new(path: Path, settings: JSON, overwrite: bool) -> None:
     """Raise OtherRunError if a result of other settings is there and may not be replaced."""
     if path.exists() and not overwrite:
         then = files.read_json(path, FORMAT).get("settings")
@@ -112,21 +113,15 @@ def write_tables(folder: Path, name: str, tables: Mapping[str, Table]) -> None:
 def write_result(
     path: Path,
     kind: str,
-    settings: Mapping[str, Any],
+    settings: JSON,
     values: Iterable[Value],
-    report: Mapping[str, Any],
+    report: JSON,
     libraries: Sequence[str] = ("numpy",),
-) -> dict[str, Any]:
+) -> JSON:
     """Write a result file atomically and return what it says; see `check_new`.
 
-    Args:
-        path: of the file.
-        kind: of evaluation.
-        settings: all that decides the numbers.
-        values: the numbers.
-        report: counts, times, hashes of other files.
-        libraries: packages whose versions matter.
-
+    settings: all that decides the numbers. report: counts, times, hashes of other files. libraries: packages
+    whose versions matter.
     """
     result = {
         "format": FORMAT,
@@ -169,31 +164,41 @@ BY = ("all", "set", "category")
 LAYOUTS = ("models", "metrics")
 
 
-def value_table(
-    values: Iterable[Value],
-    *,
-    by: str = "all",
-    layout: str = "models",
-    metrics: Sequence[str] | None = None,
-    caption: str = "",
-    digits: int = 3,
-) -> Table:
-    """Return numbers of several models side by side.
+@dataclass(frozen=True, kw_only=True)
+class TableOptions(Options):
+    """Which numbers a table has, and how they stand in it.
 
-    Args:
-        values: the numbers, of any number of result files.
-        by: the numbers over "all" questions, by "set", or by "category".
-        layout: a row for each of the "models", or for each of the "metrics".
-        metrics: which ones, in this order; None for all.
-        caption: of the table.
-        digits: after the point.
+    Attributes:
+        by: The numbers over all questions, by set or by category.
+        layout: A row for each of the models, or of the metrics.
+        metrics: Which numbers, in this order; by default all.
+        caption: Text above the table; CSV has none.
+        digits: Digits after the point; CSV has all.
+
+    """
+
+    by: str = "all"
+    layout: str = "models"
+    metrics: Sequence[str] | None = None
+    caption: str = ""
+    digits: int = 3
+
+    def _check(self) -> None:
+        check_choice("by", self.by, BY)
+        check_choice("layout", self.layout, LAYOUTS)
+
+
+def value_table(values: Iterable[Value], **options: Any) -> Table:
+    """Return numbers of several models, of any number of result files, side by side.
+
+    options: those of `TableOptions`.
 
     Raises:
         ValueError: if two files have the same number of one model, or there is nothing to show.
 
     """
-    check_choice("by", by, BY)
-    check_choice("layout", layout, LAYOUTS)
+    given = TableOptions.of("value_table", options)
+    by, metrics = given.by, given.metrics
     cells: dict[tuple[str, ...], dict[str, Number]] = {}
     for one in values:
         if ("all" if one.set is None else "set" if one.category is None else "category") != by:
@@ -214,12 +219,12 @@ def value_table(
         raise ValueError(f"results: there are no numbers by {by!r}; pass another of {', '.join(BY)}")
     keys = {"all": ("model",), "set": ("set", "model"), "category": ("set", "category", "model")}[by]
     cells = {key: row for key, row in cells.items() if any(row.get(name) is not None for name in names)}
-    if layout == "metrics":
+    if given.layout == "metrics":
         labels = [" / ".join(key) for key in cells]
         turned = [[name, *(row.get(name) for row in cells.values())] for name in names]
-        return Table(("metric", *labels), turned, caption, digits)
+        return Table(("metric", *labels), turned, given.caption, given.digits)
     rows = [[*key, *(row.get(name) for name in names)] for key, row in cells.items()]
-    return Table((*keys, *names), rows, caption, digits)
+    return Table((*keys, *names), rows, given.caption, given.digits)
 
 
 def _is_result(path: Path) -> bool:

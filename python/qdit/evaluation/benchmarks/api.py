@@ -70,29 +70,22 @@ def run_benchmarks(
 
     """
     given = BenchmarkOptions.of("run_benchmarks", {"tasks": tasks, **options})
-    return measure(model, out, given, progress=progress, overwrite=overwrite)
-
-
-def measure(
-    model: Any, out: StrPath, options: BenchmarkOptions, *, progress: bool = False, overwrite: bool = False
-) -> Benchmarked:
-    """Do what `run_benchmarks` does."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise RuntimeError("benchmarks run in one process; start them without accelerate launch or torchrun")
-    asked = find_benchmarks(options.tasks, options.shots)
-    sources = [describe_data(one.data, options.data) if one.data else None for one in asked]
+    asked = find_benchmarks(given.tasks, given.shots)
+    sources = [describe_data(one.data, given.data) if one.data else None for one in asked]
     require("lm_eval", "eval", "to run benchmarks")
-    manager = task_manager(asked, options.include, options.data)
-    check_known(asked, manager, options.unsafe_code)
+    manager = task_manager(asked, given.include, given.data)
+    check_known(asked, manager, given.unsafe_code)
     folder = Path(out)
     hold = Lock(folder / LOCK, "writing benchmarks there")
-    with hold, code_allowed(options.unsafe_code), quiet(not progress):
-        opened = open_model(model, options)
+    with hold, code_allowed(given.unsafe_code), quiet(not progress):
+        opened = open_model(model, given)
         runs = [
-            Run(one, opened, manager, data, options, folder) for one, data in zip(asked, sources, strict=True)
+            Run(one, opened, manager, data, given, folder) for one, data in zip(asked, sources, strict=True)
         ]
         records = [run.run(overwrite=overwrite) for run in runs]
-        return _together(folder, runs, records, f"Benchmarks of {opened.label}", options.limit)
+        return _together(folder, runs, records, f"Benchmarks of {opened.label}", given.limit)
 
 
 def _together(

@@ -46,17 +46,7 @@ class Run(Job[JSON]):
         options: BenchmarkOptions,
         folder: Path,
     ) -> None:
-        """Name what is run.
-
-        Args:
-            one: the benchmark.
-            model: that is asked.
-            manager: lm-eval's index of tasks.
-            data: where the rows come from; None for those that lm-eval gets.
-            options: of the call.
-            folder: for the folder of this benchmark.
-
-        """
+        """Say what is run: manager is lm-eval's index of tasks, data where the rows come from."""
         self.one, self._model, self._manager = one, model, manager
         self._data, self._options = data, options
         self.folder = folder / file_name(one.name)

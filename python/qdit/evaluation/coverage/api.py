@@ -164,26 +164,12 @@ def evaluate_coverage(
 
     """
     given = CoverageOptions.of("evaluate_coverage", options)
-    return measure(selections, questions, out, given, vectors=vectors, progress=progress, overwrite=overwrite)
-
-
-def measure(
-    selections: SelectionsLike,
-    questions: QuestionsLike,
-    out: StrPath | None,
-    options: CoverageOptions,
-    *,
-    vectors: Any = None,
-    progress: Any = None,
-    overwrite: bool = False,
-) -> Coverage:
-    """Do what `evaluate_coverage` does."""
     start = time.perf_counter()
     folder = None if out is None else Path(out)
     asked = open_questions(questions)
-    rows, encoding = open_encoding(options, needed=vectors is None)
+    rows, encoding = open_encoding(given, needed=vectors is None)
     chosen = {label: read_selection(source, rows) for label, source in labelled(selections).items()}
-    bootstrap = {name: getattr(options, name) for name in Bootstrap.names()}
+    bootstrap = {name: getattr(given, name) for name in Bootstrap.names()}
     settings = {
         "selections": [
             {"label": label, "k": len(indices), "sha256": files.sha256_array(indices)}
@@ -197,7 +183,7 @@ def measure(
     if folder is not None:
         check_new(folder / RESULT, settings, overwrite)
     if encoding is not None:
-        kept = folder / "questions" if options.cache is None and folder is not None else options.cache
+        kept = folder / "questions" if given.cache is None and folder is not None else given.cache
         vectors = question_vectors(asked, encoding, kept, progress)
     found = [nearest(rows, indices, vectors) for indices in chosen.values()]
     if len(found[0][0]) != len(asked):
@@ -209,9 +195,7 @@ def measure(
         np.stack([row for _, row in found]),
     )
     values = list(coverage_values(measured, **bootstrap))
-    coverage = Coverage(
-        measured, values, coverage_tables(measured, values, options.categories, options.level)
-    )
+    coverage = Coverage(measured, values, coverage_tables(measured, values, given.categories, given.level))
     if folder is not None:
         _write(folder, coverage, settings, time.perf_counter() - start)
     return coverage

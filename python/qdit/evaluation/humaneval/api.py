@@ -145,44 +145,32 @@ def run_humaneval(
 
     """
     given = HumanEvalOptions.of("run_humaneval", options)
-    return measure(model, out, given, progress=progress, overwrite=overwrite)
-
-
-def measure(
-    model: StrPath,
-    out: StrPath,
-    options: HumanEvalOptions,
-    *,
-    progress: Any = None,
-    overwrite: bool = False,
-) -> HumanEval:
-    """Do what `run_humaneval` does."""
     start = time.perf_counter()
-    folder, style, name = Path(out), options.style, os.fspath(model)
-    problems = list(read_problems(options.data).values())[: options.limit]
-    each = [(problem, sample) for problem in problems for sample in range(options.samples)]
+    folder, style, name = Path(out), given.style, os.fspath(model)
+    problems = list(read_problems(given.data).values())[: given.limit]
+    each = [(problem, sample) for problem in problems for sample in range(given.samples)]
     asked = [
         Question(SET, f"{problem['task_id']}/{sample}", style.prompt(problem["prompt"]))
         for problem, sample in each
     ]
     with Lock(folder / LOCK, "writing HumanEval there"):
         running = {"progress": progress, "overwrite": overwrite}
-        made = generate(asked, folder / TEXTS, model=name, **running, **options.generating())
+        made = generate(asked, folder / TEXTS, model=name, **running, **given.generating())
         rows = _rows(asked, made.path, style)
         (folder / RESULT).unlink(missing_ok=True)  # it must never describe other rows
-        if not options.unsafe_code:
+        if not given.unsafe_code:
             write_rows(folder / ROWS, rows)
             return HumanEval((), rows, None)
-        results = _verdicts([problem for problem, _ in each], rows, folder / VERDICTS, options, progress)
+        results = _verdicts([problem for problem, _ in each], rows, folder / VERDICTS, given, progress)
         for row, result in zip(rows, results, strict=True):
             row |= {"passed": result == "passed", "result": result}
-        values = _values(rows, options.label or model_label(model))
+        values = _values(rows, given.label or model_label(model))
         decided = {
-            "protocol": options.protocol,
-            "samples": options.samples,
-            "limit": options.limit,
-            "timeout": options.timeout,
-            "data": describe_data("humaneval", options.data),
+            "protocol": given.protocol,
+            "samples": given.samples,
+            "limit": given.limit,
+            "timeout": given.timeout,
+            "data": describe_data("humaneval", given.data),
             **{name: made.manifest[name] for name in ("by", "settings", "questions")},
         }
         report = {

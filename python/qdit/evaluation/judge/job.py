@@ -16,7 +16,7 @@ from ...common.types import JSON
 from ...models.asking import Asker, Request
 from ...models.options import JudgeEndpoint
 from ..answers import Answers, pair
-from ..job import EvaluationJob, Measured
+from ..job import EvaluationJob, Found
 from ..sets import groups
 from ..stats import tail_size
 from .pairwise import COUNTS, SHARE, Outcome, Tally, comparison_values
@@ -86,15 +86,7 @@ class JudgeJob(EvaluationJob):
     kind, doing, kept = "judge", "judging here", "replies"
 
     def __init__(self, model: Answers, baseline: Answers, options: JudgeOptions, folder: Path) -> None:
-        """Match the answers; ValueError says what is wrong.
-
-        Args:
-            model: answers of the model in question.
-            baseline: those of the other model to the same questions.
-            options: which judge, and how it is asked.
-            folder: for results, and for the cache of replies that a repeated run goes on from.
-
-        """
+        """Match the answers of both models; ValueError says what is wrong."""
         super().__init__(folder)
         self._asker = Asker.judge(options)
         if model.model == baseline.model:
@@ -126,7 +118,7 @@ class JudgeJob(EvaluationJob):
             survey = self._asker.survey(self._requests(), replies)
         return [{"by": "judge", "rows": 2 * len(self.pairs), **self._asker.estimate(survey)}]
 
-    def _measure(self, progress: Any) -> Measured:
+    def _measure(self, progress: Any) -> Found:
         """Ask what has not been asked yet.
 
         Raises:
@@ -143,7 +135,7 @@ class JudgeJob(EvaluationJob):
         tally = Tally.of(outcomes, categories, count=self._options.count)
         names, share = (self.model.model, self.baseline.model), self._options.share
         annotations = json.dumps(list(self._annotations(outcomes)), indent=2, ensure_ascii=False)
-        return Measured(
+        return Found(
             comparison_values(tally, groups(questions), *names, share),
             self._rows(verdicts, outcomes),
             {
