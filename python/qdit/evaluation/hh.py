@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from ..common.progress import RowProgressLike
 from ..common.types import JSON
 from ..scoring.reward import RewardModel, RewardOptions
 from .answers import Answers
@@ -44,7 +44,7 @@ class HHJob(EvaluationJob):
         """Return for each model how many answers there are, and how many are left to score."""
         return [{"by": one.model, **self._scorer.estimate(one, self.folder)} for one in self.answers]
 
-    def _measure(self, progress: Any) -> Found:
+    def _measure(self, progress: RowProgressLike) -> Found:
         found = [(one, self._scorer.run(one, self.folder, progress)) for one in self.answers]
         models = [
             {

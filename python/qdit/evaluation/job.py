@@ -7,11 +7,12 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..common import files
 from ..common.job import Job
 from ..common.lock import LOCK, Lock
+from ..common.progress import RowProgressLike
 from ..common.types import JSON
 from .results import FORMAT, ROWS, Value, write_result, write_rows
 
@@ -59,7 +60,7 @@ class EvaluationJob(Job[JSON]):
         self.path = self.manifest_path = folder / f"{self.kind}.json"
 
     @abstractmethod
-    def _measure(self, progress: Any) -> Found:
+    def _measure(self, progress: RowProgressLike) -> Found:
         """Do what has not been done yet, and return what was found."""
 
     def _identity_of(self, manifest: JSON) -> JSON:
@@ -74,7 +75,7 @@ class EvaluationJob(Job[JSON]):
     def _hold(self) -> Lock:
         return Lock(self.folder / LOCK, self.doing)
 
-    def _make(self, progress: Any, overwrite: bool) -> JSON:
+    def _make(self, progress: RowProgressLike, overwrite: bool) -> JSON:
         files.remove_temporaries(self.folder)
         found = self._measure(progress)
         self.path.unlink(missing_ok=True)  # it must never stand beside other rows

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common.progress import RowProgressLike
 from ..common.types import JSON
 from ..models.causal import CausalModel
 from ..models.options import CausalModelOptions
@@ -61,7 +62,7 @@ class ReferenceLoss(ModelScorer):
         super().__init__(self._causal)
         self.template = options.template
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """Return model, revision, template, dtype and length limit."""
         check_tokenizer(self.template, self.hub.tokenizer, self.hub.name)
         return self.hub.identity() | {"template": self.template}
@@ -122,7 +123,7 @@ class LossJob(EvaluationJob):
         """Return how many references there are, and how many are left to score."""
         return [{"by": self.name, **self._scorer.estimate(self._rows, self.folder)}]
 
-    def _measure(self, progress: Any) -> Found:
+    def _measure(self, progress: RowProgressLike) -> Found:
         found = self._scorer.run(self._rows, self.folder, progress)
         asked = [answer.question for answer in self._rows.answers]
         scored = np.flatnonzero(~np.isnan(found.values))

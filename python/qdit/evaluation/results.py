@@ -56,7 +56,7 @@ class Value:
         """The metric, with the model it is against."""
         return self.metric if self.against is None else f"{self.metric} vs {self.against}"
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> JSON:
         """Return a JSON object."""
         value = self.value.json() if isinstance(self.value, Interval) else self.value
         return {**vars(self), "value": value}
@@ -235,7 +235,7 @@ def _is_result(path: Path) -> bool:
     return True
 
 
-def _value(one: Mapping[str, Any]) -> Value:
+def _value(one: JSON) -> Value:
     value = one["value"]
     if isinstance(value, Mapping):
         value = Interval.from_json(value)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -184,7 +184,7 @@ def open_questions(given: QuestionsLike, *, limit: int | None = None, seed: int 
 
 
 def _question(name: str, path: Path, read: Reader, row: int, value: Object) -> Question:
-    fields: dict[str, Any] = {"set": name if name != "jsonl" else path.name.partition(".")[0], "id": str(row)}
+    fields: JSON = {"set": name if name != "jsonl" else path.name.partition(".")[0], "id": str(row)}
     fields |= {key: found for key, found in read(value).items() if found is not None}
     text_of(fields, "instruction", filled=True)
     return Question(**fields)

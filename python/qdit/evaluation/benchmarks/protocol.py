@@ -14,8 +14,10 @@ first paragraph counts.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
+
+from ...common.types import JSON
 
 LETTERS = "ABCD"
 SHOTS = {"mmlu": 5, "bbh": 3, "drop": 3}
@@ -24,7 +26,7 @@ MAX_PROMPT_TOKENS = 2048
 Doc = dict[str, Any]  # subtask, header, shots (a list), question, target: texts
 
 
-def prompt(doc: Mapping[str, Any]) -> str:
+def prompt(doc: JSON) -> str:
     """Return what the model is given."""
     return f"{doc['header']}{''.join(doc['shots'])}{doc['question']}"
 
@@ -34,7 +36,7 @@ def is_match(answer: str, target: str) -> bool:
     return answer.strip().startswith(target)
 
 
-def mmlu_docs(dev: Sequence[Mapping[str, Any]], test: Sequence[Mapping[str, Any]]) -> list[Doc]:
+def mmlu_docs(dev: Sequence[JSON], test: Sequence[JSON]) -> list[Doc]:
     """Return documents of rows {subject, question, choices (4 texts), answer (a letter)}; shots are from dev.
 
     ValueError for a subject without as many dev rows as there are shots.
@@ -57,9 +59,9 @@ def mmlu_docs(dev: Sequence[Mapping[str, Any]], test: Sequence[Mapping[str, Any]
     return docs
 
 
-def bbh_docs(rows: Sequence[Mapping[str, Any]]) -> list[Doc]:
+def bbh_docs(rows: Sequence[JSON]) -> list[Doc]:
     """Return documents of rows {task, input, target}; the first rows of each task are its shots."""
-    by_task: dict[str, list[Mapping[str, Any]]] = {}
+    by_task: dict[str, list[JSON]] = {}
     for row in rows:
         by_task.setdefault(row["task"], []).append(row)
     docs = []
@@ -71,7 +73,7 @@ def bbh_docs(rows: Sequence[Mapping[str, Any]]) -> list[Doc]:
     return docs
 
 
-def drop_docs(rows: Sequence[Mapping[str, Any]], seed: int = 0) -> list[Doc]:
+def drop_docs(rows: Sequence[JSON], seed: int = 0) -> list[Doc]:
     """Return documents of rows {passage, question, answers}.
 
     Only rows whose answers all agree count. The shots are drawn from them, and rows that share a passage with
@@ -100,16 +102,16 @@ def _example(text: str, target: str) -> str:
     return f"{text}\nAnswer: {target}\n\n"
 
 
-def _choices(row: Mapping[str, Any]) -> str:
+def _choices(row: JSON) -> str:
     options = [f"{letter}. {choice}" for letter, choice in zip(LETTERS, row["choices"], strict=True)]
     return "\n".join([row["question"], *options])
 
 
-def _passage(row: Mapping[str, Any]) -> str:
+def _passage(row: JSON) -> str:
     return f"{row['passage'].strip()} {row['question'].strip()}"
 
 
-def _answer(row: Mapping[str, Any]) -> str:
+def _answer(row: JSON) -> str:
     return str(row["answers"][0]).strip()
 
 

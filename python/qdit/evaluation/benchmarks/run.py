@@ -16,6 +16,7 @@ from ...common import files
 from ...common.identity import REPLACE, check_same, differences, digest
 from ...common.job import Job
 from ...common.optional import require
+from ...common.progress import RowProgressLike
 from ...common.text import file_name
 from ...common.types import JSON
 from ..results import FORMAT, Number, Value, write_result, write_rows
@@ -95,7 +96,7 @@ class Run(Job[JSON]):
         if not overwrite:
             check_same(f"{self.folder} was begun otherwise", self._begun(), self.identity, REPLACE)
 
-    def _make(self, progress: Any, overwrite: bool) -> JSON:
+    def _make(self, progress: RowProgressLike, overwrite: bool) -> JSON:
         if self.path.exists() or differences(self._begun(), self.identity):
             shutil.rmtree(self.folder)
         self._partial.mkdir(parents=True, exist_ok=True)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from ...common.types import JSON
 from ..execution import check
 from ..stats import DRAWS, Interval
 from . import protocol
 
 
-def prefix_match(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
+def prefix_match(doc: JSON, results: Sequence[str]) -> JSON:
     """Return {"acc": 1.0 or 0.0}: whether the answer begins with the target."""
     return {"acc": float(protocol.is_match(results[0], doc["target"]))}
 
 
-def prefix_match_by_subtask(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
+def prefix_match_by_subtask(doc: JSON, results: Sequence[str]) -> JSON:
     """Return the same, and once more with the subtask, for `macro_mean`."""
     right = float(protocol.is_match(results[0], doc["target"]))
     return {"acc": right, "acc_macro": (doc["subtask"], right)}
@@ -45,11 +45,11 @@ def macro_interval(by_subtask: Mapping[str, Sequence[float]]) -> Interval:
     return Interval(float(np.mean(means)), float(low), float(high), rows)
 
 
-def humaneval_prompt(doc: Mapping[str, Any]) -> str:
+def humaneval_prompt(doc: JSON) -> str:
     """Return what the model is given for a problem."""
     return protocol.code_prompt(doc["prompt"])
 
 
-def humaneval_passes(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
+def humaneval_passes(doc: JSON, results: Sequence[str]) -> JSON:
     """Return {"pass@1": 1.0 or 0.0}; it runs the code."""
     return {"pass@1": float(check(doc, protocol.first_paragraph(results[0])).passed)}

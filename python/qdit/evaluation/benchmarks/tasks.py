@@ -12,7 +12,7 @@ from typing import Any
 
 from ...common.optional import require
 from ...common.text import names_of
-from ...common.types import StrPath
+from ...common.types import JSON, StrPath
 from ..execution import REFUSAL
 from . import protocol
 
@@ -115,7 +115,7 @@ class Loaded:
     """
 
     items: Sequence[Any]
-    tasks: Mapping[str, Any]
+    tasks: JSON
     shots: Mapping[int, int] | None = None
     cut: int = 0
 
@@ -142,7 +142,7 @@ def load(one: Benchmark, manager: Any, lm: Any, limit: int | None, unsafe_code: 
     return Loaded(items, tasks, Counter(len(doc.get("shots", ())) for doc in docs), cut)
 
 
-def _first_of_each(docs: list[dict[str, Any]], limit: int | None) -> list[dict[str, Any]]:
+def _first_of_each(docs: list[JSON], limit: int | None) -> list[JSON]:
     """Return the first documents of each subtask."""
     seen: Counter[str] = Counter()
     kept = []
@@ -153,9 +153,7 @@ def _first_of_each(docs: list[dict[str, Any]], limit: int | None) -> list[dict[s
     return kept
 
 
-def _fit(
-    docs: list[dict[str, Any]], count: Callable[[str], int], room: int
-) -> tuple[list[dict[str, Any]], int]:
+def _fit(docs: list[JSON], count: Callable[[str], int], room: int) -> tuple[list[JSON], int]:
     """Take examples off the end until each prompt has at most `room` tokens; count those that never do."""
     fitted, cut = [], 0
     for doc in docs:
@@ -167,7 +165,7 @@ def _fit(
     return fitted, cut
 
 
-def sample_rows(samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[dict[str, Any]]:
+def sample_rows(samples: Mapping[str, Sequence[JSON]]) -> Iterator[JSON]:
     """Yield a JSON object for each row that lm-eval logged: what was asked, said and scored.
 
     Fields: task, subtask, doc_id, doc, prompt (None if requests differ in it), requests (the rest of each:

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...common import files
+from ...common.progress import RowProgressLike
 from ...common.text import names_of
 from ...common.types import JSON, Floats, Indices, StrPath
-from ...engine.rows import Rows, check_rows, open_embeddings
+from ...engine.rows import EmbeddingsLike, Rows, check_rows, open_embeddings
 from ...exporting.similar import float32_rows
 from ...selection.problem import row_indices
+from ...selection.selection import Selection
 from ..results import Value, check_new, write_result, write_rows, write_tables
 from ..sets import QuestionsLike, open_questions
 from ..stats import Bootstrap
@@ -30,7 +32,9 @@ _CHOSEN_BLOCK = 4096  # rows, so that a block of similarities stays within some 
 _QUESTION_BLOCK = 2048
 
 
-def nearest(embeddings: Any, chosen: Any, questions_embeddings: Any) -> tuple[Floats, Indices]:
+def nearest(
+    embeddings: EmbeddingsLike, chosen: Selection | ArrayLike, questions_embeddings: ArrayLike
+) -> tuple[Floats, Indices]:
     """Return for each question the cosine similarity to the nearest chosen row, and that row.
 
     In blocks and in float64; only chosen rows are read. Of equally near rows the first in `chosen` counts.
@@ -136,8 +140,8 @@ def evaluate_coverage(
     questions: QuestionsLike,
     out: StrPath | None = None,
     *,
-    vectors: Any = None,
-    progress: Any = None,
+    vectors: ArrayLike | None = None,
+    progress: RowProgressLike = None,
     overwrite: bool = False,
     **options: Any,
 ) -> Coverage:
@@ -185,6 +189,7 @@ def evaluate_coverage(
     if encoding is not None:
         kept = folder / "questions" if given.cache is None and folder is not None else given.cache
         vectors = question_vectors(asked, encoding, kept, progress)
+    assert vectors is not None  # given, or made here
     found = [nearest(rows, indices, vectors) for indices in chosen.values()]
     if len(found[0][0]) != len(asked):
         raise ValueError(f"vectors: got {len(found[0][0])} rows, wanted {len(asked)}, one a question")

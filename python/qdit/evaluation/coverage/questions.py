@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...common import files, npy
 from ...common.identity import digest
 from ...common.options import Options
-from ...common.progress import RowTracker
+from ...common.progress import RowProgressLike, RowTracker
 from ...common.text import file_name
 from ...common.types import JSON, Array, StrPath
 from ...embedding.encoder import Encoder
@@ -127,7 +127,7 @@ def open_encoding(options: EncodingOptions, *, needed: bool = True) -> tuple[Row
 
 
 def question_vectors(
-    questions: Sequence[Question], encoding: Encoding, cache: StrPath | None, progress: Any = None
+    questions: Sequence[Question], encoding: Encoding, cache: StrPath | None, progress: RowProgressLike = None
 ) -> NDArray[np.float32]:
     """Return the vectors of questions in order, (m, d) float32.
 
@@ -162,14 +162,14 @@ def question_vectors(
     return vectors
 
 
-def _essence(identity: Mapping[str, Any]) -> JSON:
+def _essence(identity: JSON) -> JSON:
     """Return what a model is, whatever device it runs on and wherever its folder is now."""
     place = {"device", "name"} if "sha256" in identity else {"device"}
     return {name: value for name, value in identity.items() if name not in place}
 
 
 def _encode(
-    name: str, texts: list[str], encoding: Encoding, encoder: Encoder, progress: Any
+    name: str, texts: list[str], encoding: Encoding, encoder: Encoder, progress: RowProgressLike
 ) -> NDArray[np.float32]:
     tracker = RowTracker(progress, f"embed {name}", len(texts))
     try:

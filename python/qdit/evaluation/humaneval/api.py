@@ -16,7 +16,7 @@ from ...common.checks import check_choice, check_int, check_least
 from ...common.identity import digest
 from ...common.lock import LOCK, Lock
 from ...common.optional import require
-from ...common.progress import RowTracker
+from ...common.progress import RowProgressLike, RowTracker
 from ...common.types import JSON, StrPath
 from ...generation import generate
 from ...generation.journal import Journal
@@ -121,7 +121,7 @@ class HumanEvalOptions(TaskOptions, Endpoint):
 
 
 def run_humaneval(
-    model: StrPath, out: StrPath, *, progress: Any = None, overwrite: bool = False, **options: Any
+    model: StrPath, out: StrPath, *, progress: RowProgressLike = None, overwrite: bool = False, **options: Any
 ) -> HumanEval:
     """Have a model complete the problems of HumanEval, and run what it wrote if that is allowed.
 
@@ -146,7 +146,7 @@ def run_humaneval(
     """
     given = HumanEvalOptions.of("run_humaneval", options)
     start = time.perf_counter()
-    folder, style, name = Path(out), given.style, os.fspath(model)
+    folder, style = Path(out), given.style
     problems = list(read_problems(given.data).values())[: given.limit]
     each = [(problem, sample) for problem in problems for sample in range(given.samples)]
     asked = [
@@ -154,8 +154,8 @@ def run_humaneval(
         for problem, sample in each
     ]
     with Lock(folder / LOCK, "writing HumanEval there"):
-        running = {"progress": progress, "overwrite": overwrite}
-        made = generate(asked, folder / TEXTS, model=name, **running, **given.generating())
+        how = {"model": os.fspath(model), **given.generating()}
+        made = generate(asked, folder / TEXTS, progress=progress, overwrite=overwrite, **how)
         rows = _rows(asked, made.path, style)
         (folder / RESULT).unlink(missing_ok=True)  # it must never describe other rows
         if not given.unsafe_code:
@@ -193,7 +193,7 @@ def _rows(asked: Sequence[Question], texts: Path, style: Style) -> Rows:
 
 
 def _verdicts(
-    problems: Sequence[JSON], rows: Rows, path: Path, options: HumanEvalOptions, progress: Any
+    problems: Sequence[JSON], rows: Rows, path: Path, options: HumanEvalOptions, progress: RowProgressLike
 ) -> list[str]:
     """Return what the tests say of each completion; equal ones are run once, and none twice."""
     timeout = options.timeout

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...common.checks import check_choice
 from ...common.identity import digest
 from ...common.journal import AnswerFile
+from ...common.progress import RowProgressLike
 from ...common.types import JSON
 from ...models.asking import Asker, Request
 from ...models.options import JudgeEndpoint
@@ -118,7 +118,7 @@ class JudgeJob(EvaluationJob):
             survey = self._asker.survey(self._requests(), replies)
         return [{"by": "judge", "rows": 2 * len(self.pairs), **self._asker.estimate(survey)}]
 
-    def _measure(self, progress: Any) -> Found:
+    def _measure(self, progress: RowProgressLike) -> Found:
         """Ask what has not been asked yet.
 
         Raises:
@@ -161,7 +161,7 @@ class JudgeJob(EvaluationJob):
             replies.forget_unparsable()
         return replies
 
-    def _ask(self, progress: Any) -> tuple[list[Verdict], JSON]:
+    def _ask(self, progress: RowProgressLike) -> tuple[list[Verdict], JSON]:
         with self._replies() as replies:
             survey = self._asker.survey(self._requests(), replies)
             errors = self._asker.ask(self._request, survey, replies, progress, "judge")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...common.checks import check_choice
-from ...common.types import Floats, Indices
+from ...common.types import JSON, Floats, Indices
 from ..results import Value
 from ..sets import Groups
 from ..stats import NOTHING, Interval, bootstrap, ratio_interval, tail_size
@@ -134,7 +134,7 @@ class Tally:
         """
         return self._tail(share, self.wins, lowest=False, **options)
 
-    def _ratio(self, numerators: Floats, options: dict[str, Any]) -> Interval:
+    def _ratio(self, numerators: Floats, options: JSON) -> Interval:
         judged = self.total > 0
         return ratio_interval(numerators[judged], self.total[judged], **options)
 
