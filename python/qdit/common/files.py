@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,12 @@ def sha256_folder(folder: Path) -> str:
         if path.is_file() and not any(part.startswith(".") for part in name.parts):
             digest.update(f"{sha256_file(path)} {name.as_posix()}\n".encode())
     return digest.hexdigest()
+
+
+def sync(file: IO[bytes]) -> None:
+    """Make what was written to a file durable."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def sync_directory(directory: Path) -> None:

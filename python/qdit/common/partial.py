@@ -11,7 +11,6 @@ a manifest, it describes the files beside it.
 from __future__ import annotations
 
 import io
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -110,7 +109,7 @@ class PartialRows:
         self._file.seek(self._offset + self.done * self._dimension * self._dtype.itemsize)
         # written, not through a memory map: on a full disk that would be a crash instead of an error
         self._file.write(np.ascontiguousarray(rows, self._dtype).data)
-        sync(self._file)
+        files.sync(self._file)
 
     def _mark(self, done: int, **fields: Any) -> None:
         """Write progress.json."""
@@ -146,9 +145,3 @@ class PartialRows:
 
     def _size(self) -> int:
         return self._offset + self._n * self._dimension * self._dtype.itemsize
-
-
-def sync(file: io.BufferedRandom) -> None:
-    """Make what was written to a file durable."""
-    file.flush()
-    os.fsync(file.fileno())

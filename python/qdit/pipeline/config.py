@@ -14,7 +14,7 @@ import yaml
 
 from ..embedding.options import EmbedOptions
 from ..exporting import export
-from ..records import import_records
+from ..records.options import ImportOptions
 from ..reporting import ReportOptions
 from ..scoring.options import ScoreOptions
 from ..selection.pool import PoolSelectOptions
@@ -94,7 +94,7 @@ def read_config(path: str | os.PathLike[str], *, out: str | os.PathLike[str] | N
 def known_options(stage: str) -> tuple[str, ...]:
     """Return the names of the options of a stage."""
     functions: dict[str, tuple[Callable[..., Any], ...]] = {
-        "import": (import_records,),
+        "import": (),
         "embed": (),
         "score": (),
         "select": (),
@@ -103,6 +103,8 @@ def known_options(stage: str) -> tuple[str, ...]:
         "report": (ReportOptions,),
     }
     names = {name for function in functions[stage] for name in inspect.signature(function).parameters} - _OWN
+    if stage == "import":
+        names |= {*ImportOptions.names()}
     if stage == "embed":
         names |= {*EmbedOptions.names()}
     if stage == "score":

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import platform
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..common import checks, files
+from ..common import files
 from ..common.identity import differences
 from ..common.lock import Lock
-from ..common.progress import RowTracker
-from .intake import BadRows
+from ..common.progress import RowProgressLike, RowTracker
+from ..common.types import JSON, StrPath
+from .options import ImportOptions
 from .records import FORMAT, FORMAT_VERSION, MANIFEST, Records, open_records
 from .sources import Source, describe_call, find_files, resolve
 from .staging import Stage, stage
@@ -36,19 +36,11 @@ _SYNCED = ("pyarrow", "datasets", "pandas", "zstandard")
 
 def import_records(
     source: Any,
-    pool: str | os.PathLike[str],
+    pool: StrPath,
     *,
-    format: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    id_column: str | None = None,
-    source_name: str | None = None,
-    revision: str | None = None,
-    split: str = "train",
-    subset: str | None = None,
-    skip_bad: bool = False,
-    limit: int | None = None,
     overwrite: bool = False,
-    progress: Any = None,
+    progress: RowProgressLike = None,
+    **options: Any,
 ) -> Records:
     """Read rows of any source, check them, and store them in a pool directory.
 
@@ -62,18 +54,9 @@ def import_records(
             pandas.DataFrame, pyarrow.Table or list of dicts; or several of these, as a list or as a mapping
             label -> source.
         pool: directory to make or to add the records to.
-        format: alpaca, dolly, sharegpt, messages, prompt, lmsys, ultrachat or oig; None to detect it.
-        columns: field -> column where a field is called otherwise, such as {"output": "answer"}.
-        id_column: column of row ids, which must be there and unique. None keeps a column id, conversation_id
-            or prompt_id whose values are unique, else makes ids "<label>-<row number in the source>".
-        source_name: label of the source.
-        revision: commit, tag or branch of a data set on the Hub.
-        split: split of a data set that has several.
-        subset: configuration of a data set on the Hub that has several.
-        skip_bad: leave rows out that cannot be used, and list them in records.json.
-        limit: read only so many rows of each source.
         overwrite: replace the records that are in the pool.
         progress: True for a bar on stderr, or a callable that takes a `RowProgress`.
+        options: those of `qdit.records.options.ImportOptions`.
 
     Returns:
         The records, opened.
@@ -88,12 +71,10 @@ def import_records(
 
     """
     start = time.perf_counter()
-    if limit is not None and checks.check_int("limit", limit) < 1:
-        raise ValueError(f"limit: got {limit}, wanted at least 1, or None for all rows")
-    asked = Source(None, source_name, format, columns, id_column, revision, split, subset)
+    asked = ImportOptions.of("import_records", options)
     sources = resolve(source, asked)
     directory = Path(pool)
-    with _locked(directory):
+    with _held(directory):
         if (directory / MANIFEST).exists() and not overwrite:
             raise ValueError(
                 f"pool: {directory} holds records already; pass overwrite=True (--overwrite) or another "
@@ -102,28 +83,15 @@ def import_records(
         _clear(directory)
         tracker = RowTracker(progress, "import")
         with contextlib.closing(tracker), tempfile.TemporaryDirectory(prefix=_STAGING, dir=directory) as held:
-            stages = _stage_all(sources, Path(held), skip_bad, limit, tracker)
+            stages = _stage_all(sources, Path(held), asked, tracker)
             record = _record(stages, time.perf_counter() - start)
-            record["asked"] = describe_call(sources, skip_bad, limit)
+            record["asked"] = describe_call(sources, asked)
             _commit(directory, Path(held), record)
         tracker.done(int(record["n"]))
     return open_records(directory)
 
 
-def is_imported(
-    source: Any,
-    pool: str | os.PathLike[str],
-    *,
-    format: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    id_column: str | None = None,
-    source_name: str | None = None,
-    revision: str | None = None,
-    split: str = "train",
-    subset: str | None = None,
-    skip_bad: bool = False,
-    limit: int | None = None,
-) -> bool:
+def is_imported(source: Any, pool: StrPath, **options: Any) -> bool:
     """Return whether a pool holds what `import_records` with the same arguments would make.
 
     Files are compared by hash. A data set on the Hub counts as unchanged while its name and revision are the
@@ -133,18 +101,18 @@ def is_imported(
     if not path.is_file():
         return False
     record = files.read_json(path, FORMAT)
-    asked = Source(None, source_name, format, columns, id_column, revision, split, subset)
+    asked = ImportOptions.of("is_imported", options)
     sources = resolve(source, asked)
     if any(found.in_memory for found in sources):
         return False
-    if differences(record.get("asked"), describe_call(sources, skip_bad, limit)):
+    if differences(record.get("asked"), describe_call(sources, asked)):
         return False
     return all(
         _same_inputs(found, entry["inputs"]) for found, entry in zip(sources, record["sources"], strict=True)
     )
 
 
-def _same_inputs(source: Source, inputs: list[dict[str, Any]]) -> bool:
+def _same_inputs(source: Source, inputs: list[JSON]) -> bool:
     found = find_files(source.location)
     if found is None:
         return True
@@ -159,19 +127,17 @@ def _same_inputs(source: Source, inputs: list[dict[str, Any]]) -> bool:
     )
 
 
-def _stage_all(
-    sources: list[Source], held: Path, skip_bad: bool, limit: int | None, tracker: RowTracker
-) -> list[Stage]:
+def _stage_all(sources: list[Source], held: Path, asked: ImportOptions, tracker: RowTracker) -> list[Stage]:
     stages: list[Stage] = []
     taken: NDArray[np.int64] = np.empty(0, np.int64)
     for i, source in enumerate(sources):
         stem = "records" if len(sources) == 1 else f"records-{i}"
-        stages.append(stage(source, held, stem, BadRows(skip_bad), limit, tracker, taken))
+        stages.append(stage(source, held / stem, asked, tracker, taken))
         taken = np.concatenate([taken, stages[-1].id_hashes])
     return stages
 
 
-def _record(stages: list[Stage], seconds: float) -> dict[str, Any]:
+def _record(stages: list[Stage], seconds: float) -> JSON:
     sources = [found.entry for found in stages]
     entries = {path.name: files.describe(path) for found in stages for path in found.files}
     identity = [[entries[one["files"][0]]["sha256"], one["format"], one["columns"]] for one in sources]
@@ -195,7 +161,7 @@ def _versions() -> dict[str, str]:
     return found | {name: str(version) for name, version in there.items() if version is not None}
 
 
-def _commit(directory: Path, held: Path, record: dict[str, Any]) -> None:
+def _commit(directory: Path, held: Path, record: JSON) -> None:
     """Move the files into place; the manifest goes first and comes last, so it never lists half a pool."""
     (directory / MANIFEST).unlink(missing_ok=True)
     files.sync_directory(directory)
@@ -209,7 +175,7 @@ def _commit(directory: Path, held: Path, record: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def _held(directory: Path) -> Iterator[None]:
     new = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
     try:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..common.types import JSON, StrPath
+from .options import ImportOptions, SourceOptions
 from .presets import PRESETS
 from .textfiles import COMPRESSED, SUFFIXES, suffix
 
@@ -18,19 +20,13 @@ _NAME = re.compile(r"[^\w.+-]+")
 
 
 @dataclass(frozen=True)
-class Source:
-    """One source of rows, with what is to be known about it.
+class Source(SourceOptions):
+    """One source of rows, with what is to be known about it: these, and what `SourceOptions` lists.
 
     Attributes:
         location: path of a file or folder, id of a data set on the Hugging Face Hub, or an object: HF
             Dataset, pandas.DataFrame, pyarrow.Table, list of dicts.
         name: label of its rows; made from the location if None.
-        format: name of a format, or None to detect it.
-        columns: field -> column, for fields that are called otherwise.
-        id_column: column of ids that must be there and unique; None keeps "id" where it is.
-        revision: commit, tag or branch of a data set on the Hub.
-        split: split of a data set that has several.
-        subset: configuration of a data set on the Hub that has several.
         data_files: files of a data set on the Hub, where not all of them are meant.
         preset: the named pool that this source belongs to.
 
@@ -38,12 +34,6 @@ class Source:
 
     location: Any
     name: str | None = None
-    format: str | None = None
-    columns: Mapping[str, str] | None = None
-    id_column: str | None = None
-    revision: str | None = None
-    split: str = "train"
-    subset: str | None = None
     data_files: str | None = None
     preset: str | None = None
 
@@ -52,22 +42,23 @@ class Source:
         """Whether the location is an object."""
         return not isinstance(self.location, str | os.PathLike)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JSON:
         """Return what was asked for, for the manifest."""
         asked = {key: getattr(self, key) for key in ("revision", "split", "subset", "data_files", "preset")}
         kind = f"{type(self.location).__name__} in memory"
         return {"location": kind if self.in_memory else os.fspath(self.location), **asked}
 
 
-def resolve(source: Any, options: Source) -> list[Source]:
+def resolve(source: Any, asked: ImportOptions) -> list[Source]:
     """Return the single sources of what was asked for, presets taken apart, each with its own label.
 
     Args:
         source: one location, a `Source`, a list of them, or a mapping label -> location. A list of dicts
             is one source, its rows.
-        options: what holds where a source does not say otherwise.
+        asked: what holds where a source does not say otherwise.
 
     """
+    options = Source(None, asked.source_name, **vars(asked.only(SourceOptions)))
     if isinstance(source, Mapping) and not _is_dataset(source):
         listed = [_single(location, replace(options, name=str(name))) for name, location in source.items()]
     elif isinstance(source, Sequence) and not isinstance(source, str) and not _is_rows(source):
@@ -88,7 +79,7 @@ def resolve(source: Any, options: Source) -> list[Source]:
     return named
 
 
-def describe_call(sources: list[Source], skip_bad: bool, limit: int | None) -> dict[str, Any]:
+def describe_call(sources: list[Source], asked: ImportOptions) -> JSON:
     """Return all that decides what an import makes, beside the contents of files, as JSON values."""
     listed = [
         {
@@ -100,7 +91,7 @@ def describe_call(sources: list[Source], skip_bad: bool, limit: int | None) -> d
         }
         for source in sources
     ]
-    return {"sources": listed, "skip_bad": skip_bad, "limit": limit}
+    return {"sources": listed, "skip_bad": asked.skip_bad, "limit": asked.limit}
 
 
 def _is_dataset(source: Any) -> bool:
@@ -150,7 +141,7 @@ def _name(location: Any) -> str:
     return _NAME.sub("-", text).strip("-") or "rows"
 
 
-def find_files(location: str | os.PathLike[str]) -> tuple[str, list[Path]] | None:
+def find_files(location: StrPath) -> tuple[str, list[Path]] | None:
     """Return ("text", "parquet" or "disk", the files) of a path, or None if it is the id of a data set.
 
     A folder holds files of one kind, read in order of their names, or is one of datasets' save_to_disk.
@@ -185,15 +176,20 @@ def _kind(path: Path) -> str:
     return "parquet" if suffix(path) == PARQUET else "text"
 
 
+def visible_files(folder: Path) -> list[Path]:
+    """Return the files in a folder and in those below it, by name, without hidden ones and markers."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path
+        for path in found
+        if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+    )
+
+
 def _folder(folder: Path) -> tuple[str, list[Path]]:
     if (folder / "state.json").exists() or (folder / "dataset_dict.json").exists():
         return "disk", [folder]
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and _known(path))
-    files = [
-        path
-        for path in files
-        if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
-    ]
+    files = [path for path in visible_files(folder) if _known(path)]
     kinds = sorted({suffix(path) for path in files})
     if not kinds:
         raise ValueError(f"source: {folder} holds no file that can be read, nor what save_to_disk writes")

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from ..common import files
 from ..common.progress import RowTracker
+from ..common.types import JSON
 from .intake import BadRows, Intake
+from .options import ImportOptions
 from .row import RowError
 from .sources import Source, find_files
-from .store import ArrowWriter, TextWriter, to_json
+from .store import ArrowWriter, TextWriter, Writer, to_json
 from .textfiles import Item, read_file
 from .typed import Batches, open_batches
 
@@ -33,7 +35,7 @@ class Stage:
 
     """
 
-    entry: dict[str, Any]
+    entry: JSON
     files: list[Path]
     id_hashes: NDArray[np.int64]
 
@@ -41,10 +43,10 @@ class Stage:
 class _Sink:
     """Counts rows as they are read and kept."""
 
-    def __init__(self, source: Source, bad: BadRows, limit: int | None, tracker: RowTracker) -> None:
+    def __init__(self, source: Source, asked: ImportOptions, tracker: RowTracker) -> None:
         self.intake = Intake(source.format, source.columns, source.id_column)
-        self.bad = bad
-        self.limit = limit
+        self.bad = BadRows(asked.skip_bad)
+        self.limit = asked.limit
         self.tracker = tracker
         self.read = 0
         self.kept = 0
@@ -77,59 +79,40 @@ class _Sink:
 
 
 def stage(
-    source: Source,
-    folder: Path,
-    stem: str,
-    bad: BadRows,
-    limit: int | None,
-    tracker: RowTracker,
-    taken: NDArray[np.int64],
+    source: Source, stem: Path, asked: ImportOptions, tracker: RowTracker, taken: NDArray[np.int64]
 ) -> Stage:
-    """Write the rows of a source to `folder` under names that begin with `stem`.
+    """Write the rows of a source to files whose names begin with `stem`.
 
     taken: hashes of ids that earlier sources keep.
     """
-    sink = _Sink(source, bad, limit, tracker)
+    sink = _Sink(source, asked, tracker)
     location = source.location
     found = find_files(location) if isinstance(location, str | os.PathLike) else None
-    inputs: list[dict[str, Any]] = []
-    facts: dict[str, Any] = {}
+    inputs: list[JSON] = []
+    facts: JSON = {}
     if found is not None and found[0] == "text":
         inputs = [_input(path) for path in found[1]]
-        writer: TextWriter | ArrowWriter = _write_text(_files(found[1], sink), sink, folder, stem)
+        writer: Writer = _write_text(_rows_of(found[1], sink), sink, stem)
     elif isinstance(location, list | tuple):
-        writer = _write_text(_dicts(location), sink, folder, stem)
+        writer = _write_text(_dicts(location), sink, stem)
     else:
         batches = open_batches(source, found)
-        inputs = [_input(path) for path in batches.files]
-        facts = batches.facts
-        writer = _write_batches(batches, sink, folder / f"{stem}.arrow")
+        inputs, facts = [_input(path) for path in batches.files], batches.facts
+        writer = _write_batches(batches, sink, stem)
     if not sink.kept:
+        bad = sink.bad
         why = f"; {bad.count:,} were left out, most of them because: {bad.most_common()}" if bad.count else ""
         empty = ": it is empty; pass one with rows"
         raise ValueError(f"source: {source.describe()['location']} has no row that can be used{why or empty}")
-    return _finish(source, writer, sink, folder, stem, inputs, facts, taken)
-
-
-def _finish(
-    source: Source,
-    writer: TextWriter | ArrowWriter,
-    sink: _Sink,
-    folder: Path,
-    stem: str,
-    inputs: list[dict[str, Any]],
-    facts: dict[str, Any],
-    taken: NDArray[np.int64],
-) -> Stage:
     name = str(source.name)
     layout = sink.intake.finish(name)
     hashes = sink.intake.ids.settle(name, taken)
     paths = list(writer.paths)
     origins = None
     if sink.origins is not None:
-        origins = f"{stem}.rows.npy"
-        files.write_npy(folder / origins, sink.origins)
-        paths.append(folder / origins)
+        origins = stem.with_name(f"{stem.name}.rows.npy")
+        files.write_npy(origins, sink.origins)
+        paths.append(origins)
     entry = {
         "source": name,
         "n": len(writer),
@@ -138,7 +121,7 @@ def _finish(
         "format": layout.format,
         "columns": dict(layout.columns),
         "id_column": sink.intake.ids.column,
-        "origins": origins,
+        "origins": None if origins is None else origins.name,
         **source.describe(),
         **facts,
         "limit": sink.limit,
@@ -148,11 +131,11 @@ def _finish(
     return Stage(entry, paths, hashes)
 
 
-def _input(path: Path) -> dict[str, Any]:
+def _input(path: Path) -> JSON:
     return {"path": str(path), "bytes": path.stat().st_size, "sha256": files.sha256_file(path)}
 
 
-def _files(paths: list[Path], sink: _Sink) -> Iterator[tuple[str, int, Item]]:
+def _rows_of(paths: list[Path], sink: _Sink) -> Iterator[tuple[str, int, Item]]:
     """Yield (file, row in it, row) of all files."""
     total = max(1, sum(path.stat().st_size for path in paths))
     before = 0
@@ -174,24 +157,19 @@ def _dicts(rows: Sequence[Any]) -> Iterator[tuple[str, int, Item]]:
         yield "list", row, Item(row + 1, to_json(value), value)
 
 
-def _write_text(rows: Iterator[tuple[str, int, Item]], sink: _Sink, folder: Path, stem: str) -> TextWriter:
-    offsets = "offsets" + stem.removeprefix("records")
-    writer = TextWriter(folder / f"{stem}.jsonl", folder / f"{offsets}.npy")
-    try:
+def _write_text(rows: Iterator[tuple[str, int, Item]], sink: _Sink, stem: Path) -> TextWriter:
+    offsets = stem.with_name("offsets" + stem.name.removeprefix("records") + ".npy")
+    with TextWriter(stem.with_name(f"{stem.name}.jsonl"), offsets) as writer:
         for where, row, item in rows:
             if sink.passes(where, row, item, item.line if where != "list" else None):
                 writer.add(item.raw)
             if sink.full:
                 break
-        writer.finish()
-    finally:
-        writer.abandon()
     return writer
 
 
-def _write_batches(batches: Batches, sink: _Sink, path: Path) -> ArrowWriter:
-    writer = ArrowWriter(path, batches.schema)
-    try:
+def _write_batches(batches: Batches, sink: _Sink, stem: Path) -> ArrowWriter:
+    with ArrowWriter(stem.with_name(f"{stem.name}.arrow"), batches.schema) as writer:
         for where, first, batch in batches:
             if sink.limit is not None:
                 batch = batch.slice(0, sink.limit - sink.read)
@@ -204,7 +182,4 @@ def _write_batches(batches: Batches, sink: _Sink, path: Path) -> ArrowWriter:
             sink.tracker.update(sink.kept, None if not batches.total else sink.read / batches.total)
             if sink.full:
                 break
-        writer.finish()
-    finally:
-        writer.abandon()
     return writer

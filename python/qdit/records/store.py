@@ -6,17 +6,18 @@ import base64
 import json
 import os
 import weakref
+from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common import npy
+from ..common import files, npy
 from ..common.optional import require
 
 _READ_BYTES = 1 << 20
@@ -65,10 +66,40 @@ class TextStore:
         return map(json.loads, self.raws(start, stop))
 
 
-class TextWriter:
+class Writer(ABC):
+    """Writes rows that a store reads; use it as a context manager, which makes the files whole and durable.
+
+    Attributes:
+        kind: of the store.
+        paths: of the files.
+
+    """
+
+    kind: ClassVar[str]
+    paths: tuple[Path, ...]
+    _file: BinaryIO
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return how many rows were written."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        with self._file:
+            if error is None:
+                self._finish()
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Make the files whole and durable."""
+
+
+class TextWriter(Writer):
     """Writes what `TextStore` reads."""
 
-    kind = "jsonl"
+    kind = TextStore.kind
 
     def __init__(self, lines: Path, offsets: Path) -> None:
         self.paths = (lines, offsets)
@@ -84,19 +115,11 @@ class TextWriter:
         self._file.write(b"\n")
         self._offsets.append(self._offsets[-1] + len(line) + 1)
 
-    def finish(self) -> None:
-        """Make both files whole and durable."""
-        with self._file:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+    def _finish(self) -> None:
+        files.sync(self._file)
         with self.paths[1].open("wb") as file:
             np.save(file, np.frombuffer(self._offsets, np.int64), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-
-    def abandon(self) -> None:
-        """Close what is open."""
-        self._file.close()
+            files.sync(file)
 
 
 class ArrowStore:
@@ -163,10 +186,10 @@ class ArrowStore:
         self._reader = None
 
 
-class ArrowWriter:
+class ArrowWriter(Writer):
     """Writes what `ArrowStore` reads."""
 
-    kind = "arrow"
+    kind = ArrowStore.kind
 
     def __init__(self, path: Path, schema: Any) -> None:
         pa = require("pyarrow", "data", "to store typed records")
@@ -183,16 +206,9 @@ class ArrowWriter:
         self._writer.write_batch(batch)
         self._count += batch.num_rows
 
-    def finish(self) -> None:
-        """Make the file whole and durable."""
+    def _finish(self) -> None:
         self._writer.close()
-        with self._file:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-
-    def abandon(self) -> None:
-        """Close what is open."""
-        self._file.close()
+        files.sync(self._file)
 
 
 Store = TextStore | ArrowStore

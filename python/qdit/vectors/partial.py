@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..common import files
 from ..common.identity import as_read
-from ..common.partial import FORMAT_VERSION, ROWS, PartialRows, sync
+from ..common.partial import FORMAT_VERSION, ROWS, PartialRows
 from ..common.types import JSON, Array
 
 _IDS = "ids.jsonl"
@@ -79,7 +80,7 @@ class PartialFile(PartialRows):
             self._ids.seek(self._ids_bytes)
             lines = "".join(json.dumps(id, default=str) + "\n" for id in ids)
             self._ids_bytes += self._ids.write(lines.encode())
-            sync(self._ids)
+            files.sync(self._ids)
         self.bad += bad
         own = {"ids_bytes": self._ids_bytes, "bad": self.bad, "identity": self._identity}
         self._mark(self.done + len(rows), **own)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..records.sources import visible_files
 from .arrays import FaissReader, HDF5Reader, SafetensorsReader, SliceReader
 from .columnar import ArrowReader, DuckDBReader, LanceDBReader, ParquetReader
 from .options import FORMATS, ReadOptions
@@ -87,11 +88,7 @@ def parquet_files(path: Path) -> list[Path]:
     """Return the files of a folder and of folders in it, by name; hidden ones and markers do not count."""
     if path.is_file():
         return [path]
-    found = sorted(
-        file
-        for file in path.rglob("*.parquet")
-        if not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
-    )
+    found = [file for file in visible_files(path) if file.suffix == ".parquet"]
     if not found:
         raise FileNotFoundError(
             f"source: {path} has no Parquet files; pass format= for another kind of folder"
