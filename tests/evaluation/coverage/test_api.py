@@ -264,7 +264,7 @@ def test_another_model_is_refused(pool, tmp_path):
     record = json.loads((copy / "embeddings.json").read_text())
     record["model"]["version"] = 0
     (copy / "embeddings.json").write_text(json.dumps(record))
-    with pytest.raises(ValueError, match=r"not the model of the pool: version is 1.*embedded with 0"):
+    with pytest.raises(ValueError, match=r"not the model of the pool: version is 1 now and was 0"):
         evaluate_coverage([pool / "random.npy"], {"jsonl": pool / "own.jsonl"}, pool=copy)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...common import files, npy
-from ...common.identity import digest
+from ...common.identity import check_same, digest
 from ...common.options import Options
 from ...common.progress import RowProgressLike, RowTracker
 from ...common.text import file_name
@@ -82,19 +84,10 @@ class Encoding:
 
     def check(self, encoder: Encoder) -> None:
         """Raise ValueError if the loaded model is not the one of the pool."""
-        if self.model is None:
-            return
-        now, then = _essence(encoder.identity()), _essence(self.model)
-        changes = [
-            f"{name} is {now.get(name)!r}, the pool was embedded with {then.get(name)!r}"
-            for name in {**then, **now}
-            if now.get(name) != then.get(name)
-        ]
-        if changes:
-            raise ValueError(
-                f"model: {self.options.model} is not the model of the pool: {'; '.join(changes)}; pass that "
-                "model, or embed the pool again"
-            )
+        if self.model is not None:
+            where = f"model: {self.options.model} is not the model of the pool"
+            remedy = "pass the model that embedded the pool, or embed the pool again"
+            check_same(where, _essence(self.model), _essence(encoder.identity()), remedy)
 
 
 def open_encoding(options: EncodingOptions, *, needed: bool = True) -> tuple[Rows, Encoding | None]:
@@ -127,38 +120,36 @@ def open_encoding(options: EncodingOptions, *, needed: bool = True) -> tuple[Row
 
 
 def question_vectors(
-    questions: Sequence[Question], encoding: Encoding, cache: StrPath | None, progress: RowProgressLike = None
+    questions: Sequence[Question], encoding: Encoding, kept: StrPath | None, progress: RowProgressLike = None
 ) -> NDArray[np.float32]:
     """Return the vectors of questions in order, (m, d) float32.
 
     The text that is embedded is instruction and input with an empty line between. Each set is kept in a file
-    of the cache, named by a hash of texts and model; None keeps nothing.
+    of the folder `kept`, named by a hash of texts and model; None keeps nothing.
     """
     vectors = np.empty((len(questions), encoding.d), np.float32)
-    encoder: Encoder | None = None
-    try:
+    with ExitStack() as stack:
+
+        @cache
+        def encoder() -> Encoder:
+            opened = stack.enter_context(closing(encoding.open()))
+            encoding.check(opened)
+            return opened
+
+        # where no file says which model the pool's is, only the model itself does
+        identity = encoding.model or encoder().identity()
         for name in dict.fromkeys(question.set for question in questions):
             places = [i for i, question in enumerate(questions) if question.set == name]
             texts = [questions[i].instruction for i in places]
-            if encoding.model is None and encoder is None:
-                encoder = encoding.open()  # only the model itself says which one it is
-            identity = encoding.model or (encoder.identity() if encoder is not None else {})
             key = digest([_essence(identity), encoding.options.normalize, texts])
-            path = None if cache is None else Path(cache) / f"{file_name(name)}-{key[:16]}.npy"
-            if path is None or not path.exists():
-                if encoder is None:
-                    encoder = encoding.open()
-                encoding.check(encoder)
-                found = _encode(name, texts, encoding, encoder, progress)
-                if path is not None:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    files.write_npy(path, found)
-            else:
-                found = _kept(path, (len(texts), encoding.d))
-            vectors[places] = found
-    finally:
-        if encoder is not None:
-            encoder.close()
+            path = None if kept is None else Path(kept) / f"{file_name(name)}-{key[:16]}.npy"
+            if path is not None and path.exists():
+                vectors[places] = _kept(path, (len(texts), encoding.d))
+                continue
+            vectors[places] = _encode(name, texts, encoding, encoder(), progress)
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                files.write_npy(path, vectors[places])
     return vectors
 
 
