@@ -157,40 +157,16 @@ class Greedy:
 
     def _first_pick(self) -> None:
         if self._pool.facts[0].sums_rows:
-            gains = self._first_gains()[self._numbers]
+            gains = self._pool.first_gains()[self._numbers]
         else:
             gains = self._evaluate(self._numbers)
         self._take(np.array([self._best(gains, self._closed)[1]]))
-
-    def _first_gains(self) -> Indices:
-        """Return the products of all rows with the sum of all rows, which goes from shard to shard."""
-        transport = self._pool.transport
-        total, rest = np.zeros(self._pool.d), np.zeros(self._pool.d)
-        for worker in range(transport.count):
-            call = transport.call(worker, "sum_rows", int(self._pool.starts[worker]), total, rest)
-            total, rest = transport.get([call])[0]
-        return np.concatenate(transport.all("first_gains", total + rest))
 
     # Without lists: candidates are evaluated when their bound comes to the top.
 
     def _evaluate(self, rows: Indices) -> Indices:
         """Return the gains of rows of the pool."""
-        gains = [np.empty(0, np.int64)]
-        for batch in self._pool.batches(rows):
-            places, refs = self._pool.send(batch)
-            order = np.concatenate(places)
-            transport = self._pool.transport
-            transport.traffic.rounds += 1
-            parts = [transport.call(w, "gains_of", ref) for ref in refs for w in range(transport.count)]
-            found = transport.get(parts)
-            by_part = [
-                sum_of(found[at : at + transport.count]) for at in range(0, len(found), transport.count)
-            ]
-            result = np.empty(len(batch), np.int64)
-            result[order] = np.concatenate(by_part)
-            gains.append(result)
-            self._session.tell("first pass", sum(map(len, gains)) / len(rows), len(self.picks))
-        return np.concatenate(gains)
+        return self._pool.gains(rows, lambda share: self._session.tell("first pass", share, len(self.picks)))
 
     def _pick_lazily(self, k: int) -> None:
         fresh = np.ones(len(self._numbers), bool)  # the bound is the gain, just now

@@ -1,4 +1,4 @@
-"""All shards as one pool: row numbers, the common scale, rows that travel."""
+"""All shards as one pool: row numbers, the common scale, rows that travel, gains over all of them."""
 
 from __future__ import annotations
 
@@ -156,6 +156,33 @@ class ShardedPool:
             places, refs = self.send(batch)
             gains.append(sum_of(self.transport.all("commit_rows", places, *refs)))
         return np.concatenate(gains)
+
+    def gains(self, rows: Indices, tick: Callable[[float], None]) -> Indices:
+        """Return the gains of rows over all shards; tick: called with the share that is done."""
+        transport = self.transport
+        gains = np.empty(len(rows), np.int64)
+        done = 0
+        for batch in self.batches(rows):
+            places, refs = self.send(batch)
+            transport.traffic.rounds += 1
+            parts = [transport.call(w, "gains_of", ref) for ref in refs for w in range(transport.count)]
+            found = transport.get(parts)
+            for number, where in enumerate(places):
+                first = number * transport.count
+                gains[done + where] = sum_of(found[first : first + transport.count])
+            done += len(batch)
+            tick(done / len(rows))
+        return gains
+
+    def first_gains(self) -> Indices:
+        """Return the gains of all rows over nothing: their products with the sum of all rows.
+
+        The sum goes from shard to shard, so that it has the same bits however rows are cut into shards.
+        """
+        total, rest = np.zeros(self.d), np.zeros(self.d)
+        for worker, first in enumerate(self.starts[:-1].tolist()):
+            total, rest = self.transport.get([self.transport.call(worker, "sum_rows", first, total, rest)])[0]
+        return np.concatenate(self.transport.all("first_gains", total + rest))
 
     def blocks(self, rows: int) -> Iterable[tuple[int, int, int]]:
         """Yield (worker, first, last + 1) of blocks of rows, a block of each worker in turn."""
