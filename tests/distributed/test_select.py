@@ -173,6 +173,8 @@ def test_command_line(tmp_path, monkeypatch, capsys):
     assert "costs: got 'q.npy' with --ray" in capsys.readouterr().err
     assert main([*line.split(), "--precision", "split"]) == 2
     assert "precision: got 'split' with --ray" in capsys.readouterr().err
+    assert main([*line.split(), "--tau", "0.4"]) == 2
+    assert "tau: got 0.4 with --ray, which knows no such option; leave it out" in capsys.readouterr().err
     assert main(["select", "x.npy", "--actors", "2"]) == 2
     assert "without ray" in capsys.readouterr().err
     (tmp_path / "shards").mkdir()
@@ -336,6 +338,22 @@ def test_two_rounds_are_near_exact(given_kind):
     assert got.objective == max(got.stats["objective_union"], got.stats["objective_best_part"])
     true = qdit.objective(rows, got.indices, quality, 0.3, given=given)
     assert got.objective == pytest.approx(true, rel=1e-6)
+
+
+def test_two_rounds_take_given_rows_of_another_dtype():
+    rows, quality = pool(300)
+    given = pool(3, seed=7)[0].astype(np.float32)
+    options = {"given": given, "address": "in-process", "parts": 1}
+    got = distributed.two_round(cut(rows, 120), quality, 0.3, 20, **options)
+    assert got.indices.tolist() == one_process(rows, quality, 0.3, 20, given=given).indices.tolist()
+
+
+def test_options_that_shards_do_not_know_are_named():
+    rows, quality = pool(100)
+    with pytest.raises(TypeError, match=r"distributed.select: got option 'costs', wanted one of quality, "):
+        select([rows], quality, 0.5, 5, costs=quality)
+    with pytest.raises(TypeError, match=r"distributed.two_round: got option 'method', wanted one of "):
+        distributed.two_round([rows], quality, 0.5, 5, method="lazy")
 
 
 def test_two_rounds_of_one_part_are_exact_greedy():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import qdit
-from helpers.oracle import as_float64, clustered_rows, similarity
+from helpers.oracle import clustered_rows, similarity
 from qdit.engine import kmeans
 from qdit.engine.rows import open_embeddings
 from qdit.selection import baselines
@@ -155,34 +155,6 @@ def test_cluster_fills_what_small_clusters_lack_in_turn():
     chosen = qdit.select(X, Q, 0.5, 650, method="cluster", clusters=12)
     assert chosen.stats["short_clusters"] > 0
     assert chosen.stats["filled"] > 0
-
-
-def test_kmeans_is_at_rest_or_out_of_iterations():
-    """Each row is at its nearest centroid, and each centroid is the mean direction of its rows."""
-    found = kmeans.spherical(open_embeddings(X), engine_over(X), 12, 0)
-    assert 1 < found.iterations < 25
-    unit = as_float64(X) / np.linalg.norm(as_float64(X), axis=1, keepdims=True)
-    sums = np.stack([unit[found.labels == cluster].sum(axis=0) for cluster in range(12)])
-    centroids = sums / np.linalg.norm(sums, axis=1, keepdims=True)
-    similarities = unit @ centroids.T
-    own = similarities[np.arange(N), found.labels]
-    assert (similarities.max(axis=1) - own).max() < 1e-5
-    # twelve true clusters: far better than one
-    assert own.mean() > unit.mean(axis=0) @ unit.mean(axis=0) + 0.2
-
-
-def test_kmeans_gives_an_empty_cluster_new_rows():
-    rows = np.repeat(np.eye(4, dtype=np.float32), 10, axis=0)
-    rows[0] = [-1, -1, 0, 0]
-    found = kmeans.spherical(open_embeddings(rows), engine_over(rows), 5, 1)
-    assert len(np.unique(found.labels)) == 5
-
-
-def test_kmeans_in_chunks(monkeypatch):
-    want = kmeans.spherical(open_embeddings(X), engine_over(X), 9, 3)
-    monkeypatch.setattr(kmeans, "_CHUNK_ROWS", 7)
-    got = kmeans.spherical(open_embeddings(X), engine_over(X), 9, 3)
-    assert got.labels.tolist() == want.labels.tolist()
 
 
 NO_LIMITS = "knows no constraints; use 'exact', 'lazy' or 'naive', or drop them"
