@@ -1,20 +1,27 @@
-"""What evaluations whose result is one file in a folder have in common."""
+"""What evaluations have in common: a result file in a folder; numbers that a model gives answers."""
 
 from __future__ import annotations
 
+import math
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
+
+import numpy as np
 
 from ..common import files
 from ..common.job import Job
 from ..common.lock import LOCK, Lock
 from ..common.progress import RowProgressLike
-from ..common.types import JSON
-from .results import FORMAT, ROWS, Value, write_result, write_rows
+from ..common.types import JSON, Floats
+from ..scoring.modelscorer import ModelScorer
+from ..scoring.scorer import Scored
+from .answers import Answers
+from .results import FORMAT, ROWS, Value, tails, write_result, write_rows
+from .sets import groups
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class EvaluationJob(Job[JSON]):
 
     """
 
-    format = FORMAT
+    verb, format = "evaluate", FORMAT
     goes_on = True
     kind: ClassVar[str]
     doing: ClassVar[str]
@@ -86,3 +93,54 @@ class EvaluationJob(Job[JSON]):
         report = {**found.report, "files": written}
         report.setdefault("seconds", time.perf_counter() - self._start)
         return write_result(self.path, self.kind, self.identity, found.values, report, self._libraries())
+
+
+class ScorerJob(EvaluationJob):
+    """Numbers that a model gives answers, NaN where one has none.
+
+    The tails are those of each model's own numbers: the worst tenth of one model's answers may be to other
+    questions than that of another's.
+
+    Attributes:
+        metric, column: what the numbers are called in results, and in rows.
+        larger_is_better: whether the worst are the smallest.
+        answers: one for each model, of different names.
+
+    """
+
+    metric: ClassVar[str]
+    column: ClassVar[str]
+    larger_is_better: ClassVar[bool] = True
+
+    def __init__(self, answers: Sequence[Answers], scorer: ModelScorer, folder: Path) -> None:
+        super().__init__(folder)
+        self.answers = tuple(answers)
+        self._scorer = scorer
+
+    @abstractmethod
+    def _report(self, scored: Sequence[tuple[Answers, Scored]]) -> JSON:
+        """Return counts and facts of the run, for the result file."""
+
+    def _libraries(self) -> tuple[str, ...]:
+        return self._scorer.libraries
+
+    def estimate(self) -> list[JSON]:
+        """Return for each model how many answers there are, and how many are left to score."""
+        return [{"by": one.model, **self._scorer.estimate(one, self.folder)} for one in self.answers]
+
+    def _measure(self, progress: RowProgressLike) -> Found:
+        scored = [(one, self._scorer.run(one, self.folder, progress)) for one in self.answers]
+        values = (value for one, found in scored for value in self._values(one, found.values))
+        rows = (row for one, found in scored for row in self._rows(one, found.values))
+        return Found(values, rows, self._report(scored))
+
+    def _values(self, one: Answers, numbers: Floats) -> Iterator[Value]:
+        there = np.flatnonzero(~np.isnan(numbers))
+        keys = groups(one.answers[i].question for i in there)
+        better = self.larger_is_better
+        return tails(numbers[there], self.metric, one.model, keys, larger_is_better=better)
+
+    def _rows(self, one: Answers, numbers: Floats) -> Iterator[JSON]:
+        for answer, number in zip(one.answers, numbers.tolist(), strict=True):
+            found = None if math.isnan(number) else number
+            yield {"model": one.model, **answer.question.named, self.column: found}

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ..common.progress import RowProgressLike
 from ..common.types import JSON
 from ..models.causal import CausalModel
 from ..models.options import CausalModelOptions
@@ -19,12 +18,11 @@ from ..models.prompts import ALPACA, CHAT, check_template, check_tokenizer, make
 from ..records import Row
 from ..scoring.likelihood import IGNORED, response_losses
 from ..scoring.modelscorer import ModelScorer, ModelScorerOptions, unscored
-from ..scoring.scorer import Floats
+from ..scoring.scorer import Floats, Scored
 from ..training.tokens import Example, encode, encode_chat
-from .answers import REFERENCE, Answer, Answers
-from .job import EvaluationJob, Found
-from .results import tails
-from .sets import Question, groups
+from .answers import Answer, Answers
+from .job import ScorerJob
+from .sets import Question
 
 METRIC = "loss"
 
@@ -91,53 +89,32 @@ class ReferenceLoss(ModelScorer):
         return self._causal.load_causal()
 
 
-class LossJob(EvaluationJob):
+class LossJob(ScorerJob):
     """A checked call: the loss of a model on the references of questions."""
 
     kind, doing, kept = "loss", "scoring references here", "losses"
+    metric = column = METRIC
+    larger_is_better = False
 
     def __init__(self, questions: Sequence[Question], options: LossOptions, folder: Path) -> None:
         """Keep the questions that have a reference; ValueError if none has."""
-        super().__init__(folder)
-        self.name = options.name or options.model
-        self.without = sum(question.reference is None for question in questions)
-        kept = [Answer(one, one.reference) for one in questions if one.reference is not None]
-        if not kept:
+        answers = [Answer(one, one.reference) for one in questions if one.reference is not None]
+        if not answers:
             raise ValueError(
                 f"questions: none of the {len(questions)} has a reference answer; wanted a set with some, "
                 "such as self-instruct or alpaca-eval"
             )
-        self._rows = Answers(REFERENCE, tuple(kept), "")
-        self._scorer = ReferenceLoss(options)
+        self.name = options.name or options.model
+        self._without = len(questions) - len(answers)
+        super().__init__([Answers(self.name, tuple(answers), "")], ReferenceLoss(options), folder)
 
     def _identity(self) -> JSON:
-        return {
-            "model": {"name": self.name, **self._scorer.identity()},
-            "references": {"rows": len(self._rows), "sha256": self._rows.sha256},
-        }
+        references = self.answers[0].describe()
+        model = {"name": references.pop("name"), **self._scorer.identity()}
+        return {"model": model, "references": references}
 
-    def _libraries(self) -> tuple[str, ...]:
-        return self._scorer.libraries
-
-    def estimate(self) -> list[JSON]:
-        """Return how many references there are, and how many are left to score."""
-        return [{"by": self.name, **self._scorer.estimate(self._rows, self.folder)}]
-
-    def _measure(self, progress: RowProgressLike) -> Found:
-        found = self._scorer.run(self._rows, self.folder, progress)
-        asked = [answer.question for answer in self._rows.answers]
-        scored = np.flatnonzero(~np.isnan(found.values))
-        keys = groups(asked[i] for i in scored)
-        counts = {
-            "rows": len(asked),
-            "without_reference": self.without,
-            "too_long": len(asked) - len(scored),
-        }
-        return Found(
-            tails(found.values[scored], METRIC, self.name, keys, larger_is_better=False),
-            (
-                {"model": self.name, **question.named, "loss": None if np.isnan(loss) else loss}
-                for question, loss in zip(asked, found.values.tolist(), strict=True)
-            ),
-            {"questions": counts, **found.report},
-        )
+    def _report(self, scored: Sequence[tuple[Answers, Scored]]) -> JSON:
+        ((answers, found),) = scored
+        too_long = int(np.isnan(found.values).sum())
+        counts = {"rows": len(answers), "without_reference": self._without, "too_long": too_long}
+        return {"questions": counts, **found.report}
