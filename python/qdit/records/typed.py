@@ -98,20 +98,25 @@ def _table(table: Any, where: str) -> Batches:
     return Batches(_undictionary(table.schema), make, table.num_rows)
 
 
+def open_parquet(path: Path, extra: str = "data") -> Any:
+    """Open a Parquet file; extra: of qdit, that installs what reads it."""
+    pa = require("pyarrow", extra, "to read Parquet files")
+    parquet = require("pyarrow.parquet", extra, "to read Parquet files")
+    try:
+        return parquet.ParquetFile(path, pre_buffer=False)  # a buffer would hold whole row groups
+    except pa.ArrowException as error:
+        raise ValueError(
+            f"{path} is not a Parquet file or damaged: {error}; write or fetch it again"
+        ) from error
+
+
 def _parquet(files: list[Path]) -> Batches:
     pa = require("pyarrow", "data", "to read Parquet files")
-    parquet = require("pyarrow.parquet", "data", "to read Parquet files")
-
-    def opened(path: Path) -> Any:
-        try:
-            return parquet.ParquetFile(path, pre_buffer=False)  # a buffer would hold whole row groups
-        except pa.ArrowException as error:
-            raise ValueError(f"{path} is not a Parquet file or damaged: {error}; fetch it again") from error
 
     def make() -> Iterator[Place]:
         for path in files:
             row = 0
-            with opened(path) as file:
+            with open_parquet(path) as file:
                 try:
                     for batch in file.iter_batches(batch_size=BATCH_ROWS):
                         yield str(path), row, batch
@@ -121,7 +126,7 @@ def _parquet(files: list[Path]) -> Batches:
 
     total, schema = 0, None
     for path in files:
-        with opened(path) as file:
+        with open_parquet(path) as file:
             total += file.metadata.num_rows
             schema = file.schema_arrow if schema is None else schema
     return Batches(_undictionary(schema), make, total, files)

@@ -11,15 +11,16 @@ import numpy as np
 from ..common.optional import require
 from .arrow import EXTRA
 from .options import ReadOptions
-from .reader import Block, Reader, check_matrix, describe_files, pick_ids, pick_name
+from .reader import Block, Reader, check_matrix, pick_ids, pick_name
 
-_USUAL = ("embeddings", "embedding", "vectors", "vector")
 _IDS = ("ids", "id")
 _TYPES = {"F16": "float16", "F32": "float32", "F64": "float64"}
 
 
 class SliceReader(Reader):
     """Anything two-dimensional with a shape and a dtype that gives arrays for slices of rows."""
+
+    kind = "array"
 
     def __init__(self, rows: Any, ids: Any = None) -> None:
         self._rows, self._ids = rows, ids
@@ -34,17 +35,15 @@ class SliceReader(Reader):
             part = slice(first, min(self.n, first + size))
             yield Block(np.asarray(self._rows[part]), None if self._ids is None else _plain(self._ids[part]))
 
-    def identity(self) -> dict[str, Any] | None:
-        """Return nothing: an array in memory could be any."""
-        return None
-
 
 class HDF5Reader(SliceReader):
     """A data set of an HDF5 file."""
 
+    kind = "hdf5"
+
     def __init__(self, path: Path, options: ReadOptions) -> None:
         h5py = require("h5py", EXTRA, "to read HDF5 files")
-        self._path = path
+        self.files = [path]
         try:
             self._file = h5py.File(path, "r")
         except OSError as error:
@@ -55,7 +54,7 @@ class HDF5Reader(SliceReader):
         )
         vectors = [name for name, item in found.items() if item.ndim == 2 and item.dtype.kind in "fiu"]
         column, id_column = (name and name.strip("/") for name in (options.column, options.id_column))
-        self.column = pick_name(str(path), vectors, column, _USUAL)
+        self.column = pick_name(str(path), vectors, vectors, column)
         self.id_column = pick_ids(str(path), found, id_column, _IDS)
         ids = None if self.id_column is None else found[self.id_column]
         if ids is not None and h5py.check_string_dtype(ids.dtype) is not None:
@@ -66,17 +65,15 @@ class HDF5Reader(SliceReader):
         """Close the file."""
         self._file.close()
 
-    def identity(self) -> dict[str, Any]:
-        """Return name, size and time of the file."""
-        return describe_files("hdf5", [self._path])
-
 
 class SafetensorsReader(Reader):
     """A tensor of a safetensors file."""
 
+    kind = "safetensors"
+
     def __init__(self, path: Path, options: ReadOptions) -> None:
         library = require("safetensors", EXTRA, "to read safetensors files")
-        self._path = path
+        self.files = [path]
         try:
             self._file = library.safe_open(path, framework="numpy")
         except (OSError, library.SafetensorError) as error:
@@ -84,7 +81,7 @@ class SafetensorsReader(Reader):
         names = list(self._file.keys())
         shapes = {name: tuple(self._file.get_slice(name).get_shape()) for name in names}
         matrices = [name for name in names if len(shapes[name]) == 2]
-        self.column = pick_name(str(path), matrices, options.column, _USUAL)
+        self.column = pick_name(str(path), matrices, matrices, options.column)
         self.n, self.d = check_matrix(self.column, shapes[self.column])
         kind = str(self._file.get_slice(self.column).get_dtype())
         if kind not in _TYPES:
@@ -104,23 +101,21 @@ class SafetensorsReader(Reader):
             stop = min(self.n, first + size)
             yield Block(rows[first:stop], None if ids is None else ids[first:stop].tolist())
 
-    def identity(self) -> dict[str, Any]:
-        """Return name, size and time of the file."""
-        return describe_files("safetensors", [self._path])
-
 
 class FaissReader(SliceReader):
     """The vectors of a flat faiss index, alone, under ids (IndexIDMap) or as the storage of an HNSW graph."""
 
+    kind = "faiss"
+
     def __init__(self, source: Any) -> None:
         faiss = require("faiss", EXTRA, "to read faiss indexes")
-        self._path = source if isinstance(source, Path) else None
-        if self._path is not None:
+        if isinstance(source, Path):
+            self.files = [source]
             try:
-                source = faiss.read_index(str(self._path))
+                source = faiss.read_index(str(source))
             except RuntimeError as error:
                 reason = str(error).strip().splitlines()[-1]
-                raise ValueError(f"{self._path} is not a faiss index or damaged: {reason}") from error
+                raise ValueError(f"{source} is not a faiss index or damaged: {reason}") from error
         self._index = source  # kept: the rows are its memory
         flat, ids = faiss.downcast_index(source), None
         if hasattr(flat, "id_map"):
@@ -137,10 +132,6 @@ class FaissReader(SliceReader):
             raise ValueError("source: the faiss index has no vectors")
         rows = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)
         super().__init__(rows, ids)
-
-    def identity(self) -> dict[str, Any] | None:
-        """Return name, size and time of the file; an index in memory could be any."""
-        return None if self._path is None else describe_files("faiss", [self._path])
 
 
 def _plain(ids: Any) -> list[Any]:

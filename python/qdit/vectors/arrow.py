@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common.optional import require
+from ..common.types import Array
+from .reader import pick_name
 
 EXTRA = "vectors"
-_NAMES = ("embeddings", "embedding", "vector", "vectors")
 
 
-def from_arrow(data: Any, column: str | None = None, *, copy: bool | None = None) -> NDArray[Any]:
+def from_arrow(data: Any, column: str | None = None, *, copy: bool | None = None) -> Array:
     """Return a column of vectors as an (n, d) array that `qdit.select` takes, a view of Arrow's memory.
 
     It is a view of a FixedSizeList, List or LargeList of floats of one length that lies in one chunk; the
@@ -58,7 +58,7 @@ def from_arrow(data: Any, column: str | None = None, *, copy: bool | None = None
     return np.concatenate(parts)
 
 
-def matrix(array: Any, d: int, first: int = 0) -> NDArray[Any]:
+def matrix(array: Any, d: int, first: int = 0) -> Array:
     """Return lists of numbers as (m, d) floats; null lists and null items become NaN.
 
     A view where there are no nulls and the items are floats. first: number of the first row, for errors.
@@ -83,7 +83,7 @@ def matrix(array: Any, d: int, first: int = 0) -> NDArray[Any]:
             raise ValueError(
                 f"row {first + i}: got a vector of {lengths[i]} items, wanted {d} as in the first row"
             )
-    values: NDArray[Any] = array.flatten().to_numpy(zero_copy_only=False)
+    values: Array = array.flatten().to_numpy(zero_copy_only=False)
     if values.dtype.kind != "f":
         values = values.astype(np.float32)
     return values.reshape(len(array), d)
@@ -131,19 +131,9 @@ def is_vectors(kind: Any) -> bool:
 def find_column(schema: Any, column: str | None, where: str) -> str:
     """Return the name of the column of vectors of a pyarrow.Schema."""
     names = list(schema.names)
-    if column is not None:
-        if column not in names:
-            raise ValueError(
-                f"column: {where} has no {column!r}, wanted one of {', '.join(map(repr, names))}"
-            )
-        check_type(column, schema.field(column).type)
-        return column
-    found = [name for name in names if is_vectors(schema.field(name).type)]
-    named = [name for name in _NAMES if name in found]
-    if named or len(found) == 1:
-        return (named or found)[0]
-    what = "no column of vectors" if not found else f"several columns of vectors ({', '.join(found)})"
-    raise ValueError(f"column: {where} has {what}; name one of {', '.join(map(repr, names))}")
+    found = pick_name(where, [name for name in names if is_vectors(schema.field(name).type)], names, column)
+    check_type(found, schema.field(found).type)
+    return found
 
 
 def _chunks(data: Any, column: str | None) -> list[Any]:

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..common.optional import require
+from ..common.types import JSON
+from ..records.typed import open_parquet
 from .arrow import EXTRA, dimension, find_column, matrix
 from .options import ReadOptions
-from .reader import Block, Reader, describe_files, pick_ids
+from .reader import Block, Reader, pick_ids
 
 _ID = "id"
 _PEEK_ROWS = 1024
@@ -69,14 +71,16 @@ class TableReader(Reader):
 class ParquetReader(TableReader):
     """Parquet files, one after the other."""
 
+    kind = "parquet"
+    files: list[Path]
+
     def __init__(self, files: list[Path], options: ReadOptions) -> None:
-        self._parquet = require("pyarrow.parquet", EXTRA, "to read Parquet files")
-        self._files = files
+        self.files = files
         self._counts = []
         for path in files:
-            with self._open(path) as file:
+            with open_parquet(path, EXTRA) as file:
                 self._counts.append(file.metadata.num_rows)
-        with self._open(files[0]) as file:
+        with open_parquet(files[0], EXTRA) as file:
             schema = file.schema_arrow
         where = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
         self._inspect(schema, sum(self._counts), options, where)
@@ -84,18 +88,14 @@ class ParquetReader(TableReader):
     def batches(self, start: int, size: int) -> Iterator[Any]:
         """Yield batches, skipping whole files and row groups before `start`."""
         before = 0
-        for path, count in zip(self._files, self._counts, strict=True):
+        for path, count in zip(self.files, self._counts, strict=True):
             if before + count > start:
                 yield from self._file_batches(path, max(0, start - before), size)
             before += count
 
-    def identity(self) -> dict[str, Any]:
-        """Return names, sizes and times of the files."""
-        return describe_files("parquet", self._files)
-
     def _file_batches(self, path: Path, start: int, size: int) -> Iterator[Any]:
         pa = require("pyarrow", EXTRA, "to read Parquet files")
-        with self._open(path) as file:
+        with open_parquet(path, EXTRA) as file:
             counts = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
             ends = np.cumsum(counts)
             first = int(np.searchsorted(ends, start, side="right"))
@@ -109,31 +109,23 @@ class ParquetReader(TableReader):
             except (pa.ArrowException, OSError) as error:
                 raise ValueError(f"{path} is damaged or lacks a column: {error}; write it again") from error
 
-    def _open(self, path: Path) -> Any:
-        pa = require("pyarrow", EXTRA, "to read Parquet files")
-        try:
-            return self._parquet.ParquetFile(path, pre_buffer=False)  # a buffer would hold whole row groups
-        except pa.ArrowException as error:
-            raise ValueError(f"{path} is not a Parquet file or damaged: {error}; write it again") from error
-
 
 class ArrowReader(TableReader):
     """A pyarrow table, or an Arrow (Feather) file that is mapped."""
 
+    kind = "arrow"
+
     def __init__(self, source: Any, options: ReadOptions) -> None:
-        self._file = source if isinstance(source, Path) else None
-        table = self._map(source) if isinstance(source, Path) else source
-        self._table = table
-        where = str(source) if isinstance(source, Path) else "the table"
-        self._inspect(table.schema, table.num_rows, options, where)
+        where = "the table"
+        if isinstance(source, Path):
+            self.files, where = [source], str(source)
+            source = self._map(source)
+        self._table = source
+        self._inspect(source.schema, source.num_rows, options, where)
 
     def batches(self, start: int, size: int) -> Iterator[Any]:
         """Yield slices of the table."""
         yield from self._table.select(self.columns).slice(start).to_batches(max_chunksize=size)
-
-    def identity(self) -> dict[str, Any] | None:
-        """Return name, size and time of a file; a table could be any."""
-        return None if self._file is None else describe_files("arrow", [self._file])
 
     @staticmethod
     def _map(path: Path) -> Any:
@@ -151,16 +143,18 @@ class ArrowReader(TableReader):
 class DuckDBReader(TableReader):
     """A table of a DuckDB database, or what a query returns, in the order DuckDB returns it."""
 
+    kind = "duckdb"
+
     def __init__(self, source: Any, options: ReadOptions) -> None:
         duckdb = require("duckdb", EXTRA, "to read DuckDB databases")
-        self._path = source if isinstance(source, Path) else None
         self._project: str | None = None
         # a table comes in the order of its rows, a join or an aggregate in any
         query = options.query
         self._ordered = query is None or re.search(r"\border\s+by\b", query, re.IGNORECASE) is not None
         self._connection, self._relation, where = None, source, "the relation"
         try:
-            if self._path is not None:
+            if isinstance(source, Path):
+                self.files = [source]
                 self._connection = duckdb.connect(str(source), read_only=True)
                 self._sql = self._query(options.table, query)
                 self._relation, where = self._connection.sql(self._sql), str(source)
@@ -184,11 +178,10 @@ class DuckDBReader(TableReader):
                 yield batch.slice(start)
             start = max(0, start - batch.num_rows)
 
-    def identity(self) -> dict[str, Any] | None:
+    def identity(self) -> JSON | None:
         """Return the file and the query; a relation could be any, and so the order of a query without one."""
-        if self._path is None or not self._ordered:
-            return None
-        return {**describe_files("duckdb", [self._path]), "query": self._sql}
+        found = super().identity()
+        return None if found is None or not self._ordered else {**found, "query": self._sql}
 
     def _query(self, table: str | None, query: str | None) -> str:
         if (table is None) == (query is None):
@@ -204,15 +197,14 @@ class DuckDBReader(TableReader):
 class LanceDBReader(TableReader):
     """A LanceDB table."""
 
+    kind = "lancedb"
+
     def __init__(self, source: Any, options: ReadOptions) -> None:
         lancedb = require("lancedb", EXTRA, "to read LanceDB tables")
-        self._path = source if isinstance(source, Path) else None
-        if self._path is not None:
-            table = options.table
-            if self._path.suffix == ".lance":  # the folder of one table
-                table, folder = self._path.stem, self._path.parent
-            else:
-                folder = self._path
+        if isinstance(source, Path):
+            self.files, table, folder = [source], options.table, source
+            if source.suffix == ".lance":  # the folder of one table
+                table, folder = source.stem, source.parent
             source = self._opened(lancedb.connect(folder), table, folder)
         self._table = source
         self._inspect(source.schema, source.count_rows(), options, f"table {source.name!r}")
@@ -223,16 +215,13 @@ class LanceDBReader(TableReader):
         for batch in query.to_batches(batch_size=size):
             yield from (batch.slice(first, size) for first in range(0, batch.num_rows, size))
 
-    def identity(self) -> dict[str, Any] | None:
+    def identity(self) -> JSON | None:
         """Return the table and its version; a table of a remote database has none that is known here."""
-        if self._path is None:
+        if self.files is None:
             return None
-        return {
-            "kind": "lancedb",
-            "files": [str(self._path)],
-            "table": self._table.name,
-            "version": self._table.version,
-        }
+        names = [str(path) for path in self.files]
+        version = self._table.version
+        return {"kind": self.kind, "files": names, "table": self._table.name, "version": version}
 
     @staticmethod
     def _opened(database: Any, table: str | None, folder: Path) -> Any:

@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
-from numpy.typing import NDArray
+from ..common.types import JSON, Array
 
-MISSING = "wanted the name of one with (n, d) numbers"
+_USUAL = ("embeddings", "embedding", "vector", "vectors")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Block:
 
     """
 
-    rows: NDArray[Any]
+    rows: Array
     ids: list[Any] | None
 
 
@@ -31,6 +31,8 @@ class Reader(ABC):
     """An opened source of vectors; use it as a context manager.
 
     Attributes:
+        kind: of source.
+        files: what is read; None for an object in memory, which could be any.
         n, d: its shape.
         dtype: "float16", "float32", "float64" or another NumPy name, as the numbers are stored.
         column: what the vectors are called in the source, "" where they have no name.
@@ -38,13 +40,15 @@ class Reader(ABC):
 
     """
 
+    kind: ClassVar[str]
+    files: list[Path] | None = None
     n: int
     d: int
     dtype: str
     column: str = ""
     id_column: str | None = None
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -57,19 +61,19 @@ class Reader(ABC):
     def blocks(self, start: int, size: int) -> Iterator[Block]:
         """Yield all rows from number `start` on, in blocks of at most `size`."""
 
-    @abstractmethod
-    def identity(self) -> dict[str, Any] | None:
+    def identity(self) -> JSON | None:
         """Return JSON values that change when the rows may; None where that cannot be told."""
+        if self.files is None:
+            return None
+        found = [(str(path), path.stat()) for path in self.files]
+        return {
+            "kind": self.kind,
+            "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in found],
+        }
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JSON:
         """Return JSON values that say where the rows are from."""
         return self.identity() or {"kind": type(self).__name__}
-
-
-def describe_files(kind: str, files: list[Path]) -> dict[str, Any]:
-    """Return what tells whether files were changed: names, sizes, times."""
-    found = [(str(path), path.stat()) for path in files]
-    return {"kind": kind, "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in found]}
 
 
 def check_matrix(name: str, shape: tuple[int, ...]) -> tuple[int, int]:
@@ -87,13 +91,18 @@ def pick_ids(where: str, names: Iterable[str], asked: str | None, usual: tuple[s
     return asked or next((name for name in usual if name in names), None)
 
 
-def pick_name(where: str, names: list[str], asked: str | None, usual: tuple[str, ...]) -> str:
-    """Return which of several named arrays is meant: the one asked for, a usual one, or the only one."""
+def pick_name(where: str, vectors: list[str], names: list[str], asked: str | None) -> str:
+    """Return which of the named `vectors` is meant: the one asked for, a usual one, or the only one.
+
+    names: all that there are, for errors; the one asked for must be among them.
+    """
+    listed = ", ".join(map(repr, names))
     if asked is not None:
         if asked not in names:
-            raise ValueError(f"column: {where} has no {asked!r}, wanted one of {', '.join(map(repr, names))}")
+            raise ValueError(f"column: {where} has no {asked!r}, wanted one of {listed}")
         return asked
-    named = [name for name in usual if name in names]
-    if named or len(names) == 1:
-        return (named or names)[0]
-    raise ValueError(f"column: {where} has {', '.join(map(repr, names)) or 'nothing'}; {MISSING}")
+    named = [name for name in _USUAL if name in vectors]
+    if named or len(vectors) == 1:
+        return (named or vectors)[0]
+    what = f"several columns of vectors ({', '.join(vectors)})" if vectors else "no column of vectors"
+    raise ValueError(f"column: {where} has {what}; name one of {listed or 'none there'}")
