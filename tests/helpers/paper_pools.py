@@ -8,10 +8,11 @@ import numpy as np
 import yaml
 
 from helpers.export_pools import K, N, lines, vectors, write_pool
-from qdit.paper.shelf import Settings, Shelf
+from qdit.paper.shelf import Shelf
 from qdit.paper.sources import Source, open_source
+from qdit.selection.options import SelectOptions
 
-SETTINGS = Settings(clusters=6, threads=1)
+OPTIONS = SelectOptions(clusters=6, threads=1)
 QUESTIONS = [{"instruction": f"Say {i}", "category": f"c{i % 2}", "reference": f"{i}."} for i in range(6)]
 
 
@@ -32,9 +33,9 @@ def make_source(folder: Path, n: int = N) -> Source:
     return open_source(make_pool(folder, n), name="small")
 
 
-def make_shelf(source: Source, folder: Path, settings: Settings = SETTINGS) -> Shelf:
+def make_shelf(source: Source, folder: Path, options: SelectOptions = OPTIONS) -> Shelf:
     """Return selections that are kept in a folder."""
-    return Shelf(source, folder / "selections", settings)
+    return Shelf(source, folder, options)
 
 
 class FirstWords:

@@ -10,21 +10,22 @@ import numpy as np
 import pytest
 
 from helpers.export_pools import K, N, unit, vectors
-from helpers.paper_pools import SETTINGS, FirstWords, make_shelf, make_source, scores
+from helpers.paper_pools import OPTIONS, FirstWords, make_shelf, make_source, scores
 from qdit.evaluation.sets import Question
 from qdit.evaluation.stats import mean_interval, tail_interval
 from qdit.paper import cost as cost_module
 from qdit.paper import toy
-from qdit.paper.cost import Cost, cost
-from qdit.paper.coverage import Robustness, coverage, groups_of
-from qdit.paper.fig1 import Fig1, Variety, fig1, variety
-from qdit.paper.fig2 import Fig2, fig2
-from qdit.paper.fig9 import Fig9, fig9_pool, fig9_toy
-from qdit.paper.methods import Method, parse_all
+from qdit.paper.cost import CostOptions, cost
+from qdit.paper.coverage import RobustnessOptions, coverage, groups_of
+from qdit.paper.fig1 import Fig1Options, Variety, fig1, variety
+from qdit.paper.fig2 import Fig2Options, fig2
+from qdit.paper.fig9 import Fig9Options, fig9_pool, fig9_toy
+from qdit.paper.methods import Method
 from qdit.paper.methods import qdit as greedy
 from qdit.paper.paired import Sample, resampled, statistic
 from qdit.paper.published import COST, FIG3, TABLE1, TABLE2, published_table
 from qdit.reporting.verbs import Verbs
+from qdit.selection.options import SelectOptions
 
 pytest.importorskip("matplotlib", reason="figures need matplotlib: pip install 'qdit[plots]'")
 
@@ -50,7 +51,7 @@ def test_variety_of_uneven_pairs():
 def test_fig1_counts_the_chosen_instructions(tmp_path):
     source = make_source(tmp_path)
     shelf = make_shelf(source, tmp_path)
-    result = fig1(source, shelf, tmp_path, Fig1(k=K, alpha=0.6, seeds=2), parser=FirstWords())
+    result = fig1(shelf, Fig1Options(k=K, alpha=0.6, seeds=2), parser=FirstWords())
     (method,) = greedy(0.6)
     texts = source.instructions(shelf.get([method], K)[method].indices)
     words = [(text.rstrip(".").split()[0].lower(), text.rstrip(".").split()[-1].lower()) for text in texts]
@@ -67,21 +68,21 @@ def test_fig1_counts_the_chosen_instructions(tmp_path):
 
 def test_fig1_parses_once(tmp_path):
     source = make_source(tmp_path)
-    spec = Fig1(k=K, alpha=0.6, seeds=1)
-    first = fig1(source, make_shelf(source, tmp_path), tmp_path, spec, parser=FirstWords())
+    spec = Fig1Options(k=K, alpha=0.6, seeds=1)
+    first = fig1(make_shelf(source, tmp_path), spec, parser=FirstWords())
     parser = FirstWords()
     parser.pipe = None
-    again = fig1(source, make_shelf(source, tmp_path), tmp_path, spec, parser=parser)
+    again = fig1(make_shelf(source, tmp_path), spec, parser=parser)
     assert again.tables[""] == first.tables[""]
     parser.meta["version"] = "2"
     with pytest.raises(TypeError):  # another parser counts anew
-        fig1(source, make_shelf(source, tmp_path), tmp_path, spec, parser=parser)
+        fig1(make_shelf(source, tmp_path), spec, parser=parser)
 
 
 def test_fig2_is_coverage_and_quality_of_each_choice(tmp_path):
     source = make_source(tmp_path)
     shelf = make_shelf(source, tmp_path)
-    result = fig2(source, shelf, Fig2(k=K, alphas=(0.0, 0.5, 1.0), seeds=2, name="fig6"))
+    result = fig2(shelf, Fig2Options(k=K, alpha=(0.0, 0.5, 1.0), seeds=2, file="fig6"))
     x, q = unit(vectors()), scores()
     methods = [*greedy(0.0, 0.5, 1.0), Method("random", seed=0), Method("random", seed=1)]
     runs = cells(result.data["-runs"])
@@ -102,7 +103,7 @@ def test_fig2_is_coverage_and_quality_of_each_choice(tmp_path):
 
 def test_alpha_trades_coverage_for_quality(tmp_path):
     source = make_source(tmp_path)
-    runs = cells(fig2(source, make_shelf(source, tmp_path), Fig2(k=K, seeds=1)).data["-runs"])[:-1]
+    runs = cells(fig2(make_shelf(source, tmp_path), Fig2Options(k=K, seeds=1)).data["-runs"])[:-1]
     quality = [round(float(row["mean_quality"]), 9) for row in runs]
     cover = [round(float(row["coverage"]), 9) for row in runs]
     assert quality == sorted(quality)
@@ -117,7 +118,7 @@ def test_toy_rows_have_the_kernel_as_cosines():
 
 
 def test_fig9_gives_every_point_its_ranks():
-    result = fig9_toy(toy.Toy(points=120, groups=3), Fig9(k=12, alpha=0.5, tau=0.5, clusters=4))
+    result = fig9_toy(Fig9Options(points=120, groups=3, k=12, alpha=0.5, tau=0.5, clusters=4))
     rows = cells(result.data["-points"])
     assert len(rows) == 120
     for kind in ("qdit", "threshold", "cluster"):
@@ -133,7 +134,9 @@ def test_fig9_gives_every_point_its_ranks():
 
 def test_fig9_of_a_pool(tmp_path):
     source = make_source(tmp_path)
-    result = fig9_pool(source, make_shelf(source, tmp_path), Fig9(K, 0.6, SETTINGS.tau, SETTINGS.clusters))
+    result = fig9_pool(
+        make_shelf(source, tmp_path), Fig9Options(k=K, alpha=0.6, tau=OPTIONS.tau, clusters=OPTIONS.clusters)
+    )
     assert [row["choice"] for row in cells(result.tables[""])] == [
         *("QDIT, alpha 0.6", "QDIT:Threshold", "QDIT:Cluster"),
     ]
@@ -142,8 +145,9 @@ def test_fig9_of_a_pool(tmp_path):
 
 def test_cost_times_each_cell_once(tmp_path, monkeypatch):
     source = make_source(tmp_path)
-    spec = Cost(tuple(parse_all("random,quality,qdit:0.5,threshold,cluster")), (5, K))
-    first = cost(source, tmp_path, spec, SETTINGS)
+    options = CostOptions(methods="random,quality,qdit:0.5,threshold,cluster", k=(5, K))
+    shelf = make_shelf(source, tmp_path)
+    first = cost(shelf, options)
     rows = cells(first.tables[""])
     assert [(row["choice"], row["k"]) for row in rows[4:6]] == [
         ("QDIT, alpha 0.5", "5"),
@@ -151,13 +155,13 @@ def test_cost_times_each_cell_once(tmp_path, monkeypatch):
     ]
     assert all(float(row["seconds"]) > 0 for row in rows)
     monkeypatch.setattr(cost_module, "select", None)
-    assert cost(source, tmp_path, spec, SETTINGS).tables[""] == first.tables[""]
+    assert cost(shelf, options).tables[""] == first.tables[""]
     with pytest.raises(TypeError):  # another number of threads is another time
-        cost(source, tmp_path, spec, cost_module.Settings(clusters=6, threads=2))
+        cost(make_shelf(source, tmp_path, SelectOptions(clusters=6, threads=2)), options)
 
 
 def test_the_machine_is_described_without_its_name(tmp_path):
-    text = json.dumps(cost_module.describe_machine(SETTINGS))
+    text = json.dumps(cost_module.describe_machine(OPTIONS))
     assert cost_module.platform.node() not in text or not cost_module.platform.node()
 
 
@@ -209,8 +213,8 @@ def test_coverage_of_questions(tmp_path):
     shelf = make_shelf(source, tmp_path)
     asked = questions({"one": 30, "two": 21})
     vectors_of = np.random.default_rng(7).standard_normal((51, vectors().shape[1])).astype(np.float32)
-    spec = Robustness(ks=(10, K), alphas=(0.3,), seeds=2, draws=200)
-    result = coverage(source, shelf, asked, vectors_of, spec, encoder={"name": "none"})
+    spec = RobustnessOptions(k=(10, K), alpha=0.3, seeds=2, draws=200)
+    result = coverage(shelf, asked, vectors_of, spec, encoder={"name": "none"})
     x, v = unit(vectors()), unit(vectors_of)
 
     def by_hand(method, k, members, tail):
@@ -249,9 +253,9 @@ def test_a_question_without_direction_is_named(tmp_path):
     source = make_source(tmp_path)
     vectors_of = np.ones((3, vectors().shape[1]), np.float32)
     vectors_of[1] = 0
-    spec = Robustness(ks=(K,), alphas=(), seeds=1, draws=10)
+    spec = RobustnessOptions(k=K, alpha=(), seeds=1, draws=10)
     with pytest.raises(ValueError, match=r"'1' of one has a vector of zeros"):
-        coverage(source, make_shelf(source, tmp_path), questions({"one": 3}), vectors_of, spec, encoder={})
+        coverage(make_shelf(source, tmp_path), questions({"one": 3}), vectors_of, spec, encoder={})
 
 
 def test_published_numbers_name_version_and_source():

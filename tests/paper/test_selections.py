@@ -7,12 +7,12 @@ import pytest
 
 import qdit
 from helpers.export_pools import K, N, lines, unit, vectors
-from helpers.paper_pools import SETTINGS, make_pool, make_shelf, make_source, scores
+from helpers.paper_pools import OPTIONS, make_pool, make_shelf, make_source, scores
 from qdit.paper import shelf as module
 from qdit.paper.methods import Method, parse, parse_all, random, with_seed
 from qdit.paper.methods import qdit as greedy
-from qdit.paper.shelf import Settings
 from qdit.paper.sources import open_source
+from qdit.selection.options import SelectOptions
 
 ALL = [
     *greedy(0.0, 0.6),
@@ -95,8 +95,8 @@ def test_a_smaller_selection_is_a_prefix(tmp_path):
 
 def test_gains_that_depend_on_k_are_selected_for_each(tmp_path):
     source = make_source(tmp_path)
-    settings = Settings(clusters=6, threads=1, gain_scale="per_k")
-    found = make_shelf(source, tmp_path, settings).prefixes(greedy(0.5), [K, 7])
+    options = SelectOptions(clusters=6, threads=1, gain_scale="per_k")
+    found = make_shelf(source, tmp_path, options).prefixes(greedy(0.5), [K, 7])
     for k in (K, 7):
         wanted = qdit.select(source.rows, source.quality, 0.5, k, gain_scale="per_k", threads=1)
         np.testing.assert_array_equal(found[greedy(0.5)[0], k].indices, wanted.indices)
@@ -106,7 +106,7 @@ def test_what_is_there_is_not_made_again(tmp_path, monkeypatch):
     source = make_source(tmp_path)
     first = make_shelf(source, tmp_path).get(ALL, K)
     covered = make_shelf(source, tmp_path).row_coverage(ALL[0], K)
-    for name in ("select", "sweep", "row_coverage"):
+    for name in ("select", "run_sweep", "row_coverage"):
         monkeypatch.setattr(module, name, None)
     shelf = make_shelf(source, tmp_path)
     again = shelf.get(ALL, K)
@@ -114,21 +114,21 @@ def test_what_is_there_is_not_made_again(tmp_path, monkeypatch):
     np.testing.assert_array_equal(shelf.row_coverage(ALL[0], K), covered)
 
 
-@pytest.mark.parametrize("change", ["quality", "settings", "file"])
+@pytest.mark.parametrize("change", ["quality", "options", "file"])
 def test_what_has_changed_is_made_again(tmp_path, change):
     source = make_source(tmp_path)
-    method, settings = Method("threshold"), SETTINGS
+    method, options = Method("threshold"), OPTIONS
     before = make_shelf(source, tmp_path).get([method], K)[method]
     if change == "quality":
         source = open_source(tmp_path / "pool", quality=-scores(), name="small")
-    if change == "settings":
-        settings = Settings(tau=0.2, clusters=6, threads=1)
+    if change == "options":
+        options = SelectOptions(tau=0.2, clusters=6, threads=1)
     if change == "file":
         np.save(tmp_path / "selections" / f"k{K}" / method.key / "indices.npy", before.indices[::-1])
         manifest = tmp_path / "selections" / f"k{K}" / method.key / "manifest.json"
         manifest.write_text(manifest.read_text() + " ")
-    found = make_shelf(source, tmp_path, settings).get([method], K)[method]
-    wanted = qdit.select(source.rows, source.quality, 0.0, K, method="threshold", tau=settings.tau, threads=1)
+    found = make_shelf(source, tmp_path, options).get([method], K)[method]
+    wanted = qdit.select(source.rows, source.quality, 0.0, K, method="threshold", tau=options.tau, threads=1)
     np.testing.assert_array_equal(found.indices, wanted.indices)
 
 
@@ -136,7 +136,7 @@ def test_what_has_changed_is_made_again(tmp_path, change):
 def test_an_interrupted_shelf_goes_on(tmp_path, monkeypatch, alphas):
     """Ctrl-C in the middle of a selection, then the same call: the picks of an unbroken run."""
     source = make_source(tmp_path)
-    real = {name: getattr(module, name) for name in ("select", "sweep")}
+    real = {name: getattr(module, name) for name in ("select", "run_sweep")}
 
     def stop(progress):
         if progress.picks >= 5:

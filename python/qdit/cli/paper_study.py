@@ -122,4 +122,4 @@ def _run(
         for step in runner.plan(cells(study), steps(study)):
             print(f"{step.action:<8}{step.stage:<12}{step.cell}")
         return
-    finish(make(runner), out, start, print)
+    finish(make(runner), out, start)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..common.files import write_atomic
+from ..common.text import parse_numbers
 from ..selection.api import alpha_folder, run_sweep
 from .select import CHECKPOINT, SourceOptions, check_new, open_source
 from .tables import format_sweep, sweep_csv
-from .words import parse_alphas
 
 
 def sweep_command(
@@ -35,7 +35,7 @@ def sweep_command(
         **options: Those of `SourceOptions`.
 
     """
-    start, alphas = time.perf_counter(), parse_alphas(alpha)
+    start, alphas = time.perf_counter(), parse_numbers("alpha", alpha, float)
     asked = SourceOptions(alpha=alphas[0], **options)
     folder = None if out is None else Path(out)
     if folder is not None and not overwrite:

@@ -5,16 +5,6 @@ from __future__ import annotations
 import re
 
 
-def parse_alphas(alpha: str | float | list[float]) -> list[float]:
-    """Return the numbers of text such as "0.1,0.5,0.9"."""
-    if not isinstance(alpha, str):
-        return alpha if isinstance(alpha, list) else [alpha]
-    try:
-        return [float(part) for part in alpha.strip("[] ").split(",")]
-    except ValueError:
-        raise ValueError(f"alpha: got {alpha!r}, wanted numbers such as 0.1,0.5,0.9") from None
-
-
 def parse_shape(shape: str | list[int] | None) -> tuple[int, int] | None:
     """Return the numbers of text such as "20000,384" or "20000x384"."""
     if shape is None:

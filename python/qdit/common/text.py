@@ -1,11 +1,14 @@
-"""text."""
+"""Numbers as text for people, and text from people as numbers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from .checks import check_int
+
+Number = TypeVar("Number", int, float)
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
@@ -22,6 +25,16 @@ def format_seconds(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def parse_numbers(name: str, given: Any, kind: type[Number]) -> tuple[Number, ...]:
+    """Return the numbers of text such as "0.1,0.5", of one number, or of several; kind: int or float."""
+    parts = given.strip("[] ").split(",") if isinstance(given, str) else given
+    try:
+        return tuple(kind(part) for part in (parts if isinstance(parts, list | tuple) else [parts]))
+    except (TypeError, ValueError):
+        wanted = "whole numbers such as 3000,9000" if kind is int else "numbers such as 0.1,0.5,0.9"
+        raise ValueError(f"{name}: got {given!r}, wanted {wanted}") from None
 
 
 def parse_bytes(name: str, value: int | str | None) -> int | None:

@@ -95,7 +95,7 @@ class Runner:
             wanted.setdefault(cell.pool, {}).setdefault(cell.k, {})[cell.method] = None
         for pool, sizes in wanted.items():
             source = open_source(self.study.pools[pool], name=pool)
-            folder = self.place.work / "pools" / pool / "selections"
+            folder = self.place.work / "pools" / pool
             shelf = Shelf(source, folder, self.study.select, progress=self._progress, say=self._say)
             for k, methods in sizes.items():
                 shelf.get(methods, k)

@@ -6,69 +6,67 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .._core import build_info
-from ..common import checks, files
+from ..common import files
+from ..common.checks import check_least
+from ..common.types import JSON
 from ..evaluation.tables import Table
-from ..pipeline.state import State, Watch, fingerprint
+from ..pipeline.state import State, fingerprint
 from ..selection.api import select
-from .methods import Method
+from ..selection.options import SelectOptions
+from .methods import Method, parse_all
+from .options import FigureOptions, in_common, parse_sizes
 from .published import COST, published_table
 from .results import Result
-from .shelf import Settings
-from .sources import Source
+from .shelf import Shelf
 
 _FORMAT = "qdit-cost"
 
 
-@dataclass(frozen=True)
-class Cost:
+@dataclass(frozen=True, kw_only=True)
+class CostOptions(FigureOptions):
     """What is timed.
 
     Attributes:
-        methods: each is run for every k.
-        ks: numbers of rows.
-        repeats: runs of each; the table has the median.
+        methods: Such as random,quality,qdit:0.7,threshold,cluster; each is run for every k.
+        k: Rows to choose, several as 1000,3000.
+        repeats: Runs of each; the table has the median.
 
     """
 
-    methods: tuple[Method, ...]
-    ks: tuple[int, ...] = (1_000, 3_000, 10_000)
+    methods: str | Sequence[str] = "random,quality,qdit:0.7,threshold,cluster"
+    k: int | Sequence[int] | str = "1000,3000,10000"
     repeats: int = 1
 
+    def _check(self) -> None:
+        parse_all(self.methods)
+        parse_sizes(self.k)
+        check_least("repeats", self.repeats, 1)
 
-def cost(
-    source: Source,
-    work: Path,
-    spec: Cost,
-    settings: Settings,
-    *,
-    progress: Any = None,
-    say: Callable[[str], Any] = lambda line: None,
-) -> Result:
+
+def cost(shelf: Shelf, options: CostOptions) -> Result:
     """Time `qdit.select` from the opened files to the picks, checks and hashing of the inputs included.
 
-    Runs that were timed before are not repeated: work keeps them, with the machine they ran on.
+    Runs that were timed before are not repeated: the shelf keeps them, with the machine they ran on.
     """
-    state = State(work / "cost")
-    machine = describe_machine(settings)
+    source, state = shelf.source, State(shelf.work / "cost")
+    machine = describe_machine(shelf.options)
+    methods, ks = parse_all(options.methods), parse_sizes(options.k)
     rows: list[list[Any]] = []
-    for method in spec.methods:
-        for k in spec.ks:
-            runs = [
-                _timed(source, state, work, method, k, i, settings, machine, progress)
-                for i in range(spec.repeats)
-            ]
+    for method in methods:
+        for k in ks:
+            runs = [_timed(shelf, state, machine, method, k, i) for i in range(options.repeats)]
             seconds, spent = (
                 statistics.median(run[name] for run in runs) for name in ("seconds", "processor_seconds")
             )
-            say(f"{method.key:<12} {k:>7,} rows  {seconds:.1f} s")
+            shelf.say(f"{method.key:<12} {k:>7,} rows  {seconds:.1f} s")
             rows.append(
-                [method.label, k, seconds, spent, runs[0]["evaluations"], runs[0]["method"], spec.repeats]
+                [method.label, k, seconds, spent, runs[0]["evaluations"], runs[0]["method"], len(runs)]
             )
     shape = f"{source.rows.n:,} x {source.rows.d} {source.rows.dtype}"
     columns = ["choice", "k", "seconds", "processor seconds", "evaluations", "engine's method", "runs"]
@@ -77,8 +75,8 @@ def cost(
         f"Cost of selecting from {source.name} ({shape})",
         {"": Table(columns, rows, digits=2), "-paper": published_table(COST)},
         inputs=source.hashes,
-        options={"ks": list(spec.ks), "methods": [m.key for m in spec.methods], "repeats": spec.repeats}
-        | asdict(settings),
+        options={"ks": list(ks), "methods": [m.key for m in methods], "repeats": options.repeats}
+        | in_common(shelf.options),
         facts={"machine": machine},
         notes=[
             f"Ours: {machine['threads']} threads of {machine['processors']}, {machine['processor']} "
@@ -89,55 +87,39 @@ def cost(
     )
 
 
-def _timed(
-    source: Source,
-    state: State,
-    work: Path,
-    method: Method,
-    k: int,
-    repeat: int,
-    settings: Settings,
-    machine: dict[str, Any],
-    progress: Any,
-) -> dict[str, Any]:
+def _timed(shelf: Shelf, state: State, machine: JSON, method: Method, k: int, repeat: int) -> JSON:
+    """Return what one run took, now or when it was timed before."""
+    source, shared = shelf.source, shelf.options
+    own = method.chosen(shared)
+    key = fingerprint(k=k, own=own, settings=in_common(shared), inputs=source.hashes, machine=machine)
     name = f"{method.key}-{k}-{repeat}"
-    own = method.select_options(tau=settings.tau, clusters=settings.clusters)
-    key = fingerprint(k=k, own=own, settings=asdict(settings), inputs=source.hashes, machine=machine)
-    path = work / "cost" / f"{name}.json"
-    if not state.is_done(name, key):
-        state.begin(name, key)
-        watch, spent = Watch(), time.process_time()
-        found = select(
-            source.rows,
-            source.quality,
-            k=k,
-            threads=settings.threads,
-            progress=progress,
-            **settings.decisive(),
-            **own,
-        )
-        stats = found.stats
+    path = shelf.work / "cost" / f"{name}.json"
+
+    def run() -> None:
+        spent, asked = time.process_time(), vars(shared) | {"quality": source.quality, "k": k, **own}
+        found = select(source.rows, **asked, progress=shelf.progress)
         record = {
             "format": _FORMAT,
-            "seconds": stats["seconds_total"],
+            "seconds": found.stats["seconds_total"],
             "processor_seconds": time.process_time() - spent,
-            "evaluations": stats["evaluations"],
+            "evaluations": found.stats["evaluations"],
             "method": found.params["method"],
             "machine": machine,
         }
         files.write_json(path, record)
-        state.end(name, key, path, watch)
+
+    state.do_once(name, key, path, run)
     return files.read_json(path, _FORMAT)
 
 
-def describe_machine(settings: Settings) -> dict[str, Any]:
+def describe_machine(options: SelectOptions) -> JSON:
     """Return what a time depends on, without names that identify the machine."""
     return {
         "processor": _processor(),
         "processors": os.cpu_count() or 0,
         "simd": build_info()["simd_active"],
-        "backend": settings.backend,
-        "threads": checks.check_threads(settings.threads),
+        "backend": options.backend,
+        "threads": options.thread_count,
         "system": platform.system(),
     }
 

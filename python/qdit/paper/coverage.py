@@ -7,75 +7,78 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..common.checks import check_least
+from ..common.text import parse_numbers
+from ..common.types import JSON, Array, Floats, Indices
 from ..evaluation.coverage.api import nearest
+from ..evaluation.coverage.questions import EncoderOptions
 from ..evaluation.sets import Question, hash_questions
 from ..evaluation.stats import DRAWS
 from ..evaluation.tables import Table
 from .drawing import Line, draw_lines, png
 from .methods import Method, qdit, random
+from .options import FigureOptions, parse_sizes
 from .paired import Sample, statistic
 from .results import Result
 from .shelf import Shelf
-from .sources import Source
 
-Floats = NDArray[np.float64]
 Cell = tuple[int, str]  # k, family of the method
+Samples = Mapping[tuple[str, Cell, str], Sample]  # by set, cell and kind of statistic
 Cells = dict[Cell, list[Floats]]  # similarities, (m,) for each seed
 ALL = "all"
 RANDOM = "random"
 SHARES: Mapping[str, float | None] = {"mean": None, "worst 10%": 0.1}
 
 
-@dataclass(frozen=True)
-class Robustness:
+@dataclass(frozen=True, kw_only=True)
+class RobustnessOptions(EncoderOptions, FigureOptions):
     """What the table is made of.
 
     Attributes:
-        ks: numbers of rows chosen.
-        alphas: of QDIT.
-        seeds: random choices.
-        draws: bootstrap resamples of the questions.
+        k: Rows to choose, several as 3000,9000.
+        alpha: Values of alpha.
+        seeds: Random choices.
+        draws: Bootstrap resamples of the questions.
 
     """
 
-    ks: tuple[int, ...] = (3_000, 9_000)
-    alphas: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
+    k: int | Sequence[int] | str = "3000,9000"
+    alpha: str | float | Sequence[float] = "0.1,0.3,0.5,0.7,0.9"
     seeds: int = 5
     draws: int = DRAWS
 
-    @property
-    def methods(self) -> list[Method]:
-        """The choices, random ones first."""
-        variants = [Method("quality"), Method("threshold"), Method("cluster", seed=0)]
-        return [*random(self.seeds), *variants, *qdit(*self.alphas)]
+    def _check(self) -> None:
+        parse_sizes(self.k)
+        check_least("draws", self.draws, 1)
 
 
 def coverage(
-    source: Source,
     shelf: Shelf,
     questions: Sequence[Question],
-    vectors: NDArray[Any],
-    spec: Robustness,
+    vectors: Array,
+    options: RobustnessOptions,
     *,
-    encoder: Mapping[str, Any],
+    encoder: JSON,
 ) -> Result:
     """Choose, find the nearest chosen row of every question, and compare with random choices.
 
     Args:
-        source: the pool.
-        shelf: keeps the selections.
+        shelf: the pool, and its selections.
         questions: of all sets.
         vectors: (m, d) embeddings of the questions, by the model of the pool's.
-        spec: what to compare.
+        options: what to compare.
         encoder: what the vectors were made with, for the record.
 
     Raises:
         ValueError: if a question has no direction: its vector is zero.
 
     """
-    chosen = shelf.prefixes(spec.methods, spec.ks)
+    ks, draws, source = parse_sizes(options.k), options.draws, shelf.source
+    alphas = parse_numbers("alpha", options.alpha, float)
+    variants = [Method("quality"), Method("threshold"), Method("cluster", seed=0)]
+    methods = [*random(options.seeds), *variants, *qdit(*alphas)]
+    chosen = shelf.prefixes(methods, ks)
     cells: Cells = {}
     for (method, k), found in chosen.items():
         similarity, _ = nearest(source.rows, found, vectors)
@@ -83,11 +86,11 @@ def coverage(
             bad = questions[int(np.flatnonzero(np.isnan(similarity))[0])]
             raise ValueError(f"questions: {bad.id!r} of {bad.set} has a vector of zeros; leave it out")
         cells.setdefault((k, method.family), []).append(similarity)
-    labels = {method.family: method.label for method in spec.methods}
+    labels = {method.family: method.label for method in methods}
     groups = groups_of(questions)
-    samples = compare(cells, groups, spec.draws)
+    samples = compare(cells, groups, draws)
     tables = {"" if name == ALL else f"-{name}": _table(name, samples, cells, labels) for name in groups}
-    columns = {kind: _lines(samples, next(iter(groups)), kind, spec) for kind in SHARES}
+    columns = {kind: _lines(samples, next(iter(groups)), kind, methods, ks) for kind in SHARES}
     shown = draw_lines(columns, "alpha (at 1: quality only)", "difference to random")
     return Result(
         "coverage",
@@ -96,14 +99,14 @@ def coverage(
         {"-categories": _categories(questions, cells, labels), "-questions": _values(questions, cells)},
         {".png": png(shown, 10.5, 4.2)},
         inputs={**source.hashes, "questions": hash_questions(questions)},
-        options={"ks": list(spec.ks), "alphas": list(spec.alphas), "seeds": spec.seeds, "draws": spec.draws},
+        options={"ks": list(ks), "alphas": list(alphas), "seeds": options.seeds, "draws": draws},
         facts={
             "questions": {name: len(rows) for name, rows in groups.items()},
-            "encoder": dict(encoder),
+            "encoder": encoder,
             "range_over_random_seeds": _seeds(cells, groups),
         },
         notes=[
-            f"Intervals: 95%, percentile bootstrap over questions, {spec.draws:,} resamples; differences are "
+            f"Intervals: 95%, percentile bootstrap over questions, {draws:,} resamples; differences are "
             "paired by question. Random: each statistic averaged over the seeds, so intervals are over "
             "questions, not over seeds. Each is that of a single comparison, not corrected for their number. "
             "The worst 10% are chosen anew for every selection and resample.",
@@ -112,16 +115,14 @@ def coverage(
     )
 
 
-def groups_of(questions: Sequence[Question]) -> dict[str, NDArray[np.int64]]:
+def groups_of(questions: Sequence[Question]) -> dict[str, Indices]:
     """Return the numbers of the questions of each set, before them those of all if there are several."""
     sets = np.array([question.set for question in questions])
     groups = {name: np.flatnonzero(sets == name) for name in dict.fromkeys(sets.tolist())}
     return {ALL: np.arange(len(questions)), **groups} if len(groups) > 1 else groups
 
 
-def compare(
-    cells: Cells, groups: Mapping[str, NDArray[np.int64]], draws: int
-) -> dict[tuple[str, Cell, str], Sample]:
+def compare(cells: Cells, groups: Mapping[str, Indices], draws: int) -> Samples:
     """Return each statistic of each cell over each group of questions."""
     return {
         (name, cell, kind): Sample([run[rows] for run in runs], share, draws=draws)
@@ -133,7 +134,7 @@ def compare(
 
 def _table(
     name: str,
-    samples: Mapping[tuple[str, Cell, str], Sample],
+    samples: Samples,
     cells: Cells,
     labels: Mapping[str, str],
 ) -> Table:
@@ -151,11 +152,15 @@ def _table(
 
 
 def _lines(
-    samples: Mapping[tuple[str, Cell, str], Sample], name: str, kind: str, spec: Robustness
+    samples: Samples,
+    name: str,
+    kind: str,
+    methods: Sequence[Method],
+    ks: Sequence[int],
 ) -> list[Line]:
     lines = []
-    for i, k in enumerate(spec.ks):
-        families = {method.family: method.alpha for method in spec.methods if method.kind == "qdit"}
+    for i, k in enumerate(ks):
+        families = {method.family: method.alpha for method in methods if method.kind == "qdit"}
         ends = {**families, "quality": 1.0}
         points = [samples[name, (k, family), kind].less(samples[name, (k, RANDOM), kind]) for family in ends]
         x = [float(alpha or 0.0) + 0.012 * i for alpha in ends.values()]  # aside, so that bars do not overlap
@@ -164,7 +169,7 @@ def _lines(
     return lines
 
 
-def _seeds(cells: Cells, groups: Mapping[str, NDArray[np.int64]]) -> dict[str, dict[str, list[float]]]:
+def _seeds(cells: Cells, groups: Mapping[str, Indices]) -> dict[str, dict[str, list[float]]]:
     """Return the least and the largest of each statistic over random seeds, by group and k."""
     found: dict[str, dict[str, list[float]]] = {}
     for name, rows in groups.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,33 +12,36 @@ from typing import Any
 import numpy as np
 
 from ..common import files
-from ..common.progress import Phases, Progress, open_sink
+from ..common.progress import open_phases
+from ..common.types import StrPath
 from ..evaluation.tables import Table
-from ..pipeline.state import State, Watch, fingerprint
+from ..pipeline.state import State, fingerprint
 from ..reporting.verbs import Verbs, count_pairs, load_parser
 from ..selection.selection import Selection
 from .drawing import draw_sunbursts, png
 from .methods import Method, qdit, random
+from .options import FigureOptions
 from .results import Result
 from .shelf import Shelf
-from .sources import Source
 
 _FORMAT = "qdit-verbs"
 _CHUNK = 512
 _TOP = 20
 
 
-@dataclass(frozen=True)
-class Fig1:
+@dataclass(frozen=True, kw_only=True)
+class Fig1Options(FigureOptions):
     """What Figure 1 is made of.
 
     Attributes:
-        k: rows chosen.
-        alpha: of QDIT.
-        seeds: random choices; the first is drawn, the table has the mean of all.
+        records: Pool directory or data file with the texts of a .npy file's rows.
+        k: Rows to choose.
+        alpha: Alpha of QDIT.
+        seeds: Random choices; the first is drawn, the table has the mean of all.
 
     """
 
+    records: StrPath | None = None
     k: int = 3_000
     alpha: float = 0.7
     seeds: int = 5
@@ -78,32 +81,30 @@ def variety(verbs: Verbs) -> Variety:
     return Variety(verbs.texts, verbs.found, len(names), len(counts), effective, top)
 
 
-def fig1(
-    source: Source, shelf: Shelf, work: Path, spec: Fig1, *, parser: Any = None, progress: Any = None
-) -> Result:
+def fig1(shelf: Shelf, options: Fig1Options, parser: Any = None) -> Result:
     """Choose rows, parse their instructions, count and draw.
 
-    work: folder that keeps counts, so that a repeated call parses nothing again. parser: None loads spaCy's.
+    parser: None loads spaCy's.
 
     Raises:
         ImportError: without spaCy, an English model, or matplotlib.
 
     """
-    methods = [*random(spec.seeds), Method("quality"), *qdit(spec.alpha)]
+    source, k, seeds = shelf.source, options.k, options.seeds
+    methods = [*random(seeds), Method("quality"), *qdit(options.alpha)]
     source.instructions([0])  # before anything takes time
-    chosen = shelf.get(methods, spec.k)
-    parser = load_parser() if parser is None else parser
-    counted = Counts(source, work, parser)
-    found = {method: counted.get(method.key, chosen[method], progress) for method in methods}
-    shown = [methods[0], *methods[spec.seeds :]]
+    chosen = shelf.get(methods, k)
+    counts = Counts(shelf, load_parser() if parser is None else parser)
+    found = {method: counts.get(method.key, chosen[method]) for method in methods}
+    shown = {method.label: found[method] for method in [methods[0], *methods[seeds:]]}
     return Result(
         "fig1",
-        f"Figure 1: verbs and objects of {spec.k:,} instructions chosen from {source.name}",
+        f"Figure 1: verbs and objects of {k:,} instructions chosen from {source.name}",
         {"": _table(found)},
-        {"-pairs": _pairs({method.label: found[method] for method in shown})},
-        {".png": png(draw_sunbursts({method.label: found[method] for method in shown}), 16.0, 5.6)},
+        {"-pairs": _pairs(shown)},
+        {".png": png(draw_sunbursts(shown), 16.0, 5.6)},
         inputs=source.hashes,
-        options={"k": spec.k, "alpha": spec.alpha, "seeds": spec.seeds, "parser": _name(parser)},
+        options={"k": k, "alpha": options.alpha, "seeds": seeds, "parser": counts.parsed_by},
         notes=[
             "Effective: exp of the entropy of the pairs. The paper parses with benepar; here it is spaCy's "
             "dependency parse of the first sentence, so counts are not comparable with the paper's."
@@ -112,52 +113,39 @@ def fig1(
 
 
 class Counts:
-    """Counts of pairs, each kept with a hash of what was counted."""
+    """Counts of pairs, each kept with a hash of what was counted: a repeated call parses nothing again."""
 
-    def __init__(self, source: Source, folder: Path, parser: Any) -> None:
-        """Open the folder."""
-        self._source, self._folder, self._parser = source, folder / "verbs", parser
+    def __init__(self, shelf: Shelf, parser: Any) -> None:
+        """Open the folder "verbs" of a shelf."""
+        meta = getattr(parser, "meta", {})
+        self.parsed_by = f"{meta.get('lang', '?')}_{meta.get('name', '?')} {meta.get('version', '?')}"
+        self._shelf, self._parser, self._folder = shelf, parser, shelf.work / "verbs"
         self._state = State(self._folder)
 
-    def get(self, name: str, chosen: Selection, progress: bool | Callable[[Progress], Any] | None) -> Verbs:
+    def get(self, name: str, chosen: Selection) -> Verbs:
         """Return the counts of a selection's instructions."""
         key = fingerprint(
-            records=self._source.hashes.get("records"),
+            records=self._shelf.source.hashes.get("records"),
             rows=files.sha256_array(chosen.indices),
-            parser=_name(self._parser),
+            parser=self.parsed_by,
         )
         path = self._folder / f"{name}-{len(chosen)}.json"
-        if not self._state.is_done(path.name, key):
-            self._state.begin(path.name, key)
-            watch = Watch()
-            self._count(path, chosen, progress)
-            self._state.end(path.name, key, path, watch)
+        self._state.do_once(path.name, key, path, lambda: self._count(path, chosen))
         value = files.read_json(path, _FORMAT)
         return Verbs(Counter({(verb, noun): count for verb, noun, count in value["pairs"]}), value["texts"])
 
-    def _count(self, path: Path, chosen: Selection, progress: Any) -> None:
-        sink, bar = open_sink(progress)
-        phases = Phases(sink, self._source.rows.n, len(chosen))
-        phases.picks = len(chosen)
-        phases.enter(f"verbs of {path.stem}")
+    def _count(self, path: Path, chosen: Selection) -> None:
+        source, k = self._shelf.source, len(chosen)
         total: Counter[tuple[str, str]] = Counter()
-        try:
-            for start in range(0, len(chosen), _CHUNK):
-                texts = self._source.instructions(chosen.indices[start : start + _CHUNK])
+        with open_phases(self._shelf.progress, source.rows.n, k) as phases:
+            phases.enter(f"verbs of {path.stem}")
+            for start in range(0, k, _CHUNK):
+                texts = source.instructions(chosen.indices[start : start + _CHUNK])
                 total += count_pairs(self._parser, texts).pairs
-                phases.tick((start + len(texts)) / len(chosen))
-            phases.enter("done")
-        finally:
-            if bar is not None:
-                bar.close()
+                phases.tick((start + len(texts)) / k)
         pairs = [[verb, noun, count] for (verb, noun), count in sorted(total.items())]
-        record = {"format": _FORMAT, "texts": len(chosen), "pairs": pairs}
+        record = {"format": _FORMAT, "texts": k, "pairs": pairs}
         files.write_atomic(path, [json.dumps(record).encode()])
-
-
-def _name(parser: Any) -> str:
-    meta = getattr(parser, "meta", {})
-    return f"{meta.get('lang', '?')}_{meta.get('name', '?')} {meta.get('version', '?')}"
 
 
 def _table(found: dict[Method, Verbs]) -> Table:

@@ -8,34 +8,40 @@ from typing import Any
 
 import numpy as np
 
+from ..common.text import parse_numbers
+from ..common.types import Floats
 from ..evaluation.stats import tail_mean
 from ..evaluation.tables import Table
 from ..selection.selection import Selection
 from .drawing import Spot, draw_tradeoff, png
 from .methods import Method, qdit, random
+from .options import FigureOptions
 from .results import Result
 from .shelf import Shelf
-from .sources import Source
 
 WORST = 0.1  # of the rows
 
 
-@dataclass(frozen=True)
-class Fig2:
+@dataclass(frozen=True, kw_only=True)
+class Fig2Options(FigureOptions):
     """What Figure 2 is made of.
 
     Attributes:
-        k: rows chosen.
-        alphas: of QDIT.
-        seeds: random choices.
-        name: of the files; the paper's figures 6 to 8 are the same for other pools.
+        k: Rows to choose.
+        alpha: Values from 0 (diversity only) to 1 (quality only), such as 0.1,0.5,0.9.
+        seeds: Random choices.
+        file: Name of the files; fig6, fig7, fig8 for the paper's other pools.
+        gain_scale: sum or per_k, as in select.
+        quality_scale: raw, minmax, zscore or rank, as in select.
 
     """
 
     k: int = 3_000
-    alphas: tuple[float, ...] = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+    alpha: str | float | Sequence[float] = "0,0.1,0.3,0.5,0.7,0.9,1"
     seeds: int = 5
-    name: str = "fig2"
+    file: str = "fig2"
+    gain_scale: str = "sum"
+    quality_scale: str = "raw"
 
 
 @dataclass(frozen=True)
@@ -54,31 +60,33 @@ class Trade:
     quality: float
 
 
-def fig2(source: Source, shelf: Shelf, spec: Fig2) -> Result:
+def fig2(shelf: Shelf, options: Fig2Options) -> Result:
     """Select for every alpha in one sweep, and at random; tabulate and draw."""
-    scores = source.scores
-    methods = [*qdit(*spec.alphas), *random(spec.seeds)]
-    chosen = shelf.get(methods, spec.k)
-    found = {
-        method: trade(chosen[method], scores, tail_mean(shelf.row_coverage(method, spec.k), WORST))
-        for method in methods
-    }
+    source, k, seeds, name = shelf.source, options.k, options.seeds, options.file
+    alphas = parse_numbers("alpha", options.alpha, float)
+    found = trades(shelf, [*qdit(*alphas), *random(seeds)], k)
     spots = [_spot(method, one) for method, one in found.items()]
     return Result(
-        spec.name,
-        f"{_title(spec.name)}: coverage and quality of {spec.k:,} rows of {source.name}, by alpha",
-        {"": _table(found, spec.seeds)},
+        name,
+        f"{_title(name)}: coverage and quality of {k:,} rows of {source.name}, by alpha",
+        {"": _table(found, seeds)},
         {"-runs": _runs(found)},
         {".png": png(draw_tradeoff(spots, "coverage of the pool, d/n"), 7.6, 4.8)},
         inputs=source.hashes,
-        options={"k": spec.k, "alphas": list(spec.alphas), "seeds": spec.seeds},
-        facts={"n": source.rows.n, "mean_quality_of_pool": float(scores.mean())},
+        options={"k": k, "alphas": list(alphas), "seeds": seeds},
+        facts={"n": source.rows.n, "mean_quality_of_pool": float(source.scores.mean())},
     )
 
 
-def trade(chosen: Selection, scores: Any, worst: float) -> Trade:
-    """Return what a selection reaches; scores: (n,) quality of the pool."""
-    return Trade(chosen.coverage, worst, float(np.mean(scores[chosen.indices])))
+def trades(shelf: Shelf, methods: Sequence[Method], k: int) -> dict[Method, Trade]:
+    """Return what each method reaches on a pool."""
+    scores, chosen = shelf.source.scores, shelf.get(methods, k)
+    return {method: trade(one, scores, shelf.row_coverage(method, k)) for method, one in chosen.items()}
+
+
+def trade(chosen: Selection, scores: Floats, covered: Floats) -> Trade:
+    """Return what a selection reaches; (n,) quality of the pool and coverage of its rows."""
+    return Trade(chosen.coverage, tail_mean(covered, WORST), float(np.mean(scores[chosen.indices])))
 
 
 def _spot(method: Method, one: Trade) -> Spot:

@@ -3,46 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..common import files
-from ..evaluation.stats import tail_mean
+from ..common.types import JSON, Floats, StrPath
 from ..evaluation.tables import Table
 from ..reporting.analysis import project, sample_rows
 from ..selection.api import select
 from ..selection.evaluate import row_coverage
 from ..selection.selection import Selection
 from . import toy
-from .drawing import Floats, Panel, draw_panels, png
-from .fig2 import WORST, Trade, trade
+from .drawing import Panel, draw_panels, png
+from .fig2 import WORST, Trade, trade, trades
 from .methods import Method, qdit
+from .options import FigureOptions
 from .results import Result
 from .shelf import Shelf
-from .sources import Source
 from .toy import Toy
 
 _POOL_POINTS = 15_000  # of a pool that are drawn
 
 
-@dataclass(frozen=True)
-class Fig9:
+@dataclass(frozen=True, kw_only=True)
+class Fig9Options(Toy, FigureOptions):
     """What Figure 9 is made of.
 
     Attributes:
-        k: points or rows chosen.
-        alpha: of QDIT.
-        tau: of QDIT:Threshold.
-        clusters: of QDIT:Cluster.
+        pool: Pool directory, or .npy file of embeddings with --quality; none for points of a plane.
+        k: Points or rows to choose; none for 30 points or 3000 rows.
+        alpha: Alpha of QDIT.
+        tau: Largest similarity under QDIT:Threshold.
+        clusters: Clusters of QDIT:Cluster; none for 10 of points, 100 of a pool.
 
     """
 
-    k: int
-    alpha: float
-    tau: float
-    clusters: int
+    pool: StrPath | None = None
+    k: int | None = None
+    alpha: float = 0.7
+    tau: float = 0.5
+    clusters: int | None = None
+
+    def _check(self) -> None:
+        k, clusters = (30, 10) if self.pool is None else (3_000, 100)
+        self._set("k", k if self.k is None else self.k)
+        self._set("clusters", clusters if self.clusters is None else self.clusters)
+
+    def described(self) -> JSON:
+        """Return what a record says of points and of pools."""
+        return {"k": self.k, "alpha": self.alpha, "tau": self.tau, "clusters": self.clusters}
 
 
 def variants(alpha: float) -> list[Method]:
@@ -50,36 +61,27 @@ def variants(alpha: float) -> list[Method]:
     return [*qdit(alpha), Method("threshold"), Method("cluster", seed=0)]
 
 
-def fig9_toy(drawn: Toy, spec: Fig9) -> Result:
+def fig9_toy(options: Fig9Options) -> Result:
     """Choose among made-up points."""
-    made = toy.make(drawn)
-    methods = variants(spec.alpha)
+    made, asked = toy.make(options), options.described()
+    shared = options.select_options()
     chosen = {
-        method: select(
-            made.rows,
-            made.quality,
-            k=spec.k,
-            **method.select_options(tau=spec.tau, clusters=spec.clusters),
-        )
-        for method in methods
+        method: select(made.rows, made.quality, k=asked["k"], **method.chosen(shared))
+        for method in variants(options.alpha)
     }
-    found = {
-        method: trade(one, made.quality, tail_mean(row_coverage(made.rows, one), WORST))
-        for method, one in chosen.items()
-    }
+    found = {method: trade(one, made.quality, row_coverage(made.rows, one)) for method, one in chosen.items()}
     panels = [
         Panel(method.label, made.points, made.quality, made.points[one.indices], method.kind)
         for method, one in chosen.items()
     ]
-    shown = draw_panels(panels, size=16, ring=60, shade="quality")
     return Result(
         "fig9",
-        f"Figure 9: {spec.k} of {drawn.points} made-up points, as the three variants choose them",
+        f"Figure 9: {options.k} of {options.points} made-up points, as the three variants choose them",
         {"": _table(found, chosen)},
         {"-points": _points(made, chosen)},
-        {".png": png(shown, 11.5, 4.0)},
+        {".png": png(draw_panels(panels, size=16, ring=60, shade="quality"), 11.5, 4.0)},
         inputs={"points": files.sha256_array(made.points), "quality": files.sha256_array(made.quality)},
-        options={**asdict(spec), **{f"toy_{name}": value for name, value in asdict(drawn).items()}},
+        options=asked | {f"toy_{name}": getattr(options, name) for name in Toy.names()},
         notes=[
             "Points and qualities are this project's own, not the paper's. Similarity is "
             "exp(-distance^2 / (2 width^2)).",
@@ -88,28 +90,23 @@ def fig9_toy(drawn: Toy, spec: Fig9) -> Result:
     )
 
 
-def fig9_pool(source: Source, shelf: Shelf, spec: Fig9) -> Result:
+def fig9_pool(shelf: Shelf, options: Fig9Options) -> Result:
     """Choose from a pool; the map has its first two principal axes."""
-    methods = variants(spec.alpha)
-    scores = source.scores
-    chosen = shelf.get(methods, spec.k)
-    found = {
-        method: trade(chosen[method], scores, tail_mean(shelf.row_coverage(method, spec.k), WORST))
-        for method in methods
-    }
+    source, asked = shelf.source, options.described()
+    chosen = shelf.get(variants(options.alpha), asked["k"])
+    found = trades(shelf, list(chosen), asked["k"])
     sample = sample_rows(source.rows, _POOL_POINTS, 0)
-    maps = {method: project(source.rows, sample, chosen[method].indices, 0) for method in methods}
-    panels = [
-        Panel(method.label, maps[method].pool, None, maps[method].picks, method.kind) for method in methods
-    ]
-    shares = maps[methods[0]].shares
+    maps = {method: project(source.rows, sample, one.indices, 0) for method, one in chosen.items()}
+    panels = [Panel(method.label, one.pool, None, one.picks, method.kind) for method, one in maps.items()]
+    shares = next(iter(maps.values())).shares
     return Result(
         "fig9-pool",
-        f"Figure 9 on {source.name}: {spec.k:,} of {source.rows.n:,} rows, as the three variants choose them",
+        f"Figure 9 on {source.name}: {options.k:,} of {source.rows.n:,} rows, as the three variants choose "
+        "them",
         {"": _table(found, chosen)},
         pictures={".png": png(draw_panels(panels, size=1.5, ring=2.5), 11.5, 4.0)},
         inputs=source.hashes,
-        options=asdict(spec),
+        options=asked,
         facts={"variance_on_axes": list(shares), "rows_drawn": len(sample)},
         notes=[
             f"Two principal axes hold {sum(shares):.0%} of the variance: rows that are close in the picture "

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
-from ..common import checks
-from ..selection import options
+from ..common.checks import check_least
+from ..common.types import JSON
+from ..selection.options import SelectOptions, check_alpha
 
 KINDS = ("qdit", "quality", "random", "threshold", "cluster")
 _SEEDED = ("random", "cluster")
@@ -49,28 +49,29 @@ class Method:
             return f"QDIT, alpha {self.alpha:g}"
         return names.get(self.kind, self.kind.capitalize())
 
-    def select_options(self, *, tau: float, clusters: int) -> dict[str, Any]:
-        """Return what `qdit.select` is called with; alpha then only decides what `objective` would report."""
+    def chosen(self, options: SelectOptions) -> JSON:
+        """Return the options of `qdit.select` that make it this method, its own of `options` among them.
+
+        Where the method is not greedy, alpha only decides what `objective` would report.
+        """
         if self.kind == "qdit":
             return {"alpha": self.alpha}
-        chosen: dict[str, Any] = {"method": self.kind, "alpha": 1.0 if self.kind == "quality" else 0.0}
+        chosen: JSON = {"method": self.kind, "alpha": 1.0 if self.kind == "quality" else 0.0}
         if self.kind == "threshold":
-            chosen["tau"] = tau
+            chosen["tau"] = options.tau
         if self.kind == "cluster":
-            chosen["clusters"] = clusters
+            chosen["clusters"] = options.clusters
         return chosen if self.seed is None else chosen | {"seed": self.seed}
 
 
 def qdit(*alphas: float) -> list[Method]:
     """Return greedy methods, one for each alpha."""
-    return [Method("qdit", options.check_alpha(alpha)) for alpha in alphas]
+    return [Method("qdit", check_alpha(alpha)) for alpha in alphas]
 
 
 def random(seeds: int) -> list[Method]:
     """Return random choices with seeds 0, 1, ...; their number must be at least 1."""
-    if checks.check_int("seeds", seeds) < 1:
-        raise ValueError(f"seeds: got {seeds}, wanted at least 1")
-    return [Method("random", seed=seed) for seed in range(seeds)]
+    return [Method("random", seed=seed) for seed in range(check_least("seeds", seeds, 1))]
 
 
 def parse(text: str, *, seed: int = 0) -> Method:
@@ -87,7 +88,7 @@ def parse(text: str, *, seed: int = 0) -> Method:
         )
     try:
         if kind == "qdit":
-            return Method(kind, options.check_alpha(float(match[2] or 0.7)))
+            return Method(kind, check_alpha(float(match[2] or 0.7)))
         return Method(kind, seed=int(match[2] or seed) if kind in _SEEDED else None)
     except ValueError as error:
         raise ValueError(f"method: {text!r}: {error}") from None

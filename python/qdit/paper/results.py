@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..common import files
+from ..common.types import StrPath
 from ..common.versions import versions
 from ..evaluation.tables import Table
 from .published import PAPER
@@ -87,9 +88,8 @@ class Result:
         return "\n".join(parts)
 
 
-def finish(result: Result, out: str | Path, start: float, say: Callable[[str], Any]) -> list[Path]:
-    """Save a result and say what it shows and where it is."""
+def finish(result: Result, out: StrPath, start: float) -> None:
+    """Save a result and print what it shows and where it is; start: perf_counter() when the work began."""
     paths = result.save(Path(out), start)
-    say(result.markdown())
-    say("saved  " + ", ".join(path.name for path in paths) + f" in {out}")
-    return paths
+    print(result.markdown())
+    print("saved  " + ", ".join(path.name for path in paths) + f" in {out}")

@@ -3,73 +3,55 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common import files
-from ..common.identity import OtherRunError
-from ..pipeline.state import State, Watch, fingerprint
-from ..selection import options
-from ..selection.api import alpha_folder, select, sweep
+from ..common.progress import ProgressLike
+from ..common.types import Floats, StrPath
+from ..pipeline.state import State, Watch, fingerprint, with_checkpoint
+from ..selection.api import alpha_folder, run_sweep, select
 from ..selection.evaluate import row_coverage
+from ..selection.options import CoverageOptions, SelectOptions, resolve_k
 from ..selection.selection import MANIFEST, Selection
 from .methods import Method
-from .sources import Source
+from .options import FigureOptions, decisive
+from .sources import Source, open_source
 
 _CHECKPOINT = "checkpoint"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the selections of a study have in common.
-
-    Attributes:
-        tau: largest similarity under QDIT:Threshold; the paper's is 0.5.
-        clusters: of QDIT:Cluster; the paper's are 100.
-        gain_scale, quality_scale: how diversity and quality meet, as in `qdit.select`.
-        backend, threads: as in `qdit.select`.
-
-    """
-
-    tau: float = 0.5
-    clusters: int = 100
-    gain_scale: str = "sum"
-    quality_scale: str = "raw"
-    backend: str = "auto"
-    threads: int | None = None
-
-    def decisive(self) -> dict[str, Any]:
-        """Return those that change picks."""
-        return {"gain_scale": self.gain_scale, "quality_scale": self.quality_scale, "backend": self.backend}
+_SELECTIONS = "selections"
 
 
 class Shelf:
-    """Selections from one pool in one folder, with a record of what each was made of."""
+    """Selections from one pool in one folder, with a record of what each was made of.
+
+    Attributes:
+        source: the pool.
+        work: the folder; selections are in its folder "selections", and figures keep other work beside it.
+        options: what the selections have in common.
+        progress: as `qdit.select` takes it.
+        say: gets a line for every selection that is made.
+
+    """
 
     def __init__(
         self,
         source: Source,
-        folder: Path,
-        settings: Settings | None = None,
+        work: Path,
+        options: SelectOptions | None = None,
         *,
-        progress: Any = None,
+        progress: ProgressLike = None,
         say: Callable[[str], Any] = lambda line: None,
     ) -> None:
-        """Open or make the folder.
-
-        progress: as `qdit.select` takes it. say: gets a line for every selection that is made.
-        """
-        self.source = source
-        self.settings = settings or Settings()
-        self._folder = folder
-        self._progress = progress
-        self._say = say
-        self._state = State(folder)
+        """Open or make the folder."""
+        self.source, self.work, self.options = source, work, options or SelectOptions()
+        self.progress, self.say = progress, say
+        self._state = State(work / _SELECTIONS)
 
     def get(self, methods: Iterable[Method], k: int | float) -> dict[Method, Selection]:
         """Return a selection of k rows for each method; what is missing is made.
@@ -77,9 +59,11 @@ class Shelf:
         Alphas that are missing are made by one sweep, which shares their work. Killed, it goes on when it is
         called again.
         """
-        k = options.resolve_k(k, self.source.rows.n)
+        k = resolve_k(k, self.source.rows.n)
         wanted = list(methods)
-        missing = [method for method in wanted if not self._is_done(method, k)]
+        missing = [
+            method for method in wanted if not self._state.is_done(f"{method.key}-{k}", self._key(method, k))
+        ]
         greedy = [method for method in missing if method.kind == "qdit"]
         if len(greedy) > 1:
             self._sweep(greedy, k)
@@ -93,89 +77,84 @@ class Shelf:
 
         That holds for all methods of the study as long as gains are not scaled by k.
         """
-        if self.settings.gain_scale == "per_k":
+        if self.options.gain_scale == "per_k":
             return {(method, k): found for k in ks for method, found in self.get(methods, k).items()}
         largest = self.get(methods, max(ks))
         return {(method, k): largest[method][:k] for k in ks for method in methods}
 
-    def row_coverage(self, method: Method, k: int) -> NDArray[np.float64]:
+    def row_coverage(self, method: Method, k: int) -> Floats:
         """Return for every row of the pool the similarity to the nearest of the k rows chosen, (n,)."""
-        name, path = f"{method.key}-{k}-coverage", self._place(method, k) / "row_coverage.npy"
         chosen = self.get([method], k)[method]
-        key = fingerprint(selection=files.sha256_array(chosen.indices), embeddings=self._embeddings)
-        if not self._state.is_done(name, key):
-            self._state.begin(name, key)
-            watch = Watch()
-            covered = row_coverage(
-                self.source.rows, chosen, backend=self.settings.backend, threads=self.settings.threads
-            )
-            files.write_npy(path, covered)
-            self._state.end(name, key, path, watch)
+        key = fingerprint(
+            selection=files.sha256_array(chosen.indices), embeddings=self.source.hashes["embeddings"]
+        )
+        path = self._place(method, k) / "row_coverage.npy"
+        options = vars(self.options.only(CoverageOptions))
+        self._state.do_once(
+            f"{method.key}-{k}-coverage",
+            key,
+            path,
+            lambda: files.write_npy(path, row_coverage(self.source.rows, chosen, **options)),
+        )
         return np.asarray(np.load(path, allow_pickle=False), np.float64)
 
-    @property
-    def _embeddings(self) -> str:
-        return self.source.hashes["embeddings"]
-
     def _place(self, method: Method, k: int) -> Path:
-        return self._folder / f"k{k}" / method.key
+        return self.work / _SELECTIONS / f"k{k}" / method.key
 
     def _key(self, method: Method, k: int) -> str:
-        chosen = method.select_options(tau=self.settings.tau, clusters=self.settings.clusters)
         hashes = {name: found for name, found in self.source.hashes.items() if name != "records"}
-        return fingerprint(k=k, chosen=chosen, settings=self.settings.decisive(), inputs=hashes)
-
-    def _is_done(self, method: Method, k: int) -> bool:
-        return self._state.is_done(f"{method.key}-{k}", self._key(method, k))
-
-    def _options(self) -> dict[str, Any]:
-        return {**self.settings.decisive(), "threads": self.settings.threads, "progress": self._progress}
+        chosen = method.chosen(self.options)
+        return fingerprint(k=k, chosen=chosen, settings=decisive(self.options), inputs=hashes)
 
     def _select(self, method: Method, k: int) -> None:
-        own = method.select_options(tau=self.settings.tau, clusters=self.settings.clusters)
+        asked = vars(self.options) | {"quality": self.source.quality, "k": k, **method.chosen(self.options)}
         checkpoint = self._place(method, k) / _CHECKPOINT
-        watch = self._begin(method, k)
-        found = _retry(
-            checkpoint,
-            lambda: select(
-                self.source.rows, self.source.quality, k=k, checkpoint=checkpoint, **own, **self._options()
-            ),
-        )
-        self._keep(method, k, found, watch)
+
+        def make() -> Selection:
+            return select(self.source.rows, **asked, checkpoint=checkpoint, progress=self.progress)
+
+        self._make([method], k, lambda: [with_checkpoint(make, checkpoint)])
         shutil.rmtree(checkpoint)
 
     def _sweep(self, methods: Sequence[Method], k: int) -> None:
-        checkpoint = self._folder / f"k{k}" / _CHECKPOINT
+        asked = replace(self.options, quality=self.source.quality, k=k)
+        checkpoint = self.work / _SELECTIONS / f"k{k}" / _CHECKPOINT
         alphas = [float(method.alpha or 0.0) for method in methods]
-        watches = [self._begin(method, k) for method in methods]
-        found = _retry(
-            checkpoint,
-            lambda: sweep(
-                self.source.rows, self.source.quality, alphas, k, checkpoint=checkpoint, **self._options()
-            ),
-            [checkpoint / alpha_folder(alpha) for alpha in alphas],
-        )
-        for method, alpha, watch in zip(methods, alphas, watches, strict=True):
-            self._keep(method, k, found[alpha], watch)
+
+        def make() -> dict[float, Selection]:
+            start, rows = time.perf_counter(), self.source.rows
+            return run_sweep(rows, asked, alphas, start, checkpoint=checkpoint, progress=self.progress)
+
+        parts = [checkpoint / alpha_folder(alpha) for alpha in alphas]
+        self._make(methods, k, lambda: with_checkpoint(make, *parts).values())
         shutil.rmtree(checkpoint)
 
-    def _begin(self, method: Method, k: int) -> Watch:
-        self._state.begin(f"{method.key}-{k}", self._key(method, k))
-        return Watch()
+    def _make(self, methods: Sequence[Method], k: int, work: Callable[[], Iterable[Selection]]) -> None:
+        """Select by several methods at once, and keep what `work` returns for each."""
+        for method in methods:
+            self._state.begin(f"{method.key}-{k}", self._key(method, k))
+        watch = Watch()
+        for method, found in zip(methods, work(), strict=True):
+            folder = self._place(method, k)
+            found.save(folder)
+            self._state.end(f"{method.key}-{k}", self._key(method, k), folder / MANIFEST, watch)
+            quality = "" if found.mean_quality is None else f", mean quality {found.mean_quality:.4f}"
+            self.say(f"{method.key:<12} {len(found):>7,} rows  coverage {found.coverage:.4f}{quality}")
 
-    def _keep(self, method: Method, k: int, found: Selection, watch: Watch) -> None:
-        folder = self._place(method, k)
-        found.save(folder)
-        self._state.end(f"{method.key}-{k}", self._key(method, k), folder / MANIFEST, watch)
-        quality = "" if found.mean_quality is None else f", mean quality {found.mean_quality:.4f}"
-        self._say(f"{method.key:<12} {len(found):>7,} rows  coverage {found.coverage:.4f}{quality}")
 
-
-def _retry(checkpoint: Path, work: Callable[[], Any], parts: Sequence[Path] = ()) -> Any:
-    """Run, and once more from the start if the checkpoint is one of other inputs or options."""
-    try:
-        return work()
-    except OtherRunError:
-        for folder in parts or [checkpoint]:
-            shutil.rmtree(folder, ignore_errors=True)
-    return work()
+def open_shelf(
+    pool: StrPath,
+    out: StrPath,
+    options: FigureOptions,
+    *,
+    records: StrPath | None = None,
+    progress: ProgressLike = None,
+    say: Callable[[str], Any] = print,
+) -> Shelf:
+    """Open the pool of a figure that goes to `out`; records: with the texts, where the pool has none."""
+    work = Path(out) / "work" if options.work is None else Path(options.work)
+    work.mkdir(parents=True, exist_ok=True)
+    source = open_source(
+        pool, quality=options.quality, records=records, work=work, name=options.name, progress=progress
+    )
+    return Shelf(source, work, options.select_options(), progress=progress, say=say)

@@ -20,10 +20,10 @@ from ..evaluation.loss import LossOptions
 from ..generation.options import GenerateOptions
 from ..pipeline.config import check_names
 from ..scoring.reward import RewardOptions
-from ..selection import options
+from ..selection.options import SelectOptions, check_alpha
 from ..training.options import TrainOptions
 from .methods import Method, parse, qdit, with_seed
-from .shelf import Settings
+from .options import SHARED
 
 # what decides each step's options, what of it is not the file's to say, and what it takes besides
 _STEPS: Mapping[str, tuple[Callable[..., Any], set[str], set[str]]] = {
@@ -37,7 +37,6 @@ _STEPS: Mapping[str, tuple[Callable[..., Any], set[str], set[str]]] = {
 _OURS = {"progress", "dry_run", "overwrite"}
 STEPS = tuple(_STEPS)
 _GRID = ("pools", "models", "sizes", "methods", "alphas", "seeds", "sets")
-_SELECT = ("tau", "clusters", "gain_scale", "quality_scale", "backend", "threads")
 _NEEDED = ("pools", "models", "sizes")
 
 
@@ -91,7 +90,7 @@ class Study:
     alphas: tuple[float, ...]
     seeds: tuple[int, ...]
     sets: Mapping[str, Path]
-    select: Settings = field(default_factory=Settings)
+    select: SelectOptions = field(default_factory=SelectOptions)
     steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def cells(self, methods: Iterable[Method] | None = None) -> list[Cell]:
@@ -140,7 +139,7 @@ def read_study(path: str | os.PathLike[str]) -> Study:
             raise ValueError(f"{file}: no {name}; a study needs {', '.join(_NEEDED)}")
     base = file.parent
     select = _mapping(file, content, "select")
-    check_names(f"{file}: select", select, _SELECT)
+    check_names(f"{file}: select", select, SHARED)
     steps = {name: _mapping(file, content, name) for name in STEPS if content.get(name) is not None}
     for name, given in steps.items():
         check_names(f"{file}: {name}", given, known_options(name))
@@ -155,10 +154,10 @@ def read_study(path: str | os.PathLike[str]) -> Study:
         models={name: _located(place, base) for name, place in _named(file, content, "models").items()},
         sizes=_whole(file, "sizes", content["sizes"], 1),
         methods=_methods(file, content.get("methods", ["random", "quality", "qdit"])),
-        alphas=tuple(options.check_alpha(alpha) for alpha in _listed(content.get("alphas", []))),
+        alphas=tuple(check_alpha(alpha) for alpha in _listed(content.get("alphas", []))),
         seeds=_whole(file, "seeds", content.get("seeds", [0]), 0),
         sets={name: base / place for name, place in _named(file, content, "sets").items()},
-        select=Settings(**select),
+        select=SelectOptions(**select),
         steps=steps,
     )
 

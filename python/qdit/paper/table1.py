@@ -8,6 +8,7 @@ from typing import Any
 from ..evaluation.stats import Interval
 from ..evaluation.tables import Table
 from .cells import Runner
+from .options import in_common
 from .published import TABLE1, Published, published_table
 from .results import Result
 from .scores import SHARE, Group, Scores, collect
@@ -112,7 +113,7 @@ def describe_study(runner: Runner) -> dict[str, Any]:
         "alphas": list(study.alphas),
         "seeds": list(study.seeds),
         "sets": list(study.sets),
-        "select": vars(study.select),
+        "select": in_common(study.select),
         "steps": {name: dict(options) for name, options in study.steps.items()},
     }
 

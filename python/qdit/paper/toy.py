@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ..common.options import Options
+from ..common.types import Floats
 
 
-@dataclass(frozen=True)
-class Toy:
+@dataclass(frozen=True, kw_only=True)
+class Toy(Options):
     """A made-up pool.
 
     Attributes:
-        points: number of points.
-        groups: Gaussian groups they are in; each is half as large as the one before, so there are crowded and
-            rare regions, and the largest has the best quality.
-        width: of the Gaussian that turns distance into similarity: exp(-distance^2 / (2 width^2)).
-        seed: of everything that is drawn.
+        points: Points to draw.
+        groups: Gaussian groups of points, each half as large as the one before, so that there are crowded and
+            rare regions; the largest has the best quality.
+        width: Of the Gaussian that turns distance into similarity: exp(-distance^2 / (2 width^2)).
+        seed: Seed of the points.
 
     """
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from ..cli.tables import format_sweep, sweep_csv
 from ..common import files
-from ..common.identity import OtherRunError
 from ..embedding import prepare as prepare_embed
 from ..exporting import export
 from ..records import import_records
@@ -21,7 +20,7 @@ from ..selection.api import alpha_folder
 from ..selection.pool import select_pool, sweep_pool
 from ..selection.selection import MANIFEST
 from .config import Config
-from .state import State, fingerprint
+from .state import State, fingerprint, with_checkpoint
 
 _CHECKPOINT = "checkpoint"
 
@@ -160,9 +159,9 @@ class Select(Stage):
     def do(self, *, overwrite: bool, progress: Any) -> None:
         """Select, with a checkpoint."""
         checkpoint = self.folder / _CHECKPOINT
-        selection = _retry(
-            checkpoint,
+        selection = with_checkpoint(
             lambda: select_pool(self.config.pool, checkpoint=checkpoint, progress=progress, **self.options),
+            checkpoint,
         )
         selection.save(self.folder)
         shutil.rmtree(checkpoint)
@@ -188,9 +187,9 @@ class Sweep(Stage):
         """Select for every alpha, with a checkpoint each."""
         options = {"alphas": [0.1, 0.3, 0.5, 0.7, 0.9], **self.options}
         checkpoint = self.folder / _CHECKPOINT
-        selections = _retry(
-            checkpoint,
+        selections = with_checkpoint(
             lambda: sweep_pool(self.config.pool, checkpoint=checkpoint, progress=progress, **options),
+            checkpoint,
         )
         for alpha, selection in selections.items():
             selection.save(self.folder / alpha_folder(alpha))
@@ -259,15 +258,6 @@ class Report(Stage):
 
 
 KINDS: tuple[type[Stage], ...] = (Import, Embed, Score, Select, Sweep, Export, Report)
-
-
-def _retry(checkpoint: Path, work: Any) -> Any:
-    """Run, and once more from the start if the checkpoint is one of other inputs or options."""
-    try:
-        return work()
-    except OtherRunError:
-        shutil.rmtree(checkpoint)
-    return work()
 
 
 def _existing(stage: str, file: str) -> Path:

@@ -6,13 +6,19 @@ import contextlib
 import hashlib
 import json
 import re
+import shutil
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .._version import __version__
 from ..common import files
+from ..common.identity import OtherRunError
+from ..common.types import JSON
+
+Made = TypeVar("Made")
 
 FORMAT = "qdit-run"
 FORMAT_VERSION = 1
@@ -31,11 +37,11 @@ class State:
     def __init__(self, directory: Path) -> None:
         """Read what earlier runs in the directory left."""
         self._path = directory / FILE
-        self._stages: dict[str, dict[str, Any]] = {}
+        self._stages: dict[str, JSON] = {}
         if self._path.is_file():
             self._stages = files.read_json(self._path, FORMAT)["stages"]
 
-    def get(self, stage: str) -> dict[str, Any]:
+    def get(self, stage: str) -> JSON:
         """Return the entry of a stage, {} if it never began."""
         return self._stages.get(stage, {})
 
@@ -72,10 +78,32 @@ class State:
         }
         self._write()
 
+    def do(self, stage: str, key: str, result: Path, work: Callable[[], object]) -> None:
+        """Do a stage: `work` writes the file `result` last."""
+        self.begin(stage, key)
+        watch = Watch()
+        work()
+        self.end(stage, key, result, watch)
+
+    def do_once(self, stage: str, key: str, result: Path, work: Callable[[], object]) -> None:
+        """Do a stage unless it is done."""
+        if not self.is_done(stage, key):
+            self.do(stage, key, result, work)
+
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         record = {"format": FORMAT, "format_version": FORMAT_VERSION, "stages": self._stages}
         files.write_json(self._path, record | {"versions": {"qdit": __version__}})
+
+
+def with_checkpoint(work: Callable[[], Made], *checkpoints: Path) -> Made:
+    """Work, and once more from the start if a checkpoint is one of other inputs or options."""
+    try:
+        return work()
+    except OtherRunError:
+        for folder in checkpoints:
+            shutil.rmtree(folder, ignore_errors=True)
+    return work()
 
 
 class Watch:
@@ -87,7 +115,7 @@ class Watch:
         with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak starts again
 
-    def read(self) -> dict[str, Any]:
+    def read(self) -> JSON:
         """Return seconds and peak_rss_bytes (mapped files included; None where the system does not say)."""
         try:
             found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)

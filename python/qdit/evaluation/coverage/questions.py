@@ -31,13 +31,10 @@ _KEPT = ("revision", "prompt", "normalize", "model_dtype", "dimensions", "base_u
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncodingOptions(Options):
+class EncoderOptions(Options):
     """What embeds questions: the model that embedded the pool.
 
     Attributes:
-        pool: Pool directory that the selections were made from.
-        embeddings: Instead of a pool, its (n, d) embeddings, or their .npy file; an embeddings.json beside
-            embeddings.npy is read too.
         model: Hub id or folder of the model that embedded the pool; by default the one that the pool's
             embeddings.json names.
         device: auto, or a torch device such as cuda:1 or cpu.
@@ -46,12 +43,25 @@ class EncodingOptions(Options):
 
     """
 
-    pool: StrPath | None = None
-    embeddings: Any = None
     model: str | None = None
     device: str = "auto"
     local_files_only: bool = False
     key_env: str = "OPENAI_API_KEY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodingOptions(EncoderOptions):
+    """What embeds questions, and the pool that is embedded by it.
+
+    Attributes:
+        pool: Pool directory that the selections were made from.
+        embeddings: Instead of a pool, its (n, d) embeddings, or their .npy file; an embeddings.json beside
+            embeddings.npy is read too.
+
+    """
+
+    pool: StrPath | None = None
+    embeddings: Any = None
 
     def _check(self) -> None:
         if (self.pool is None) == (self.embeddings is None):
