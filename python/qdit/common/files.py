@@ -11,15 +11,16 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .types import JSON, Array
 
 _BLOCK_BYTES = 1 << 22
 
 
-def sha256_array(array: NDArray[Any], label: str = "") -> str:
+def sha256_array(array: Array, label: str = "") -> str:
     """Return the sha256 of an array's dtype, shape and items, read in blocks and never copied whole.
 
     Args:
@@ -131,12 +132,12 @@ def remove_leftovers(directory: Path, names: Iterable[str]) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: Path) -> JSON:
     """Return the entry of a file in a manifest: its sha256 and size."""
     return {"sha256": sha256_file(path), "bytes": path.stat().st_size}
 
 
-def write_npy(path: Path, array: NDArray[Any]) -> dict[str, Any]:
+def write_npy(path: Path, array: Array) -> JSON:
     """Write a small array atomically; return its file entry for a manifest."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
@@ -150,7 +151,7 @@ def write_npy(path: Path, array: NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
+def write_json(path: Path, value: JSON) -> None:
     """Write a JSON object atomically."""
     text = json.dumps(value, indent=2, default=plain, allow_nan=False)
     write_atomic(path, [text.encode() + b"\n"])
@@ -165,7 +166,7 @@ def plain(value: object) -> object:
     raise TypeError(f"cannot write {type(value).__name__} to JSON")
 
 
-def read_json(path: Path, kind: str) -> dict[str, Any]:
+def read_json(path: Path, kind: str) -> JSON:
     """Read a JSON object whose "format" is `kind`; ValueError says what is wrong with the file."""
     try:
         value = json.loads(path.read_bytes())
@@ -177,7 +178,7 @@ def read_json(path: Path, kind: str) -> dict[str, Any]:
     return value
 
 
-def load_verified(directory: Path, name: str, entry: dict[str, Any]) -> NDArray[Any]:
+def load_verified(directory: Path, name: str, entry: JSON) -> Array:
     """Load an array that a manifest lists, checking its hash."""
     path = directory / name
     if not path.is_file():

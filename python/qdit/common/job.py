@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from . import files
 from .identity import REPLACE, OtherRunError, as_read, check_same, differences
+from .progress import RowProgressLike
 from .types import JSON
 from .versions import library_versions
 
@@ -66,7 +67,7 @@ class Job(ABC, Generic[Made]):
         """Return the result that a manifest of this job is of; None if its files are not as they were."""
 
     @abstractmethod
-    def _make(self, progress: Any, overwrite: bool) -> Made:
+    def _make(self, progress: RowProgressLike, overwrite: bool) -> Made:
         """Do the work, write the result and then the manifest, which is `_record` of its own fields."""
 
     @abstractmethod
@@ -117,7 +118,7 @@ class Job(ABC, Generic[Made]):
         elif self.path.exists() and not self._is_stopped():
             raise OtherRunError(f"{self.path} is there already and was not made by {self.verb}; {REPLACE}")
 
-    def run(self, *, progress: Any = None, overwrite: bool = False) -> Made:
+    def run(self, *, progress: RowProgressLike = None, overwrite: bool = False) -> Made:
         """Do the work that no earlier run of this job has done, and return the result.
 
         Args:

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .types import Array
 
 _MAGIC = b"\x93NUMPY"
 
 
-def open_npy(name: str, path: Path) -> NDArray[Any]:
+def open_npy(name: str, path: Path) -> Array:
     """Map a .npy file read-only; `name` leads every error.
 
     Raises:
@@ -37,7 +38,7 @@ def open_npy(name: str, path: Path) -> NDArray[Any]:
     return np.memmap(path, dtype, "r", offset, shape, order)
 
 
-def open_raw(name: str, path: Path, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+def open_raw(name: str, path: Path, shape: tuple[int, int], dtype: np.dtype[Any]) -> Array:
     """Map a raw file of `shape` (n, d) read-only; n = -1 takes as many rows as the file holds."""
     _check_file(name, path)
     n, d = shape

@@ -12,4 +12,10 @@ StrPath = str | os.PathLike[str]
 JSON = dict[str, Any]  # an object of JSON values
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]  # row numbers
+Ints = NDArray[np.int64]  # counts, offsets, hashes
 Array = NDArray[Any]  # of any dtype
+# of pyarrow, which is optional
+Schema = Any
+RecordBatch = Any
+ArrowTable = Any
+ArrowArray = Any  # an Array or a ChunkedArray

@@ -1,11 +1,22 @@
-"""Embeddings of a pool's rows: sentence-transformers, servers, and a stand-in that needs no download.
+"""A vector for every row of a pool.
 
-A module imports only from those before it: encoder, hashed, sentence, server, settings, writer, job,
-api, command.
+A pool and options come in; embeddings.npy, (n, d) float16 or float32, and embeddings.json go into the pool.
+
+    api          `embed` and `prepare`
+    options      EmbedOptions: model, text, layout of the file
+    job          a checked call: texts of rows in, finished rows out, chunk by chunk
+    writer       the rows on disk while they are made, and the last steps
+    encoder      the interface of all encoders; encoders tells which one options ask for
+    hashed       builtin:hash, a stand-in without a download
+    sentence     models of sentence-transformers, on one or more devices
+    server       any server with OpenAI's /v1/embeddings
 """
+
+from __future__ import annotations
 
 from ..common.identity import OtherRunError
 from .api import embed, prepare
 from .job import Embeddings, EmbedJob
+from .options import EmbedOptions
 
-__all__ = ["EmbedJob", "Embeddings", "OtherRunError", "embed", "prepare"]
+__all__ = ["EmbedJob", "EmbedOptions", "Embeddings", "OtherRunError", "embed", "prepare"]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from numpy.typing import NDArray
-
+from ..common.types import JSON, Array
 from .options import EmbedOptions
 
 Tick = Callable[[int], object]  # told how many texts of a call are done
@@ -45,15 +43,15 @@ class Encoder(ABC):
         """Let go of processes and connections."""
 
     @abstractmethod
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """Return JSON values that must be the same when a run goes on: what the model is, exactly."""
 
-    def details(self) -> dict[str, Any]:
+    def details(self) -> JSON:
         """Return JSON values for the manifest that a run may go on without: devices, requests."""
         return {}
 
     @abstractmethod
-    def encode(self, texts: Sequence[str], numbers: Sequence[int], tick: Tick) -> NDArray[Any]:
+    def encode(self, texts: Sequence[str], numbers: Sequence[int], tick: Tick) -> Array:
         """Return the vectors of a chunk, (len(texts), d) float32 or float64, not normalized.
 
         numbers: the texts' row numbers, for errors. The vectors may depend on the chunk as a whole and on

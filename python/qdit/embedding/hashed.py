@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..common.types import JSON, Floats, Indices, Ints
 from ..engine.shuffle import GOLDEN, Words, splitmix64
 from .encoder import Encoder, Tick
 from .options import BUILTIN
@@ -40,7 +41,7 @@ _INVERSE = np.uint64(pow(int(GOLDEN), -1, 1 << 64))  # it is odd, so there is on
 class HashEncoder(Encoder):
     """The encoder "builtin:hash"."""
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """Return name, version and size, and that this is a stand-in."""
         return {
             "kind": "builtin",
@@ -50,7 +51,7 @@ class HashEncoder(Encoder):
             "stand_in": STAND_IN,
         }
 
-    def encode(self, texts: Sequence[str], numbers: Sequence[int], tick: Tick) -> NDArray[np.float64]:
+    def encode(self, texts: Sequence[str], numbers: Sequence[int], tick: Tick) -> Floats:
         """Return whole numbers, (len(texts), 384) float64; a text without letters or digits gives zeros."""
         rows = np.zeros((len(texts), DIMENSIONS))
         for start, stop in _portions(texts):
@@ -96,14 +97,14 @@ def _features(texts: Sequence[str]) -> Words:
     )
 
 
-def _keys(rows: NDArray[np.int64], hashes: Words, kinds: Any) -> Words:
+def _keys(rows: Indices, hashes: Words, kinds: Any) -> Words:
     top: Words = rows.astype(np.uint64) << np.uint64(_HASH_BITS + _KIND_BITS)
     middle: Words = hashes >> np.uint64(64 - _HASH_BITS) << np.uint64(_KIND_BITS)
     low: Words = np.asarray(kinds, np.uint64)
     return top | middle | low
 
 
-def _characters(texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+def _characters(texts: Sequence[str]) -> tuple[NDArray[np.uint32], Indices]:
     """Return the lower-case characters of all texts and the row of each.
 
     What is no letter or digit is a space, spaces do not repeat, and every text has one at both ends.
@@ -139,12 +140,12 @@ class _SegmentHashes:
         self._sums = np.zeros(len(codes) + 1, np.uint64)
         np.cumsum(splitmix64(codes.astype(np.uint64)) * powers, out=self._sums[1:])
 
-    def __call__(self, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> Words:
+    def __call__(self, begins: Ints, ends: Ints) -> Words:
         """Return a hash of the characters from each begin to its end, wherever they stand."""
         return splitmix64((self._sums[ends] - self._sums[begins]) * self._inverses[begins])
 
 
-def _project(keys: Words, n: int) -> NDArray[np.float64]:
+def _project(keys: Words, n: int) -> Floats:
     """Add every n-gram to one dimension of each block, with a sign; sums of whole numbers, so exact."""
     keys, counts = np.unique(keys, return_counts=True)
     kinds = (keys & np.uint64((1 << _KIND_BITS) - 1)).astype(np.int64)

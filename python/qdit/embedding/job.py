@@ -6,21 +6,20 @@ import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common import files
 from ..common.identity import check_same
 from ..common.job import Job
-from ..common.progress import RowTracker
-from ..common.types import JSON
+from ..common.progress import RowProgressLike, RowTracker
+from ..common.types import JSON, Array
 from ..engine.rows import Rows, open_embeddings
 from ..records import Records, open_records
 from ..records.pool import PoolLike, pool_directory
 from ..records.templates import make_template
-from .encoder import Encoder
+from .encoder import Encoder, Tick
 from .encoders import encoder_class
 from .options import EmbedOptions
 from .writer import MANIFEST, REMEDY, ROWS, Writer, partial_rows, remove_finished
@@ -43,7 +42,7 @@ class Embeddings:
     """
 
     rows: Rows
-    manifest: dict[str, Any] = field(repr=False)
+    manifest: JSON = field(repr=False)
 
 
 class EmbedJob(Job[Embeddings]):
@@ -105,7 +104,7 @@ class EmbedJob(Job[Embeddings]):
         tokens = round(characters / _BYTES_PER_TOKEN)
         return {"rows": n, "left": n - done, "characters": characters, "tokens": tokens}
 
-    def _make(self, progress: Any, overwrite: bool) -> Embeddings:
+    def _make(self, progress: RowProgressLike, overwrite: bool) -> Embeddings:
         identity = {**self.identity, **self.options.layout()}
         dtype, n = self.options.dtype, len(self.records)
         with Writer(self.directory, identity, n, dtype, overwrite=overwrite) as writer:
@@ -120,7 +119,7 @@ class EmbedJob(Job[Embeddings]):
             writer.finish(self._record(fields))
         return Embeddings(open_embeddings(self.path), files.read_json(self.manifest_path, self.format))
 
-    def _embed(self, encoder: Encoder, writer: Writer, progress: Any) -> None:
+    def _embed(self, encoder: Encoder, writer: Writer, progress: RowProgressLike) -> None:
         n, chunk, before = len(self.records), self.options.layout()["chunk_rows"], writer.done
         state = self._state(encoder, writer)
         tracker = RowTracker(progress, "embed", n - before)
@@ -139,7 +138,7 @@ class EmbedJob(Job[Embeddings]):
         finally:
             tracker.close()
 
-    def _state(self, encoder: Encoder, writer: Writer) -> dict[str, Any]:
+    def _state(self, encoder: Encoder, writer: Writer) -> JSON:
         """Return the state to go on with, after a check that the model is still the same."""
         identity = encoder.identity()
         if "stand_in" in identity:
@@ -151,9 +150,7 @@ class EmbedJob(Job[Embeddings]):
         encoder.batch_size = writer.state["batch_sizes"][-1][1]
         return {**writer.state, "runs": writer.state["runs"] + 1}
 
-    def _rows(
-        self, encoder: Encoder, texts: list[str], first: int, state: dict[str, Any], tick: Any
-    ) -> NDArray[Any]:
+    def _rows(self, encoder: Encoder, texts: list[str], first: int, state: JSON, tick: Tick) -> Array:
         """Return the finished rows of a chunk, (len(texts), d)."""
         keep = self.options.zero_rows == "keep"
         filled = [i for i, text in enumerate(texts) if text.strip()]
@@ -183,7 +180,7 @@ class EmbedJob(Job[Embeddings]):
         return whole
 
 
-def finished(vectors: NDArray[Any], options: EmbedOptions) -> NDArray[Any]:
+def finished(vectors: Array, options: EmbedOptions) -> Array:
     """Return vectors (m, d) as rows of the file's dtype, normalized if that is asked for."""
     if options.normalize:
         exact = vectors.astype(np.float64)
@@ -193,7 +190,7 @@ def finished(vectors: NDArray[Any], options: EmbedOptions) -> NDArray[Any]:
         return vectors.astype(options.dtype)
 
 
-def faults(rows: NDArray[Any], *, zeros: bool) -> tuple[int, str] | None:
+def faults(rows: Array, *, zeros: bool) -> tuple[int, str] | None:
     """Return the first row that cannot be used and what is wrong with it; None if all can.
 
     zeros: whether a row of zeros is a fault.

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common import files
 from ..common.optional import require
+from ..common.types import JSON, Array
 from .encoder import Encoder, Tick
 from .options import EmbedOptions, resolve_devices
 
@@ -74,9 +74,9 @@ class SentenceEncoder(Encoder):
             self._model.stop_multi_process_pool(self._pool)
             self._pool = None
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """Return a Hub model's commit, or the hash of a folder's files, and what the model consists of."""
-        source: dict[str, Any]
+        source: JSON
         if self._folder is not None:
             source = {"sha256": files.sha256_folder(self._folder)}
         else:
@@ -95,11 +95,11 @@ class SentenceEncoder(Encoder):
             "device": self._device_type(),
         }
 
-    def details(self) -> dict[str, Any]:
+    def details(self) -> JSON:
         """Return the devices."""
         return {"devices": self._devices or [str(self._model.device)]}
 
-    def encode(self, texts: Sequence[str], numbers: Sequence[int], tick: Tick) -> NDArray[Any]:
+    def encode(self, texts: Sequence[str], numbers: Sequence[int], tick: Tick) -> Array:
         """Return the vectors, (len(texts), d); when memory runs out, of smaller batches from then on."""
         order = sorted(range(len(texts)), key=lambda i: (-len(texts[i]), i))
         ordered = [texts[i] for i in order]
@@ -122,10 +122,10 @@ class SentenceEncoder(Encoder):
         rows[order] = found
         return rows
 
-    def _encode(self, texts: list[str], tick: Tick) -> NDArray[Any]:
+    def _encode(self, texts: list[str], tick: Tick) -> Array:
         # stretches of equal composition on one device as on several, so both give the same rows
         step = self._slice_of * _SLICE_BATCHES
-        options: dict[str, Any] = {
+        options: JSON = {
             "prompt": self._prompt,
             "batch_size": self.batch_size,
             "show_progress_bar": False,

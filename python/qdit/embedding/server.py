@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.optional import require
+from ..common.types import JSON
 from ..models.client import hide, read_key
 from .encoder import Encoder, Tick
 from .options import EmbedOptions
@@ -53,11 +54,11 @@ class ServerEncoder(Encoder):
         self._portal.call(self._client.close)
         self._stack.close()
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """Return server and model as they were named; a server does not tell more."""
         return {"kind": "server", "name": self._name, "url": self._url, "prompt": self._prompt or None}
 
-    def details(self) -> dict[str, Any]:
+    def details(self) -> JSON:
         """Return counts of requests, of answers that were of no use, and of tokens where the server says."""
         return {
             "requests": self._requests,

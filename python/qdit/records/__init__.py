@@ -1,12 +1,28 @@
-"""Records: rows of any source in a pool directory, and the normal form they are read in."""
+"""Records: rows of any source in a pool directory, and the normal form they are read in.
+
+Files, data sets of the Hub, tables and lists come in; records.jsonl or records.arrow with records.json go
+out, and are opened as `Row`s.
+
+    importing, options     `import_records`, ImportOptions
+    sources, presets       what a source is: a path, a name of the Hub, an object, a named pool
+    staging, intake        one source, read, checked and written; what every row passes, ids
+    textfiles, jsonarray   rows of JSON Lines, JSON arrays and CSV, streamed
+    typed, hub             rows with types: Parquet, data sets, tables; the Hugging Face Hub
+    formats, row           Alpaca, ShareGPT, messages and others; the normal form
+    records, store         the rows of a pool, opened; rows on disk
+    pool, tokens           records with embeddings, quality and tokens, checked to belong together
+    templates              text made of a row
+"""
 
 from ..common.progress import RowProgress
 from .importing import import_records, is_imported
+from .options import ImportOptions
 from .records import Records, open_records
 from .row import Row, RowError
 from .sources import Source
 
 __all__ = [
+    "ImportOptions",
     "Records",
     "Row",
     "RowError",

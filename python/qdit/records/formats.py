@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..common.checks import check_choice
-from .row import RowError
+from .row import RawRow, RowError
 
 Turns = tuple[tuple[str, str], ...]
 Parsed = tuple[str, str, str, Turns]  # instruction, input, output, turns
@@ -27,7 +27,7 @@ def join_input(instruction: str, given: str) -> str:
     return f"{instruction}\n\n{given}" if given.strip() else instruction
 
 
-def _alpaca(row: Mapping[str, Any], fields: Fields) -> Parsed:
+def _alpaca(row: RawRow, fields: Fields) -> Parsed:
     instruction = text_of(row, fields["instruction"], filled=True)
     given = "" if row.get(fields["input"]) is None else text_of(row, fields["input"])
     output = text_of(row, fields["output"])
@@ -35,7 +35,7 @@ def _alpaca(row: Mapping[str, Any], fields: Fields) -> Parsed:
     return instruction, given, output, turns
 
 
-def _prompt(row: Mapping[str, Any], fields: Fields) -> Parsed:
+def _prompt(row: RawRow, fields: Fields) -> Parsed:
     prompt, completion = fields["prompt"], fields["completion"]
     if isinstance(row.get(prompt), list) and isinstance(row.get(completion), list):  # TRL's chat form
         return _chat(prompt, _turns(row, prompt) + _turns(row, completion))
@@ -43,18 +43,18 @@ def _prompt(row: Mapping[str, Any], fields: Fields) -> Parsed:
     return asked, "", answer, (("user", asked), ("assistant", answer))
 
 
-def _messages(row: Mapping[str, Any], fields: Fields) -> Parsed:
+def _messages(row: RawRow, fields: Fields) -> Parsed:
     return _chat(fields["messages"], _turns(row, fields["messages"]))
 
 
-def _sharegpt(row: Mapping[str, Any], fields: Fields) -> Parsed:
+def _sharegpt(row: RawRow, fields: Fields) -> Parsed:
     turns = _turns(row, fields["conversations"])
     if row.get(fields["system"]):
         turns = (("system", text_of(row, fields["system"])), *turns)
     return _chat(fields["conversations"], turns)
 
 
-def _ultrachat(row: Mapping[str, Any], fields: Fields) -> Parsed:
+def _ultrachat(row: RawRow, fields: Fields) -> Parsed:
     column = fields["data"]
     texts = _list(row, column)
     for i, text in enumerate(texts):
@@ -63,7 +63,7 @@ def _ultrachat(row: Mapping[str, Any], fields: Fields) -> Parsed:
     return _chat(column, tuple((("user", "assistant")[i % 2], text) for i, text in enumerate(texts)))
 
 
-def _oig(row: Mapping[str, Any], fields: Fields) -> Parsed:
+def _oig(row: RawRow, fields: Fields) -> Parsed:
     column = fields["text"]
     text = text_of(row, column, filled=True)
     before, *parts = _OIG_TURN.split(text)
@@ -79,7 +79,7 @@ class Format:
 
     fields: tuple[str, ...]
     optional: tuple[str, ...]
-    read: Callable[[Mapping[str, Any], Fields], Parsed]
+    read: Callable[[RawRow, Fields], Parsed]
     columns: Mapping[str, str] | None = None  # where they are not called as the fields
 
 
@@ -140,7 +140,7 @@ def make_layout(format: str, columns: Mapping[str, str] | None) -> Layout:
     return Layout(format, {field: field for field in found.fields} | dict(found.columns or {}) | given)
 
 
-def detect(row: Mapping[str, Any], columns: Mapping[str, str] | None) -> Layout:
+def detect(row: RawRow, columns: Mapping[str, str] | None) -> Layout:
     """Return the layout that fits a row; formats are tried in the order of `FORMATS`.
 
     columns: field -> column for those that are called otherwise.
@@ -167,7 +167,7 @@ def _any(value: Any) -> bool:
     return True
 
 
-def text_of(row: Mapping[str, Any], column: str, *, filled: bool = False) -> str:
+def text_of(row: RawRow, column: str, *, filled: bool = False) -> str:
     """Return the text in a column, which is not blank if `filled`; RowError for anything else."""
     value = row.get(column)
     if value is None and column not in row:
@@ -180,7 +180,7 @@ def text_of(row: Mapping[str, Any], column: str, *, filled: bool = False) -> str
     return value
 
 
-def _list(row: Mapping[str, Any], column: str) -> list[Any]:
+def _list(row: RawRow, column: str) -> list[Any]:
     if column not in row:
         return [text_of(row, column)]  # raises
     value = row[column]
@@ -189,7 +189,7 @@ def _list(row: Mapping[str, Any], column: str) -> list[Any]:
     return value
 
 
-def _turns(row: Mapping[str, Any], column: str) -> Turns:
+def _turns(row: RawRow, column: str) -> Turns:
     return tuple(_turn(column, i, turn) for i, turn in enumerate(_list(row, column)))
 
 

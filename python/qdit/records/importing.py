@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._version import __version__
 from ..common import files
 from ..common.identity import differences
 from ..common.lock import Lock
 from ..common.progress import RowProgressLike, RowTracker
-from ..common.types import JSON, StrPath
+from ..common.types import JSON, Ints, StrPath
 from .options import ImportOptions
 from .records import FORMAT, FORMAT_VERSION, MANIFEST, Records, open_records
 from .sources import Source, describe_call, find_files, resolve
@@ -56,7 +55,7 @@ def import_records(
         pool: directory to make or to add the records to.
         overwrite: replace the records that are in the pool.
         progress: True for a bar on stderr, or a callable that takes a `RowProgress`.
-        options: those of `qdit.records.options.ImportOptions`.
+        options: those of `qdit.records.ImportOptions`.
 
     Returns:
         The records, opened.
@@ -129,7 +128,7 @@ def _same_inputs(source: Source, inputs: list[JSON]) -> bool:
 
 def _stage_all(sources: list[Source], held: Path, asked: ImportOptions, tracker: RowTracker) -> list[Stage]:
     stages: list[Stage] = []
-    taken: NDArray[np.int64] = np.empty(0, np.int64)
+    taken: Ints = np.empty(0, np.int64)
     for i, source in enumerate(sources):
         stem = "records" if len(sources) == 1 else f"records-{i}"
         stages.append(stage(source, held / stem, asked, tracker, taken))

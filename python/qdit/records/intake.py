@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..common.types import JSON, Ints
 from .formats import FORMATS, Layout, detect, make_layout
-from .row import RowError, UnknownFormatError
+from .row import RawRow, RowError, UnknownFormatError
 
 ID_COLUMNS = ("id", "conversation_id", "prompt_id")
 _EXAMPLES = 10
@@ -25,7 +25,7 @@ class BadRows:
         self.skip = skip
         self.count = 0
         self._problems: Counter[str] = Counter()
-        self._examples: list[dict[str, Any]] = []
+        self._examples: list[JSON] = []
 
     def add(self, where: str, row: int, line: int | None, error: RowError) -> None:
         """Note a bad row; ValueError that names file, row and field unless bad rows are skipped."""
@@ -45,7 +45,7 @@ class BadRows:
         """Return what is wrong with most of the rows that were left out, "" if there are none."""
         return self._problems.most_common(1)[0][0] if self._problems else ""
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> JSON:
         """Return how many rows were left out, why, and the first of them."""
         return {"count": self.count, "problems": dict(self._problems), "examples": self._examples}
 
@@ -66,7 +66,7 @@ class Ids:
         self._decided = self._asked
         self._hashes = array("q")
 
-    def add(self, value: Mapping[str, Any]) -> None:
+    def add(self, value: RawRow) -> None:
         """Look at the next row; RowError if it lacks the id that was asked for."""
         if not self._decided:
             self.column = next((name for name in ID_COLUMNS if name in value), None)
@@ -81,7 +81,7 @@ class Ids:
         else:
             self.column = None
 
-    def settle(self, name: str, before: NDArray[np.int64]) -> NDArray[np.int64]:
+    def settle(self, name: str, before: Ints) -> Ints:
         """Return the hashes of the ids if they are kept: present, unlike each other and those `before`.
 
         ValueError if an id column was asked for and two rows have the same id.

@@ -12,7 +12,6 @@ its length can be checked.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,8 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..common import files, npy
-from ..common.types import StrPath
+from ..common.progress import RowProgressLike
+from ..common.types import JSON, Array, Floats, Ints, StrPath
 from ..engine.rows import Rows, open_embeddings
 from . import Records, open_records
 from .tokens import count_tokens
@@ -52,11 +52,11 @@ class Pool:
     directory: Path
     records: Records
     embeddings: Rows | None
-    quality: NDArray[np.float64] | None
-    manifests: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    quality: Floats | None
+    manifests: Mapping[str, JSON] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, directory: str | os.PathLike[str]) -> Pool:
+    def open(cls, directory: StrPath) -> Pool:
         """Open a pool; nothing large is read.
 
         Raises:
@@ -93,8 +93,8 @@ class Pool:
                 )
 
     def token_costs(
-        self, tokenizer: str | None = None, *, revision: str | None = None, progress: Any = None
-    ) -> NDArray[np.int64]:
+        self, tokenizer: str | None = None, *, revision: str | None = None, progress: RowProgressLike = None
+    ) -> Ints:
         """Return how many tokens the turns of each row have, (n,) int64, at least 1.
 
         The counts are kept in costs.npy, so a second call with the same tokenizer reads them.
@@ -127,10 +127,10 @@ def pool_directory(pool: PoolLike) -> Path:
 
 
 def attach(
-    directory: str | os.PathLike[str],
+    directory: StrPath,
     *,
-    embeddings: str | os.PathLike[str] | None = None,
-    quality: str | os.PathLike[str] | None = None,
+    embeddings: StrPath | None = None,
+    quality: StrPath | None = None,
     overwrite: bool = False,
 ) -> Pool:
     """Copy arrays that were made elsewhere into a pool; row i must be that of record i.
@@ -167,9 +167,7 @@ def attach(
     return Pool.open(path)
 
 
-def check_arrays(
-    *, embeddings: str | os.PathLike[str] | None = None, quality: str | os.PathLike[str] | None = None
-) -> None:
+def check_arrays(*, embeddings: StrPath | None = None, quality: StrPath | None = None) -> None:
     """Raise the errors of `attach` that can be told without records."""
     n = None if embeddings is None else open_embeddings(Path(embeddings)).n
     if quality is not None:
@@ -190,7 +188,7 @@ def _new(target: Path, overwrite: bool) -> Path:
 
 def _describe(target: Path, records: Records, source: Path) -> None:
     entry = files.describe(target)
-    record: dict[str, Any] = {
+    record: JSON = {
         "format": FORMATS[target.stem],
         "format_version": 1,
         "records": {"n": len(records), "sha256": records.sha256},
@@ -203,7 +201,7 @@ def _describe(target: Path, records: Records, source: Path) -> None:
     files.write_json(target.with_suffix(".json"), record)
 
 
-def _read_manifest(directory: Path, name: str, records: Records) -> dict[str, Any] | None:
+def _read_manifest(directory: Path, name: str, records: Records) -> JSON | None:
     path = directory / f"{name}.json"
     if not path.is_file():
         return None
@@ -237,12 +235,12 @@ def _check_length(path: Path, got: int, wanted: int, remedy: str) -> None:
         )
 
 
-def _open_quality(directory: Path, n: int) -> NDArray[np.float64]:
+def _open_quality(directory: Path, n: int) -> Floats:
     path = directory / "quality.npy"
     return _check_scores(path, npy.open_npy("quality", path), n)
 
 
-def _check_scores(path: Path, array: NDArray[Any], n: int) -> NDArray[np.float64]:
+def _check_scores(path: Path, array: Array, n: int) -> Floats:
     if array.ndim != 1 or len(array) != n or array.dtype.kind not in "fiu":
         raise ValueError(
             f"{path}: got {array.dtype.name} of shape {array.shape}, wanted ({n},) numbers, one a record; "

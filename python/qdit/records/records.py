@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..common import files
 from ..common.optional import require
+from ..common.types import JSON, ArrowTable, Indices, StrPath
 from .formats import Layout
 from .row import Row, RowError
 from .store import ArrowStore, Store, TextStore
@@ -42,7 +42,7 @@ class Part:
     layout: Layout
     store: Store
     id_column: str | None = None
-    origins: NDArray[np.int64] | None = None
+    origins: Indices | None = None
 
     def row(self, index: int, i: int, value: Any) -> Row:
         """Return row i of this part, parsed as `value`, as row `index` of the pool."""
@@ -70,7 +70,7 @@ class Records:
 
     """
 
-    def __init__(self, directory: Path, record: dict[str, Any], parts: Sequence[Part]) -> None:
+    def __init__(self, directory: Path, record: JSON, parts: Sequence[Part]) -> None:
         self.directory = directory
         self.manifest = record
         self.parts = tuple(parts)
@@ -120,18 +120,18 @@ class Records:
         for part, _, first, last in self._spans(start, stop):
             yield from part.store.raws(first, last)
 
-    def value(self, i: int) -> dict[str, Any]:
+    def value(self, i: int) -> JSON:
         """Return row i as the Python values of its own columns."""
         part, local = self._locate(i)
-        found: dict[str, Any] = part.store.value(local)
+        found: JSON = part.store.value(local)
         return found
 
-    def values(self, start: int = 0, stop: int | None = None) -> Iterator[dict[str, Any]]:
+    def values(self, start: int = 0, stop: int | None = None) -> Iterator[JSON]:
         """Yield what `value` returns, in order."""
         for part, _, first, last in self._spans(start, stop):
             yield from part.store.values(first, last)
 
-    def table(self, indices: Iterable[int]) -> Any:
+    def table(self, indices: Iterable[int]) -> ArrowTable:
         """Return rows as a pyarrow.Table, in the order of `indices`.
 
         One typed source keeps its types; of anything else the table has the columns of all rows, with nulls
@@ -222,7 +222,7 @@ class Ids(Sequence[str]):
             yield from (part.id(i, value) for i, value in enumerate(values))
 
 
-def open_records(directory: str | os.PathLike[str]) -> Records:
+def open_records(directory: StrPath) -> Records:
     """Open the records of a pool directory; nothing is read but the manifest.
 
     Raises:
@@ -257,7 +257,7 @@ def _check_size(path: Path, wanted: int) -> None:
         )
 
 
-def _open_part(directory: Path, entry: dict[str, Any]) -> Part:
+def _open_part(directory: Path, entry: JSON) -> Part:
     files = [directory / name for name in entry["files"]]
     store: Store = ArrowStore(files[0]) if entry["kind"] == ArrowStore.kind else TextStore(*files[:2])
     if len(store) != entry["n"]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+RawRow = Mapping[str, Any]  # a row as its source has it
 ROLES = ("system", "user", "assistant")
 
 

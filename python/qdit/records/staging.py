@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common import files
 from ..common.progress import RowTracker
-from ..common.types import JSON
+from ..common.types import JSON, Indices, Ints
 from .intake import BadRows, Intake
 from .options import ImportOptions
 from .row import RowError
@@ -37,7 +36,7 @@ class Stage:
 
     entry: JSON
     files: list[Path]
-    id_hashes: NDArray[np.int64]
+    id_hashes: Ints
 
 
 class _Sink:
@@ -74,13 +73,11 @@ class _Sink:
         return True
 
     @property
-    def origins(self) -> NDArray[np.int64] | None:
+    def origins(self) -> Indices | None:
         return None if self._origins is None else np.array(self._origins, np.int64)
 
 
-def stage(
-    source: Source, stem: Path, asked: ImportOptions, tracker: RowTracker, taken: NDArray[np.int64]
-) -> Stage:
+def stage(source: Source, stem: Path, asked: ImportOptions, tracker: RowTracker, taken: Ints) -> Stage:
     """Write the rows of a source to files whose names begin with `stem`.
 
     taken: hashes of ids that earlier sources keep.

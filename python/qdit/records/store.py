@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common import files, npy
 from ..common.optional import require
+from ..common.types import ArrowTable, Indices, Ints, RecordBatch, Schema
 
 _READ_BYTES = 1 << 20
 
@@ -31,7 +31,7 @@ class TextStore:
     def __init__(self, lines: Path, offsets: Path) -> None:
         """Open both files; ValueError if they do not fit each other."""
         self.path = lines
-        self._offsets: NDArray[np.int64] = npy.open_npy("records", offsets)
+        self._offsets: Ints = npy.open_npy("records", offsets)
         self._handle = os.open(lines, os.O_RDONLY)
         self.close = weakref.finalize(
             self, os.close, self._handle
@@ -135,14 +135,14 @@ class ArrowStore:
             self._reader: Any = pa.ipc.open_file(pa.memory_map(str(path)))
         except pa.ArrowInvalid as error:
             raise ValueError(f"{path} is damaged: {error}; import the records again") from error
-        self.schema: Any = self._reader.schema
+        self.schema: Schema = self._reader.schema
         ends = np.cumsum([self._batch(i).num_rows for i in range(self._reader.num_record_batches)])
         self._ends: list[int] = [int(end) for end in ends]
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    def _batch(self, number: int) -> Any:
+    def _batch(self, number: int) -> RecordBatch:
         return self._reader.get_batch(number)
 
     def value(self, i: int) -> Any:
@@ -168,7 +168,7 @@ class ArrowStore:
         """Yield rows in order as lines of JSON."""
         return map(to_json, self.values(start, stop))
 
-    def take(self, indices: NDArray[np.int64]) -> Any:
+    def take(self, indices: Indices) -> ArrowTable:
         """Return rows as a pyarrow.Table with the types of the source."""
         pa = require("pyarrow", "data", "to read typed records")
         if not len(indices):
@@ -191,7 +191,7 @@ class ArrowWriter(Writer):
 
     kind = ArrowStore.kind
 
-    def __init__(self, path: Path, schema: Any) -> None:
+    def __init__(self, path: Path, schema: Schema) -> None:
         pa = require("pyarrow", "data", "to store typed records")
         self.paths = (path,)
         self._file = path.open("wb")
@@ -201,7 +201,7 @@ class ArrowWriter(Writer):
     def __len__(self) -> int:
         return self._count
 
-    def add(self, batch: Any) -> None:
+    def add(self, batch: RecordBatch) -> None:
         """Append a pyarrow.RecordBatch."""
         self._writer.write_batch(batch)
         self._count += batch.num_rows

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common import files
 from ..common.optional import require
-from ..common.progress import RowTracker
+from ..common.progress import RowProgressLike, RowTracker
+from ..common.types import JSON, Ints
 from .records import Records
 from .row import Row
 
@@ -26,8 +25,8 @@ Count = Callable[[Sequence[str]], list[int]]
 
 
 def count_tokens(
-    directory: Path, records: Records, tokenizer: str | None, revision: str | None, progress: Any
-) -> NDArray[np.int64]:
+    directory: Path, records: Records, tokenizer: str | None, revision: str | None, progress: RowProgressLike
+) -> Ints:
     """Return what costs.npy holds or, if it is not of these records and this tokenizer, write it anew.
 
     Tokens are those of the texts of all turns; what a chat template adds is not counted. Arguments and errors
@@ -64,7 +63,7 @@ def count_tokens(
     return costs
 
 
-def _kept(directory: Path, identity: dict[str, Any]) -> NDArray[np.int64] | None:
+def _kept(directory: Path, identity: JSON) -> Ints | None:
     path = directory / MANIFEST
     if not path.is_file():
         return None

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ..common.optional import require
+from ..common.types import JSON, ArrowArray, ArrowTable, RecordBatch, Schema
 from .hub import load_hub
 from .sources import Source
 
 BATCH_ROWS = 4096
-Place = tuple[str, int, Any]  # file or data set, number in it of the first row, pyarrow.RecordBatch
+Place = tuple[str, int, RecordBatch]  # file or data set, number in it of the first row, rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +29,11 @@ class Batches:
 
     """
 
-    schema: Any
+    schema: Schema
     make: Callable[[], Iterator[Place]]
     total: int | None = None
     files: list[Path] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: JSON = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Place]:
         for where, row, batch in self.make():
@@ -40,7 +41,7 @@ class Batches:
                 yield where, row, _cast(batch, self.schema, where)
 
     @staticmethod
-    def indices(rows: list[int]) -> Any:
+    def indices(rows: list[int]) -> ArrowArray:
         """Return row numbers as pyarrow wants them."""
         return require("pyarrow", "data", "to store typed records").array(rows, "int64")
 
@@ -88,7 +89,7 @@ def _object(source: Source) -> Batches:
     )
 
 
-def _table(table: Any, where: str) -> Batches:
+def _table(table: ArrowTable, where: str) -> Batches:
     def make() -> Iterator[Place]:
         row = 0
         for batch in table.to_batches(max_chunksize=BATCH_ROWS):
@@ -169,7 +170,7 @@ def _cache_files(loaded: Any) -> list[Path]:
     return [Path(entry["filename"]) for entry in loaded.cache_files]
 
 
-def _undictionary(schema: Any) -> Any:
+def _undictionary(schema: Schema) -> Schema:
     """Return the schema with categories as plain values: a file holds one dictionary, batches bring many."""
     pa = require("pyarrow", "data", "to store typed records")
     for i, column in enumerate(schema):
@@ -178,7 +179,7 @@ def _undictionary(schema: Any) -> Any:
     return schema
 
 
-def _cast(batch: Any, schema: Any, where: str) -> Any:
+def _cast(batch: RecordBatch, schema: Schema, where: str) -> RecordBatch:
     pa = require("pyarrow", "data", "to store typed records")
     if batch.schema.equals(schema, check_metadata=True):
         return batch

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.options import Options
-from ..common.progress import ProgressLike
+from ..common.progress import AnyProgressLike
 from ..common.types import StrPath
 from ..engine.rows import Rows
 from ..records.pool import Pool
@@ -60,7 +60,10 @@ def is_pool(path: Any) -> bool:
 
 
 def open_pool(
-    pool: Pool | StrPath, options: PoolSelectOptions, alphas: Sequence[float], progress: ProgressLike = None
+    pool: Pool | StrPath,
+    options: PoolSelectOptions,
+    alphas: Sequence[float],
+    progress: AnyProgressLike = None,
 ) -> tuple[Rows, SelectOptions]:
     """Return the embeddings of a pool, and the options with what the pool knows filled in.
 
@@ -98,7 +101,7 @@ def select_pool(
     k: int | float | None = None,
     *,
     checkpoint: StrPath | None = None,
-    progress: ProgressLike = None,
+    progress: AnyProgressLike = None,
     **options: Any,
 ) -> Selection:
     """Select from a pool directory, by its own embeddings and quality.
@@ -131,7 +134,7 @@ def sweep_pool(
     k: int | float | None = None,
     *,
     checkpoint: StrPath | None = None,
-    progress: ProgressLike = None,
+    progress: AnyProgressLike = None,
     **options: Any,
 ) -> dict[float, Selection]:
     """`select_pool` for several values of alpha, with the work that they share done once."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..common.optional import require
+from ..common.types import JSON
 from .arrow import EXTRA
 from .options import ReadOptions
 from .reader import Block, Reader, check_matrix, pick_ids, pick_name
@@ -48,7 +49,7 @@ class HDF5Reader(SliceReader):
             self._file = h5py.File(path, "r")
         except OSError as error:
             raise ValueError(f"{path} is not an HDF5 file or damaged: {error}; write it again") from error
-        found: dict[str, Any] = {}
+        found: JSON = {}
         self._file.visititems(
             lambda name, item: found.update({name: item}) if hasattr(item, "dtype") else None
         )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..common.optional import require
-from ..common.types import Array
+from ..common.types import Array, ArrowArray, Schema
 from .reader import pick_name
 
 EXTRA = "vectors"
@@ -58,7 +58,7 @@ def from_arrow(data: Any, column: str | None = None, *, copy: bool | None = None
     return np.concatenate(parts)
 
 
-def matrix(array: Any, d: int, first: int = 0) -> Array:
+def matrix(array: ArrowArray, d: int, first: int = 0) -> Array:
     """Return lists of numbers as (m, d) floats; null lists and null items become NaN.
 
     A view where there are no nulls and the items are floats. first: number of the first row, for errors.
@@ -89,7 +89,7 @@ def matrix(array: Any, d: int, first: int = 0) -> Array:
     return values.reshape(len(array), d)
 
 
-def check_nulls(array: Any, first: int) -> None:
+def check_nulls(array: ArrowArray, first: int) -> None:
     """Raise ValueError that names the first row that is null or has a null."""
     array = _storage(array)
     valid = array.is_valid().to_numpy(zero_copy_only=False)
@@ -102,7 +102,7 @@ def check_nulls(array: Any, first: int) -> None:
         raise ValueError(f"row {first + i // d} has a null item; fill it or drop the row")
 
 
-def dimension(array: Any) -> int:
+def dimension(array: ArrowArray) -> int:
     """Return the length of the first vector; 0 if all are null."""
     pa = require("pyarrow", EXTRA, "to read Arrow lists")
     array = _storage(array)
@@ -128,7 +128,7 @@ def is_vectors(kind: Any) -> bool:
     return bool(pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type))
 
 
-def find_column(schema: Any, column: str | None, where: str) -> str:
+def find_column(schema: Schema, column: str | None, where: str) -> str:
     """Return the name of the column of vectors of a pyarrow.Schema."""
     names = list(schema.names)
     found = pick_name(where, [name for name in names if is_vectors(schema.field(name).type)], names, column)
@@ -136,7 +136,7 @@ def find_column(schema: Any, column: str | None, where: str) -> str:
     return found
 
 
-def _chunks(data: Any, column: str | None) -> list[Any]:
+def _chunks(data: Any, column: str | None) -> list[ArrowArray]:
     pa = require("pyarrow", EXTRA, "to read Arrow data")
     if isinstance(data, pa.ExtensionArray | pa.Array):
         check_type("data", data.type)
@@ -157,5 +157,5 @@ def _chunks(data: Any, column: str | None) -> list[Any]:
     return [found] if isinstance(data, pa.RecordBatch) else list(found.chunks)
 
 
-def _storage(array: Any) -> Any:
+def _storage(array: ArrowArray) -> ArrowArray:
     return getattr(array, "storage", array)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..common.optional import require
-from ..common.types import JSON
+from ..common.types import JSON, ArrowTable, RecordBatch, Schema
 from ..records.typed import open_parquet
 from .arrow import EXTRA, dimension, find_column, matrix
 from .options import ReadOptions
@@ -24,7 +24,7 @@ _PEEK_ROWS = 1024
 class TableReader(Reader):
     """A source of Arrow record batches with a column of vectors."""
 
-    def _inspect(self, schema: Any, n: int, options: ReadOptions, where: str) -> None:
+    def _inspect(self, schema: Schema, n: int, options: ReadOptions, where: str) -> None:
         """Find columns, dtype and dimension."""
         if n == 0:
             raise ValueError(f"source: {where} has no rows")
@@ -50,7 +50,7 @@ class TableReader(Reader):
         return [self.column] if self.id_column is None else [self.column, self.id_column]
 
     @abstractmethod
-    def batches(self, start: int, size: int) -> Iterator[Any]:
+    def batches(self, start: int, size: int) -> Iterator[RecordBatch]:
         """Yield pyarrow.RecordBatch from row `start` on, of at most `size` rows."""
 
     def blocks(self, start: int, size: int) -> Iterator[Block]:
@@ -85,7 +85,7 @@ class ParquetReader(TableReader):
         where = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
         self._inspect(schema, sum(self._counts), options, where)
 
-    def batches(self, start: int, size: int) -> Iterator[Any]:
+    def batches(self, start: int, size: int) -> Iterator[RecordBatch]:
         """Yield batches, skipping whole files and row groups before `start`."""
         before = 0
         for path, count in zip(self.files, self._counts, strict=True):
@@ -93,7 +93,7 @@ class ParquetReader(TableReader):
                 yield from self._file_batches(path, max(0, start - before), size)
             before += count
 
-    def _file_batches(self, path: Path, start: int, size: int) -> Iterator[Any]:
+    def _file_batches(self, path: Path, start: int, size: int) -> Iterator[RecordBatch]:
         pa = require("pyarrow", EXTRA, "to read Parquet files")
         with open_parquet(path, EXTRA) as file:
             counts = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
@@ -123,12 +123,12 @@ class ArrowReader(TableReader):
         self._table = source
         self._inspect(source.schema, source.num_rows, options, where)
 
-    def batches(self, start: int, size: int) -> Iterator[Any]:
+    def batches(self, start: int, size: int) -> Iterator[RecordBatch]:
         """Yield slices of the table."""
         yield from self._table.select(self.columns).slice(start).to_batches(max_chunksize=size)
 
     @staticmethod
-    def _map(path: Path) -> Any:
+    def _map(path: Path) -> ArrowTable:
         pa = require("pyarrow", EXTRA, "to read Arrow files")
         try:
             return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
@@ -170,7 +170,7 @@ class DuckDBReader(TableReader):
             self._connection.close()
             self._connection = None
 
-    def batches(self, start: int, size: int) -> Iterator[Any]:
+    def batches(self, start: int, size: int) -> Iterator[RecordBatch]:
         """Yield what the query returns, without the rows before `start`."""
         self._project = ", ".join(_quoted(name) for name in self.columns)
         for batch in self._reader(size):
@@ -209,7 +209,7 @@ class LanceDBReader(TableReader):
         self._table = source
         self._inspect(source.schema, source.count_rows(), options, f"table {source.name!r}")
 
-    def batches(self, start: int, size: int) -> Iterator[Any]:
+    def batches(self, start: int, size: int) -> Iterator[RecordBatch]:
         """Yield the table's rows in the order of its fragments."""
         query = self._table.search().select(self.columns).offset(start).limit(self.n - start)
         for batch in query.to_batches(batch_size=size):

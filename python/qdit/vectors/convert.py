@@ -148,7 +148,7 @@ class _ConvertJob(Job[Converted]):
         """Return how many rows there are."""
         return {"rows": self._reader.n}
 
-    def _make(self, progress: Any, overwrite: bool) -> Converted:
+    def _make(self, progress: RowProgressLike, overwrite: bool) -> Converted:
         reader = self._reader
         size = self._options.block_rows or max(1, _BLOCK_BYTES // (4 * reader.d))
         identity = None if self._source is None else self.identity
