@@ -7,11 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..common.files import write_atomic
 from ..common.text import parse_numbers
-from ..selection.api import alpha_folder, run_sweep
+from ..selection.api import run_sweep
+from ..selection.tables import alpha_folder, format_sweep, save_sweep
 from .select import CHECKPOINT, SourceOptions, check_new, open_source
-from .tables import format_sweep, sweep_csv
 
 
 def sweep_command(
@@ -44,8 +43,6 @@ def sweep_command(
     checkpoint = None if folder is None else folder / CHECKPOINT
     selections = run_sweep(rows, chosen, alphas, start, checkpoint=checkpoint, progress=progress)
     if folder is not None:
-        for value, selection in selections.items():
-            selection.save(folder / alpha_folder(value))
-        write_atomic(folder / "sweep.csv", [sweep_csv(selections).encode()])
+        save_sweep(selections, folder)
         shutil.rmtree(folder / CHECKPOINT)
     print(format_sweep(selections))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ..common.text import format_bytes, format_seconds, format_table
 from ..selection.forecast import estimate
 from ..selection.run import Job
 from ..selection.selection import Selection
+from ..selection.tables import format_values
 
 
 def describe_estimate(job: Job) -> str:
@@ -35,11 +34,8 @@ def describe_selection(selection: Selection, out: str | None) -> str:
     n = int(params["n"])
     rows = {
         "picked": f"{len(selection):,} of {n:,} rows, method {params['method']}",
-        "coverage": f"{selection.coverage:.6f}",
+        **format_values(selection),
     }
-    if selection.mean_quality is not None:
-        rows["mean quality"] = f"{selection.mean_quality:.6f}"
-    rows["objective"] = f"{selection.objective:.6f}"
     if selection.optimality is not None:
         rows["optimality"] = f"at least {selection.optimality:.2%} of the best possible objective"
     if "budget" in params:
@@ -66,21 +62,3 @@ def describe_selection(selection: Selection, out: str | None) -> str:
 def _other(selection: Selection) -> float:
     stats = selection.stats
     return float(min(stats["objective_by_score_per_cost"], stats["objective_by_score"]))
-
-
-def format_sweep(selections: Mapping[float, Selection]) -> str:
-    """Return a table of what each alpha gives."""
-    lines = ["alpha   coverage   mean quality        objective"]
-    for alpha, chosen in selections.items():
-        quality = "-" if chosen.mean_quality is None else f"{chosen.mean_quality:.6f}"
-        lines.append(f"{alpha:<5g}{chosen.coverage:>11.6f}{quality:>15}{chosen.objective:>17.6f}")
-    return "\n".join(lines)
-
-
-def sweep_csv(selections: Mapping[float, Selection]) -> str:
-    """Return the table as CSV, numbers with all their digits."""
-    lines = ["alpha,coverage,mean_quality,objective"]
-    for alpha, chosen in selections.items():
-        quality = "" if chosen.mean_quality is None else repr(chosen.mean_quality)
-        lines.append(f"{alpha!r},{chosen.coverage!r},{quality},{chosen.objective!r}")
-    return "\n".join(lines) + "\n"

@@ -13,9 +13,9 @@ from ..common import files
 from ..pipeline import read_config, run
 from ..records.pool import Pool
 from ..reporting.figures import require_matplotlib
-from ..selection.api import alpha_folder
 from ..selection.evaluate import row_coverage
 from ..selection.selection import Selection
+from ..selection.tables import alpha_folder
 from .instructions import write_instructions
 
 MODEL = "builtin:hash"

@@ -30,7 +30,7 @@ def chunks(count: int) -> Iterator[slice]:
             size = max(1, size // 2)
 
 
-def commit(engine: Engine, picks: Indices, tick: Callable[[float], None]) -> Indices:
+def commit(engine: Engine, picks: Indices, tick: Callable[[float], None] = lambda share: None) -> Indices:
     """Add picks to the engine's selection; return what each one raised the coverage by (fixed point).
 
     tick: called with the share that is done.

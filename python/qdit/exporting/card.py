@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..selection.tables import format_values
 from .choice import Choice
 from .trainers import AXOLOTL, LLAMA_FACTORY, PLAIN, TRL
 from .writers import FORMATS
@@ -63,11 +64,9 @@ def _facts(choice: Choice) -> dict[str, str]:
     facts = {
         "method": str(params["method"]),
         "alpha (0 diversity, 1 quality)": f"{params['alpha']:g}",
-        "coverage (mean similarity to the nearest chosen row)": f"{selection.coverage:.6f}",
     }
-    if selection.mean_quality is not None:
-        facts["mean quality"] = f"{selection.mean_quality:.6f}"
-    facts["objective"] = f"{selection.objective:.6f}"
+    words = {"coverage": "coverage (mean similarity to the nearest chosen row)"}
+    facts |= {words.get(name, name): value for name, value in format_values(selection).items()}
     if selection.optimality is not None:
         facts["share of the best possible objective, at least"] = f"{selection.optimality:.2%}"
     facts |= {"seed": str(params.get("seed", "")), "metric": str(params.get("metric", ""))}

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common import files
+from ..common.types import Floats, Indices, StrPath
 from ..engine.rows import Rows
 from ..records.pool import Pool
 from ..selection.methods import METHODS, Method
-from ..selection.options import ObjectiveOptions
+from ..selection.options import Column, DeviceOptions, ObjectiveOptions
 from ..selection.problem import Problem, make_problem
 from ..selection.quality import open_quality
 from ..selection.record import describe_inputs
 from ..selection.selection import MANIFEST, Selection
+from ..selection.tables import SWEEP
 
 EXPORT_FORMAT = "qdit-export"
 SELECTION_FOLDER = "selection"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceOptions(DeviceOptions):
+    """Where what belongs to a selection is, and who works with it.
+
+    Attributes:
+        pool: Pool directory; none for the one that the selection names.
+        quality: Scores that the selection was made with, if not the pool's own: an array or .npy file.
+        given: Rows that were given to select, an array or .npy file.
+
+    """
+
+    pool: StrPath | None = None
+    quality: Column | None = None
+    given: Column | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +50,7 @@ class Choice:
         folder: where in it the selection is.
         selection: the picks.
         pool: what they were picked from.
-        quality: scores other than the pool's own, an array or path, or None.
-        given: what was already chosen when the selection was made, an array or path, or None.
+        options: what else belongs to the selection.
 
     """
 
@@ -44,14 +58,18 @@ class Choice:
     folder: Path
     selection: Selection
     pool: Pool
-    quality: Any = None
-    given: Any = None
+    options: ChoiceOptions
 
     def __enter__(self) -> Choice:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def threads(self) -> int:
+        """How many threads work with it."""
+        return self.options.thread_count
 
     def close(self) -> None:
         """Close the files of the pool."""
@@ -71,20 +89,21 @@ class Choice:
         return str(self.selection.params.get("metric", "cosine"))
 
     @cached_property
-    def scores(self) -> NDArray[np.float64] | None:
+    def scores(self) -> Floats | None:
         """Raw quality of every row, (n,), or None."""
-        return self.pool.quality if self.quality is None else open_quality(self.quality, self.rows.n)
+        quality = self.options.quality
+        return self.pool.quality if quality is None else open_quality(quality, self.rows.n)
 
     @cached_property
     def problem(self) -> Problem:
-        """What the selection maximised, rebuilt from its parameters; inputs are checked by hash.
+        """What the selection maximised, in the arithmetic it was made with; inputs are checked by hash.
 
         Raises:
             ValueError: if embeddings, quality or given rows are not those of the selection.
 
         """
         params = self.selection.params
-        if params.get("given_rows", 0) and self.given is None:
+        if params.get("given_rows", 0) and self.options.given is None:
             raise ValueError(
                 f"{self.folder}: {params['given_rows']} rows were given when this selection was made; pass "
                 "given, what select was called with"
@@ -92,21 +111,23 @@ class Choice:
         options = ObjectiveOptions(
             quality=self.scores if "quality" in self.selection.inputs else None,
             alpha=float(params["alpha"]),
-            metric=params.get("metric", "cosine"),
+            metric=self.metric,
             floor=params.get("floor"),
-            given=self.given,
+            given=self.options.given,
             zero_rows=params.get("zero_rows", "error"),
             gain_scale=params.get("gain_scale", "sum"),
             quality_scale=params.get("quality_scale", "raw"),
             backend=params.get("backend", "cpu"),
+            device=self.options.device,
             precision=params.get("precision", "auto"),
+            threads=self.options.threads,
         )
         problem = make_problem(self.rows, options)
         for name, entry in describe_inputs(problem).items():
             self._same(name, entry["sha256"])
         return problem
 
-    def count_sources(self) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+    def count_sources(self) -> tuple[list[str], Indices, Indices]:
         """Return the labels of the sources, and how many rows of each there are in the pool and chosen."""
         codes, labels = self.pool.records.sources()
         counts = [np.bincount(rows, minlength=len(labels)) for rows in (codes, codes[self.selection.indices])]
@@ -131,7 +152,8 @@ class Choice:
         entry = self.selection.inputs.get(name)
         if entry is None or entry["sha256"] == found:
             return None
-        where = self.pool.directory / f"{name}.npy" if getattr(self, name, None) is None else name
+        own = getattr(self.options, name, None) is None
+        where = self.pool.directory / f"{name}.npy" if own else name
         return f"{where} has sha256 {found}, the selection in {self.folder} was made of {entry['sha256']}"
 
     def _same(self, name: str, found: str) -> None:
@@ -146,37 +168,28 @@ class Choice:
         return (1.0 - float(params["alpha"])) * float(params["gain_factor"])
 
     @cached_property
-    def ranks(self) -> NDArray[np.int64]:
+    def ranks(self) -> Indices:
         """Return the rank of every row of the pool, 1 for the first pick and 0 for rows not chosen; (n,)."""
         ranks = np.zeros(len(self.pool.records), np.int64)
         ranks[self.selection.indices] = np.arange(1, len(self.selection) + 1)
         return ranks
 
 
-def open_choice(
-    directory: str | os.PathLike[str],
-    pool: str | os.PathLike[str] | None = None,
-    *,
-    quality: Any = None,
-    given: Any = None,
-) -> Choice:
+def open_choice(directory: StrPath, options: ChoiceOptions | None = None) -> Choice:
     """Open a selection with its pool.
 
-    Args:
-        directory: what `Selection.save`, `qdit.export` or `qdit run` wrote.
-        pool: the pool directory; None takes the one that the selection names.
-        quality: scores the selection was made with, if not the pool's own.
-        given: rows that were given to select.
+    directory: what `Selection.save`, `qdit.export` or `qdit run` wrote.
 
     Raises:
         FileNotFoundError: if there is no selection, or no pool where the selection says.
         ValueError: if files are damaged or do not belong together.
 
     """
+    options = ChoiceOptions() if options is None else options
     path = Path(directory)
     folder = selection_folder(path)
     selection = Selection.load(folder)
-    opened = Pool.open(_find_pool(path, folder, selection, pool))
+    opened = Pool.open(_find_pool(path, folder, selection, options.pool))
     n = int(selection.params["n"])
     if len(opened.records) != n:
         opened.records.close()
@@ -184,14 +197,14 @@ def open_choice(
             f"{opened.directory} has {len(opened.records):,} rows, the selection in {folder} was made from "
             f"{n:,}; pass the pool it was made from"
         )
-    return Choice(path, folder, selection, opened, quality, given)
+    return Choice(path, folder, selection, opened, options)
 
 
 def selection_folder(path: Path) -> Path:
     """Return where under `path` the selection is: there, or in its folder "selection"."""
     kind = _kind(path / MANIFEST)
     if kind not in (None, EXPORT_FORMAT) or not (path / SELECTION_FOLDER / MANIFEST).is_file():
-        if (path / "sweep.csv").is_file() and kind is None:
+        if (path / SWEEP).is_file() and kind is None:
             folders = sorted(found.parent.name for found in path.glob(f"alpha-*/{MANIFEST}"))
             raise ValueError(f"{path} is a sweep; pass one of its selections: {', '.join(folders)}")
         return path
@@ -206,7 +219,7 @@ def _kind(path: Path) -> str | None:
     return value.get("format") if isinstance(value, dict) else None
 
 
-def _find_pool(path: Path, folder: Path, selection: Selection, pool: str | os.PathLike[str] | None) -> Path:
+def _find_pool(path: Path, folder: Path, selection: Selection, pool: StrPath | None) -> Path:
     if pool is not None:
         return Path(pool)
     candidates: list[Path] = []

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.checks import check_choice
 from ..common.files import new_file
 from ..common.optional import require
+from ..common.types import JSON, Floats, Indices
 from . import similar
 from .choice import Choice
 
@@ -26,8 +26,6 @@ STATUSES = ("not chosen", "chosen", "given", "zero row")
 _MOST_ROWS = 100_000  # "auto": evaluating all gains takes n x n products
 _PIECE = 1 << 15
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Phase = Callable[[str], Callable[[float], None]]
 
 
@@ -46,23 +44,23 @@ class Decisions:
     """
 
     status: NDArray[np.int8]
-    rank: Ints
-    nearest: Ints
+    rank: Indices
+    nearest: Indices
     similarity: Floats
     final_gain: Floats
     final_score: Floats
 
 
-def decide(choice: Choice, *, final_gains: str, threads: int, phase: Phase) -> Decisions:
+def decide(choice: Choice, *, final_gains: str, phase: Phase) -> Decisions:
     """Work out the decisions of a selection.
 
     final_gains: "all", "none", or "auto", which is "all" up to 100,000 rows. phase(name): called as a part of
         the work begins; what it returns is called with the share that is done.
     """
-    check_choice("final_gains", final_gains, FINAL_GAINS)
     selection, rows = choice.selection, choice.rows
     chosen, n = selection.indices, choice.rows.n
     metric = choice.metric
+    threads = choice.threads
     where, similarity = similar.nearest_chosen(
         rows, chosen, metric=metric, threads=threads, tick=phase("nearest")
     )
@@ -91,7 +89,6 @@ def decide(choice: Choice, *, final_gains: str, threads: int, phase: Phase) -> D
 
 def resolve_format(name: str) -> str:
     """Return the format that "auto" means here: Parquet where pyarrow is installed."""
-    check_choice("decisions", name, FORMATS)
     if name == "auto":
         return "parquet" if importlib.util.find_spec("pyarrow") is not None else "jsonl"
     return name
@@ -129,7 +126,7 @@ def _write_parquet(path: Path, choice: Choice, decisions: Decisions, tick: Calla
             writer.close()
 
 
-def _pieces(choice: Choice, decisions: Decisions, tick: Callable[[float], None]) -> Iterator[dict[str, Any]]:
+def _pieces(choice: Choice, decisions: Decisions, tick: Callable[[float], None]) -> Iterator[JSON]:
     """Yield columns of consecutive rows; missing numbers are NaN or None."""
     selection, n = choice.selection, len(decisions.rank)
     ids = iter(choice.pool.records.ids())
@@ -140,7 +137,7 @@ def _pieces(choice: Choice, decisions: Decisions, tick: Callable[[float], None])
         rank = decisions.rank[part]
         kept = rank > 0
         nearest = decisions.nearest[part]
-        piece: dict[str, Any] = {
+        piece: JSON = {
             "row": np.arange(part.start, part.stop),
             "id": list(islice(ids, part.stop - part.start)),
             "source": [labels[code] for code in codes[part].tolist()],
@@ -162,11 +159,11 @@ def _pieces(choice: Choice, decisions: Decisions, tick: Callable[[float], None])
         tick(part.stop / n)
 
 
-def _at_pick(values: Floats, rank: Ints) -> Floats:
+def _at_pick(values: Floats, rank: Indices) -> Floats:
     return np.where(rank > 0, values[rank - 1], np.nan)
 
 
-def _or_none(values: Ints, there: NDArray[np.bool_]) -> list[int | None]:
+def _or_none(values: Indices, there: NDArray[np.bool_]) -> list[int | None]:
     return [value if is_there else None for value, is_there in zip(values.tolist(), there, strict=True)]
 
 

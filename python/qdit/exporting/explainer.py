@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..common import checks
+from ..common.types import StrPath
+from ..engine.rows import to_float32
 from ..records import Records, Row
 from . import similar
-from .choice import Choice, open_choice
-from .similar import float32_rows
+from .choice import Choice, ChoiceOptions, open_choice
 
 _NEAREST = 3
 
@@ -65,32 +64,21 @@ class Explanation:
     reason: str
 
 
-def explain(
-    row: int | str,
-    selection: str | os.PathLike[str],
-    *,
-    pool: str | os.PathLike[str] | None = None,
-    quality: Any = None,
-    given: Any = None,
-    threads: int | None = None,
-) -> Explanation:
+def explain(row: int | str, selection: StrPath, **options: Any) -> Explanation:
     """Say why a row of the pool was chosen, or why not.
 
     Args:
         row: its number in the pool, from 0, or its id; text of digits is a number, "id:7" the id "7".
         selection: directory of a selection or an export.
-        pool: the pool directory; None takes the one that the selection names.
-        quality: scores that the selection was made with, if not the pool's own.
-        given: rows that were given to select.
-        threads: None for all processors that this process may use.
+        **options: pool, quality, given, device, threads; see `ChoiceOptions`. Gains are found with the
+            backend and precision that the selection was made with.
 
     Raises:
         FileNotFoundError, ValueError: if there is no such row, or files do not belong together.
 
     """
-    threads = checks.check_threads(threads)
-    with open_choice(selection, pool, quality=quality, given=given) as choice:
-        return explain_choice(choice, find_row(choice.pool.records, row), threads)
+    with open_choice(selection, ChoiceOptions.of("explain", options)) as choice:
+        return explain_choice(choice, find_row(choice.pool.records, row))
 
 
 def find_row(records: Records, row: int | str) -> int:
@@ -103,17 +91,17 @@ def find_row(records: Records, row: int | str) -> int:
     return number
 
 
-def explain_choice(choice: Choice, row: int, threads: int) -> Explanation:
+def explain_choice(choice: Choice, row: int) -> Explanation:
     """Explain row number `row` of an opened selection."""
     selection, problem, records = choice.selection, choice.problem, choice.pool.records
     rank = int(choice.ranks[row])
-    zero = problem.metric == "cosine" and not float32_rows(choice.rows, slice(row, row + 1)).any()
+    zero = problem.metric == "cosine" and not to_float32(choice.rows, slice(row, row + 1)).any()
     is_given = bool((problem.given == row).any())
     status = "chosen" if rank else "zero row" if zero else "given" if is_given else "not chosen"
-    nearest = () if status == "zero row" else _nearest(choice, row, threads)
+    nearest = () if status == "zero row" else _nearest(choice, row)
     final_gain = final_score = None
     if status == "not chosen":
-        engine = similar.covering_engine(problem, selection.indices, threads)
+        engine = similar.covering_engine(problem, selection.indices, choice.threads)
         final_gain = float(similar.gains_of(engine, np.array([row]))[0])
         final_score = choice.weight * final_gain + float(problem.bonus[row])
     found = Explanation(
@@ -129,12 +117,12 @@ def explain_choice(choice: Choice, row: int, threads: int) -> Explanation:
         last_score=float(selection.scores[-1]),
         reason="",
     )
-    return Explanation(**{**found.__dict__, "reason": _reason(choice, found)})
+    return replace(found, reason=_reason(choice, found))
 
 
-def _nearest(choice: Choice, row: int, threads: int) -> tuple[Neighbor, ...]:
+def _nearest(choice: Choice, row: int) -> tuple[Neighbor, ...]:
     chosen, problem = choice.selection.indices, choice.problem
-    engine = problem.engine(threads=threads)
+    engine = problem.engine(threads=choice.threads)
     sims = engine.similarities(np.array([row]), chosen)[0] / engine.scale
     order = np.argsort(-sims, kind="stable")
     order = order[chosen[order] != row][:_NEAREST]

@@ -5,42 +5,68 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..common import checks, files
-from ..common.progress import Phases, Progress, open_sink
+from ..common.progress import ProgressLike, open_phases
+from ..common.types import JSON, StrPath
 from ..common.versions import versions
 from ..selection.selection import MANIFEST
 from . import card, trainers, writers
-from . import decisions as _decisions  # `export` has an argument of that name
-from .choice import EXPORT_FORMAT, SELECTION_FOLDER, Choice, open_choice
+from . import decisions as tables
+from .choice import EXPORT_FORMAT, SELECTION_FOLDER, Choice, ChoiceOptions, open_choice
 from .hub import push
+from .similar import Tick
 
 FORMAT_VERSION = 1
 _REPLACED = ".replaced.json"  # the manifest of an export while its files are deleted
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(ChoiceOptions):
+    """What an export holds, and where it goes.
+
+    Attributes:
+        format: jsonl or json (the rows' own bytes), parquet or hf (a folder for datasets.load_from_disk; both
+            with the types of a typed source), or several such as jsonl,parquet.
+        columns: Add qdit_rank (1 for the first pick), qdit_gain and qdit_quality to every row.
+        decisions: Why each row of the pool was kept or not: parquet, jsonl, auto (parquet where pyarrow is
+            installed) or none. Each row has rank, gain and score at its pick, nearest chosen row and
+            similarity, and what it would add at the end.
+        final_gains: Whether to work that last column out, n x n products: all, none, or auto (all up to
+            100,000 rows).
+        name: Name of the data set; none for the name of out.
+        license: License identifier for the card, such as cc-by-nc-4.0.
+        push_to_hub: Repository such as user/dataset to upload to; the token is that of HF_TOKEN or hf auth.
+        private: Make a new repository private (--no-private: public).
+
+    """
+
+    format: str | list[str] = "jsonl"
+    columns: bool = False
+    decisions: str = "auto"
+    final_gains: str = "auto"
+    name: str | None = None
+    license: str | None = None
+    push_to_hub: str | None = None
+    private: bool = True
+
+    def _check(self) -> None:
+        self._set("format", writers.parse_formats(self.format))
+        checks.check_choice("decisions", self.decisions, tables.FORMATS)
+        checks.check_choice("final_gains", self.final_gains, tables.FINAL_GAINS)
+
+
 def export(
-    selection: str | os.PathLike[str],
-    out: str | os.PathLike[str],
+    selection: StrPath,
+    out: StrPath,
     *,
-    pool: str | os.PathLike[str] | None = None,
-    format: str | list[str] = "jsonl",
-    columns: bool = False,
-    decisions: str = "auto",
-    final_gains: str = "auto",
-    name: str | None = None,
-    license: str | None = None,
-    push_to_hub: str | None = None,
-    private: bool = True,
-    quality: Any = None,
-    given: Any = None,
-    threads: int | None = None,
     overwrite: bool = False,
-    progress: bool | Callable[[Progress], Any] | None = None,
+    progress: ProgressLike = None,
+    **options: Any,
 ) -> Path:
     """Write the chosen rows of a pool, unchanged and in pick order, with the evidence.
 
@@ -49,25 +75,10 @@ def export(
         out: directory for data.*, indices.npy, decisions.*, selection/, dataset_info.json (LLaMA-Factory),
             axolotl.yaml, trl-sft.yaml, README.md (a data set card) and manifest.json, which comes last: where
             it is, the export is whole.
-        pool: the pool directory; None takes the one that the selection names.
-        format: "jsonl" or "json" (the rows' own bytes), "parquet" or "hf" (a folder for
-            `datasets.load_from_disk`; both with the types of a typed source), or several of them.
-        columns: add qdit_rank (1 for the first pick), qdit_gain and qdit_quality to every row.
-        decisions: "parquet", "jsonl", "auto" (Parquet where pyarrow is installed) or "none": for every row of
-            the pool whether it was kept, rank, gain and score at its pick, nearest chosen row and similarity,
-            and what it would add at the end.
-        final_gains: "all" works that last column out, n x n products; "none" leaves it empty; "auto" is "all"
-            up to 100,000 rows.
-        name: of the data set; None takes the name of `out`.
-        license: an identifier for the card, such as cc-by-nc-4.0.
-        push_to_hub: a repository such as user/dataset to upload the export to. The token comes from the
-            environment or `hf auth login`.
-        private: whether a new repository is private.
-        quality: scores that the selection was made with, if not the pool's own.
-        given: rows that were given to select.
-        threads: None for all processors that this process may use.
         overwrite: replace an export in `out`.
         progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
+        **options: format, columns, decisions, final_gains, name, license, push_to_hub, private, pool,
+            quality, given, device, threads; see `ExportOptions`.
 
     Returns:
         `out`.
@@ -77,27 +88,31 @@ def export(
         ImportError: names the package that a format needs.
 
     """
+    return write_export(selection, out, ExportOptions.of("export", options), overwrite, progress)
+
+
+def write_export(
+    selection: StrPath, out: StrPath, options: ExportOptions, overwrite: bool, progress: ProgressLike
+) -> Path:
+    """Do what `export` says."""
     start = time.perf_counter()
-    formats = writers.parse_formats(format)
-    kind = _decisions.resolve_format(decisions)
-    checks.check_choice("final_gains", final_gains, _decisions.FINAL_GAINS)
-    threads = checks.check_threads(threads)
+    formats, kind = writers.parse_formats(options.format), tables.resolve_format(options.decisions)
     path = Path(out)
-    with open_choice(selection, pool, quality=quality, given=given) as choice:
+    with open_choice(selection, options) as choice:
         _prepare(path, choice, overwrite)
         choice.check_rows()
-        title = path.resolve().name if name is None else name
-        written = _write_rows(path, choice, formats, columns, _key(title))
+        title = path.resolve().name if options.name is None else options.name
+        written = _write_rows(path, choice, formats, options.columns, _key(title))
         if kind != "none":
             written.append(f"decisions.{kind}")
-            _write_decisions(path / written[-1], choice, final_gains, threads, progress)
-        text = card.make_card(choice, title, formats, columns, license, written)
+            _write_decisions(path / written[-1], choice, options.final_gains, progress)
+        text = card.make_card(choice, title, formats, options.columns, options.license, written)
         files.write_atomic(path / "README.md", [text.encode()])
         written.append("README.md")
-        settings = {"format": formats, "columns": columns, "name": title}
-        _write_manifest(path, choice, written, settings, start)
-    if push_to_hub is not None:
-        push(path, push_to_hub, private=private)
+        recorded = {"format": formats, "columns": options.columns, "name": title}
+        _write_manifest(path, choice, written, recorded, start)
+    if options.push_to_hub is not None:
+        push(path, options.push_to_hub, private=options.private)
     return path
 
 
@@ -150,34 +165,25 @@ def _write_rows(path: Path, choice: Choice, formats: list[str], columns: bool, k
     return written
 
 
-def _write_decisions(path: Path, choice: Choice, final_gains: str, threads: int, progress: Any) -> None:
-    sink, bar = open_sink(progress)
-    phases = Phases(sink, choice.rows.n, len(choice.selection))
-    phases.picks = len(choice.selection)
+def _write_decisions(path: Path, choice: Choice, final_gains: str, progress: ProgressLike) -> None:
+    with open_phases(progress, choice.rows.n, len(choice.selection)) as phases:
 
-    def phase(name: str) -> Callable[[float], None]:
-        phases.enter(name)
-        return phases.tick
+        def phase(name: str) -> Tick:
+            phases.enter(name)
+            return phases.tick
 
-    try:
-        found = _decisions.decide(choice, final_gains=final_gains, threads=threads, phase=phase)
-        _decisions.write(path, choice, found, phase("writing"))
-        phases.enter("done")
-    finally:
-        if bar is not None:
-            bar.close()
+        found = tables.decide(choice, final_gains=final_gains, phase=phase)
+        tables.write(path, choice, found, phase("writing"))
 
 
-def _write_manifest(
-    path: Path, choice: Choice, written: list[str], settings: dict[str, Any], start: float
-) -> None:
+def _write_manifest(path: Path, choice: Choice, written: list[str], recorded: JSON, start: float) -> None:
     selection, records = choice.selection, choice.pool.records
     record = {
         "format": EXPORT_FORMAT,
         "format_version": FORMAT_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "rows": len(selection),
-        "settings": settings,
+        "settings": recorded,
         "pool": os.path.relpath(choice.pool.directory, path),
         "records": {"n": len(records), "sha256": records.sha256, "format": records.format},
         "inputs": dict(selection.inputs),

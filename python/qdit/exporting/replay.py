@@ -4,29 +4,51 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import Engine
+from ..common import checks
 from ..common.progress import Phases
+from ..common.types import Floats, Indices
 from ..engine.shuffle import shuffled
 from ..selection.baselines import best_rows, free_rows
 from ..selection.options import Search
 from ..selection.problem import Problem
 from . import similar
-from .choice import Choice
+from .choice import Choice, ChoiceOptions
 
 _BLOCK = 128
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Line = tuple[str, str, str]
 
 
-def replay(
-    choice: Choice, steps: int, candidates: int, tolerance: float, seed: int, threads: int, phases: Phases
-) -> Iterator[Line]:
+@dataclass(frozen=True, kw_only=True)
+class VerifyOptions(ChoiceOptions):
+    """How picks are replayed.
+
+    Attributes:
+        steps: Picks to replay against other candidates, the first and the last among them; 0 for none.
+        candidates: Rows evaluated at each of them: the picks that came next, the best by quality, and random
+            ones; all rows of the pool if it has no more.
+        tolerance: By what part of its score a pick may be beaten, or of 1 if that is larger. 1e-3 suits picks
+            made with half-precision products.
+        seed: Of the sampled picks and candidates.
+
+    """
+
+    steps: int = 20
+    candidates: int = 4096
+    tolerance: float = 1e-6
+    seed: int = 0
+
+    def _check(self) -> None:
+        self._set("steps", checks.check_int("steps", self.steps))
+        self._set("candidates", checks.check_int("candidates", self.candidates))
+
+
+def replay(choice: Choice, options: VerifyOptions, phases: Phases) -> Iterator[Line]:
     """Yield (name, status, detail) of the checks of gains, picks and order; see `verify`."""
     selection = choice.selection
     try:
@@ -39,8 +61,10 @@ def replay(
     if repeated:
         yield "picks", "FAILED", f"{choice.folder}: a row was picked twice"
         return
-    walk = _Walk(choice, problem, candidates, seed, threads)
-    sampled = _sampled_steps(len(selection), steps, seed) if _greedy(choice) else np.empty(0, np.int64)
+    walk = _Walk(choice, problem, options)
+    sampled = np.empty(0, np.int64)
+    if _greedy(choice):
+        sampled = _sampled_steps(len(selection), options.steps, options.seed)
     worst, first_wrong = 0.0, None
     shortfalls: list[tuple[float, str]] = []
     position = 0
@@ -48,7 +72,7 @@ def replay(
         while position < stop:
             end = min(stop, position + _BLOCK)
             errors = walk.commit(position, end)
-            wrong = ~(errors <= tolerance)
+            wrong = ~(errors <= options.tolerance)
             if wrong.any() and first_wrong is None:
                 first_wrong = position + int(wrong.argmax()), float(errors[wrong.argmax()])
             worst = max(worst, float(errors.max()))
@@ -58,24 +82,24 @@ def replay(
         if stop < len(selection):
             shortfalls.append(walk.shortfall(stop))
     yield _gain_line(selection.gains, worst, first_wrong)
-    yield _objective_line(choice, problem, walk.engine, tolerance)
-    yield from _order_lines(choice, problem, walk.engine, shortfalls, tolerance, candidates)
+    yield _objective_line(choice, problem, walk.engine, options.tolerance)
+    yield from _order_lines(choice, problem, walk.engine, shortfalls, options)
 
 
 class _Walk:
     """The picks, added one after another."""
 
-    def __init__(self, choice: Choice, problem: Problem, candidates: int, seed: int, threads: int) -> None:
+    def __init__(self, choice: Choice, problem: Problem, options: VerifyOptions) -> None:
         self._selection = choice.selection
         self._problem = problem
         self._weight = choice.weight
-        self._count = candidates
-        self._seed = seed
-        self.engine = problem.engine(threads=threads)
+        self._count = options.candidates
+        self._seed = options.seed
+        self.engine = problem.engine(threads=choice.threads)
         self._free = free_rows(problem, self.engine.ignored)
         self._best = np.empty(0, np.int64)
         if problem.alpha > 0:
-            self._best = best_rows(problem, self.engine.ignored)[: candidates // 4 + len(choice.selection)]
+            self._best = best_rows(problem, self.engine.ignored)[: self._count // 4 + len(choice.selection)]
 
     def commit(self, start: int, stop: int) -> Floats:
         """Add picks; return how far their recorded gains are off, relative to max(1, gain)."""
@@ -94,7 +118,7 @@ class _Walk:
         text = f"pick {step + 1} is row {pick} with score {scores[0]:.9g}"
         return short, f"{text}, row {rows[best]} has {scores[best]:.9g}"
 
-    def _candidates(self, step: int) -> Ints:
+    def _candidates(self, step: int) -> Indices:
         indices = self._selection.indices
         taken = indices[:step]
         free = self._free[~np.isin(self._free, taken)]
@@ -112,7 +136,7 @@ def _greedy(choice: Choice) -> bool:
     return method is not None and (method.exact or method.uses_graph) and not choice.limits
 
 
-def _sampled_steps(k: int, steps: int, seed: int) -> Ints:
+def _sampled_steps(k: int, steps: int, seed: int) -> Indices:
     """Return steps, ascending, the first and the last among them."""
     if steps <= 0:
         return np.empty(0, np.int64)
@@ -148,8 +172,7 @@ def _order_lines(
     problem: Problem,
     engine: Engine,
     shortfalls: list[tuple[float, str]],
-    tolerance: float,
-    candidates: int,
+    options: VerifyOptions,
 ) -> Iterator[Line]:
     selection = choice.selection
     method, name, chosen = choice.method, selection.params["method"], selection.indices
@@ -171,14 +194,14 @@ def _order_lines(
         yield "picks", "not checked", f"no replay against other candidates under {what}"
     elif shortfalls:
         short, text = max(shortfalls)
-        about = f"{len(shortfalls)} picks beside up to {candidates:,} candidates each"
+        about = f"{len(shortfalls)} picks beside up to {options.candidates:,} candidates each"
         if method is not None and not method.exact:
             yield (
                 "picks",
                 "ok",
                 f"{about}; method {name} is no exact greedy, the most it lost is {short:.2g}: {text}",
             )
-        elif not short <= tolerance:
+        elif not short <= options.tolerance:
             yield "picks", "FAILED", f"{text}, more by {short:.3g} of it"
         else:
             yield "picks", "ok", f"{about}; the worst was beaten by {max(0.0, short):.2g} of its score"

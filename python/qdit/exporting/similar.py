@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import Engine
+from ..common.types import Floats, Indices
 from ..engine.backend import open_engine
-from ..engine.rows import Rows, subset
+from ..engine.blocks import commit
+from ..engine.rows import Rows, subset, to_float32
 from ..selection.problem import Problem
 
 _POOL_ROWS = 1 << 15
@@ -20,21 +21,11 @@ _PAIR_BYTES = 2 * 10**9
 _INTERVAL = 0.25  # seconds between reports
 
 Tick = Callable[[float], None]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-
-def float32_rows(rows: Rows, which: NDArray[np.int64] | slice) -> NDArray[np.float32]:
-    """Return a copy of some rows as float32, C-contiguous."""
-    part = rows.array[which]
-    if rows.dtype == "bfloat16":
-        return np.ascontiguousarray((part.astype(np.uint32) << 16).view(np.float32))
-    return np.ascontiguousarray(part, np.float32)
 
 
 def nearest_chosen(
-    rows: Rows, chosen: Ints, *, metric: str, threads: int, tick: Tick = lambda _: None
-) -> tuple[Ints, Floats]:
+    rows: Rows, chosen: Indices, *, metric: str, threads: int, tick: Tick = lambda _: None
+) -> tuple[Indices, Floats]:
     """Return for every row the position in `chosen` of the most similar chosen row, and the similarity.
 
     Both (n,); -1 and NaN for rows of zeros under "cosine". A chosen row is nearest to itself.
@@ -47,7 +38,7 @@ def nearest_chosen(
         part = slice(start, min(rows.n, start + _POOL_ROWS))
         engine = comparing_engine(Rows(rows.array[part], rows.dtype), metric, threads)
         for first in range(0, len(chosen), _CENTROIDS):
-            centroids = float32_rows(rows, chosen[first : first + _CENTROIDS])
+            centroids = to_float32(rows, chosen[first : first + _CENTROIDS])
             ids, sims = engine.nearest(centroids)
             better = sims > similarity[part]
             where[part][better] = ids[better] + first
@@ -60,8 +51,14 @@ def nearest_chosen(
 
 
 def nearest_other(
-    rows: Rows, chosen: Ints, *, metric: str, threads: int, earlier: bool = False, tick: Tick = lambda _: None
-) -> tuple[Ints, Floats]:
+    rows: Rows,
+    chosen: Indices,
+    *,
+    metric: str,
+    threads: int,
+    earlier: bool = False,
+    tick: Tick = lambda _: None,
+) -> tuple[Indices, Floats]:
     """Return for every chosen row the position of the most similar other one, and the similarity; (k,).
 
     earlier: only those before it count. -1 and NaN where there is none.
@@ -86,12 +83,10 @@ def nearest_other(
     return where, similarity
 
 
-def covering_engine(problem: Problem, chosen: Ints, threads: int, tick: Tick = lambda _: None) -> Engine:
+def covering_engine(problem: Problem, chosen: Indices, threads: int, tick: Tick = lambda _: None) -> Engine:
     """Return an engine over the pool that covers with what is given and `chosen`."""
     engine = problem.engine(threads=threads)
-    for start in range(0, len(chosen), _BLOCK):
-        engine.commit(chosen[start : start + _BLOCK])
-        tick(min(1.0, (start + _BLOCK) / len(chosen)))
+    commit(engine, chosen, tick)
     return engine
 
 
@@ -109,7 +104,7 @@ def all_gains(
         return gains_of(engine, everyone, tick)
     before = engine.stats()["evaluations"]
 
-    def report(_picks: Ints, _gains: Ints, evaluations: int) -> None:
+    def report(_picks: Indices, _gains: Indices, evaluations: int) -> None:
         tick(min(1.0, (evaluations - before) / engine.n))
 
     only = np.zeros(engine.n)
@@ -120,7 +115,7 @@ def all_gains(
     return gains_of(engine, everyone)
 
 
-def gains_of(engine: Engine, candidates: Ints, tick: Tick = lambda _: None) -> Floats:
+def gains_of(engine: Engine, candidates: Indices, tick: Tick = lambda _: None) -> Floats:
     """Return what each candidate would add to what the engine covers with, in units of similarity."""
     gains = np.empty(len(candidates))
     for start in range(0, len(candidates), _CANDIDATES):

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..common import checks as options
 from ..common import files
-from ..common.progress import Phases, Progress, open_sink
+from ..common.progress import ProgressLike, open_phases
+from ..common.types import JSON, StrPath
 from ..selection.selection import MANIFEST, Selection
 from . import writers
 from .choice import EXPORT_FORMAT, Choice, open_choice, selection_folder
-from .replay import replay
+from .replay import VerifyOptions, replay
 
 
 @dataclass(frozen=True)
@@ -52,71 +51,48 @@ class Verification:
         return [check for check in self.checks if check.status == "FAILED"]
 
 
-def verify(
-    directory: str | os.PathLike[str],
-    *,
-    pool: str | os.PathLike[str] | None = None,
-    steps: int = 20,
-    candidates: int = 4096,
-    tolerance: float = 1e-6,
-    seed: int = 0,
-    quality: Any = None,
-    given: Any = None,
-    threads: int | None = None,
-    progress: bool | Callable[[Progress], Any] | None = None,
-) -> Verification:
+def verify(directory: StrPath, *, progress: ProgressLike = None, **options: Any) -> Verification:
     """Check an export or a selection: hashes, rows, and a replay of the picks.
 
     The replay adds the picks one after another, compares every recorded gain with the one found, and at
-    sampled steps evaluates other candidates: none may beat the pick by more than the tolerance.
+    sampled steps evaluates other candidates: none may beat the pick by more than the tolerance. It computes
+    with the backend and precision that the selection was made with.
 
     Args:
         directory: an export or a selection.
-        pool: the pool directory; None takes the one that the selection names. Without it only hashes are
-            checked.
-        steps: picks to replay against other candidates, the first and the last among them; 0 for none.
-        candidates: rows evaluated at each of them: the picks that came next, the best by quality, and random
-            ones; all rows of the pool if it has no more.
-        tolerance: relative to the larger of 1 and the score. 1e-3 suits picks made with half-precision
-            products.
-        seed: of the sampled steps and candidates.
-        quality: scores that the selection was made with, if not the pool's own.
-        given: rows that were given to select.
-        threads: None for all processors that this process may use.
         progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
+        **options: steps, candidates, tolerance, seed, pool, quality, given, device, threads; see
+            `VerifyOptions`. Without a pool only hashes are checked.
 
     Raises:
         FileNotFoundError: if the directory holds no export and no selection.
 
     """
-    threads = options.check_threads(threads)
-    steps, candidates = options.check_int("steps", steps), options.check_int("candidates", candidates)
+    return check_directory(directory, VerifyOptions.of("verify", options), progress)
+
+
+def check_directory(directory: StrPath, options: VerifyOptions, progress: ProgressLike) -> Verification:
+    """Do what `verify` says."""
     path = Path(directory)
     if not (path / MANIFEST).is_file() and not (selection_folder(path) / MANIFEST).is_file():
         raise FileNotFoundError(f"{path}: no {MANIFEST}, so no complete export or selection")
-    checks = list(_file_checks(path))
+    found = list(_file_checks(path))
     try:
-        choice = open_choice(path, pool, quality=quality, given=given)
+        choice = open_choice(path, options)
     except FileNotFoundError as error:
-        return Verification((*checks, Check("pool", "not checked", str(error))))
+        return Verification((*found, Check("pool", "not checked", str(error))))
     except ValueError as error:
-        return Verification((*checks, Check("pool", "FAILED", str(error))))
+        return Verification((*found, Check("pool", "FAILED", str(error))))
     with choice:
-        checks += _pool_checks(choice)
-        if any(check.status == "FAILED" for check in checks):
-            return Verification((*checks, Check("replay", "not checked", "the files are not as they were")))
-        checks += _row_checks(choice)
-        sink, bar = open_sink(progress)
-        try:
-            phases = Phases(sink, choice.rows.n, len(choice.selection))
+        found += _pool_checks(choice)
+        if any(check.status == "FAILED" for check in found):
+            return Verification((*found, Check("replay", "not checked", "the files are not as they were")))
+        found += _row_checks(choice)
+        with open_phases(progress, choice.rows.n, len(choice.selection)) as phases:
+            phases.picks = 0
             phases.enter("replay")
-            found = replay(choice, steps, candidates, tolerance, seed, threads, phases)
-            checks += [Check(name, status, detail) for name, status, detail in found]
-            phases.enter("done")
-        finally:
-            if bar is not None:
-                bar.close()
-    return Verification(tuple(checks))
+            found += [Check(*line) for line in replay(choice, options, phases)]
+    return Verification(tuple(found))
 
 
 def _file_checks(path: Path) -> Iterator[Check]:
@@ -150,7 +126,7 @@ def _file_checks(path: Path) -> Iterator[Check]:
             yield Check("indices", "FAILED", f"{path / 'indices.npy'} differs from the selection in {folder}")
 
 
-def _file_problem(path: Path, entry: dict[str, Any]) -> str | None:
+def _file_problem(path: Path, entry: JSON) -> str | None:
     if not path.is_file():
         return f"{path} is missing"
     found = files.sha256_file(path)

@@ -15,10 +15,11 @@ from ..common import files
 from ..common.progress import ProgressLike
 from ..common.types import Floats, StrPath
 from ..pipeline.state import State, Watch, fingerprint, with_checkpoint
-from ..selection.api import alpha_folder, run_sweep, select
+from ..selection.api import run_sweep, select
 from ..selection.evaluate import row_coverage
 from ..selection.options import CoverageOptions, SelectOptions, resolve_k
 from ..selection.selection import MANIFEST, Selection
+from ..selection.tables import alpha_folder
 from .methods import Method
 from .options import FigureOptions, decisive
 from .sources import Source, open_source

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from ..embedding.options import EmbedOptions
-from ..exporting import export
+from ..exporting import ExportOptions
 from ..records.options import ImportOptions
 from ..reporting import ReportOptions
 from ..scoring.options import ScoreOptions
@@ -99,7 +99,7 @@ def known_options(stage: str) -> tuple[str, ...]:
         "score": (),
         "select": (),
         "sweep": (),
-        "export": (export,),
+        "export": (ExportOptions,),
         "report": (ReportOptions,),
     }
     names = {name for function in functions[stage] for name in inspect.signature(function).parameters} - _OWN

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from ..cli.tables import format_sweep, sweep_csv
 from ..common import files
 from ..embedding import prepare as prepare_embed
 from ..exporting import export
@@ -16,9 +15,9 @@ from ..records.importing import is_imported
 from ..records.pool import Pool, attach
 from ..reporting import report
 from ..scoring import prepare as prepare_score
-from ..selection.api import alpha_folder
 from ..selection.pool import select_pool, sweep_pool
 from ..selection.selection import MANIFEST
+from ..selection.tables import SWEEP, format_sweep, save_sweep
 from .config import Config
 from .state import State, fingerprint, with_checkpoint
 
@@ -177,7 +176,7 @@ class Sweep(Stage):
         """Put the selections into the folder sweep."""
         super().__init__(config, state)
         self.folder = config.out / "sweep"
-        self.result = self.folder / "sweep.csv"
+        self.result = self.folder / SWEEP
 
     def key(self) -> str:
         """Return the fingerprint of options and the pool's arrays."""
@@ -191,9 +190,7 @@ class Sweep(Stage):
             lambda: sweep_pool(self.config.pool, checkpoint=checkpoint, progress=progress, **options),
             checkpoint,
         )
-        for alpha, selection in selections.items():
-            selection.save(self.folder / alpha_folder(alpha))
-        files.write_atomic(self.result, [sweep_csv(selections).encode()])
+        save_sweep(selections, self.folder)
         shutil.rmtree(checkpoint)
         print(format_sweep(selections))
 
@@ -238,7 +235,7 @@ class Report(Stage):
 
     def key(self) -> str:
         """Return the fingerprint of options, the selection and the sweep."""
-        sweep = self.config.out / "sweep" / "sweep.csv"
+        sweep = self.config.out / "sweep" / SWEEP
         there = "sweep" in self.config.stages and sweep.is_file()
         return fingerprint(
             selection=_picks(self.config), sweep=_sha256(sweep) if there else None, **self.options

@@ -17,6 +17,7 @@ from ..exporting.choice import Choice
 from ..exporting.similar import Tick, comparing_engine, nearest_other
 from ..selection.api import select
 from ..selection.selection import FORMAT, MANIFEST
+from ..selection.tables import SWEEP
 from .options import ReportOptions
 
 _POINTS = 32  # of a coverage curve
@@ -271,7 +272,7 @@ def read_sweep(choice: Choice, named: StrPath | None) -> tuple[Point, ...]:
     named: its folder; None looks beside the selection.
     """
     beside = (choice.directory, choice.directory / "sweep", choice.directory.resolve().parent)
-    found = next((place for place in beside if (place / "sweep.csv").is_file()), None)
+    found = next((place for place in beside if (place / SWEEP).is_file()), None)
     folder = found if named is None else Path(named)
     if folder is None:
         return ()

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..common import checks
-from ..common.options import ThreadOptions
 from ..common.types import StrPath
-from ..selection.options import Column
+from ..exporting.choice import ChoiceOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions(ThreadOptions):
-    """What a report is made of, what it shows and where it goes.
+class ReportOptions(ChoiceOptions):
+    """What a report shows and where it goes; its curves leave out the given rows.
 
     Attributes:
-        pool: Pool directory; none for the one that the selection names.
         out: Directory for report.html, the figures as PNG and numbers.json; none for the folder report in
             directory.
         sweep: Folder of a sweep to show the trade-off of; none looks beside the selection.
@@ -25,12 +23,9 @@ class ReportOptions(ThreadOptions):
         near: Similarity from which two picks count as nearly the same.
         verbs: Parse up to 2,000 instructions for verbs and nouns, if spaCy is installed (--no-verbs: do not).
         seed: Seed of the sample and of the random selections.
-        quality: Scores that the selection was made with, if not the pool's own: an array or .npy file.
-        given: Rows that were given to select, an array or .npy file; the curves leave them out.
 
     """
 
-    pool: StrPath | None = None
     out: StrPath | None = None
     sweep: StrPath | None = None
     title: str | None = None
@@ -39,8 +34,6 @@ class ReportOptions(ThreadOptions):
     near: float = 0.95
     verbs: bool = True
     seed: int = 0
-    quality: Column | None = None
-    given: Column | None = None
 
     def _check(self) -> None:
         checks.check_least("sample", self.sample, 1)

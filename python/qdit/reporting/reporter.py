@@ -51,7 +51,7 @@ def write_report(directory: StrPath, options: ReportOptions, progress: ProgressL
     """Do what `report` says."""
     require_matplotlib()
     folder = Path(directory) / "report" if options.out is None else Path(options.out)
-    with open_choice(directory, options.pool, quality=options.quality, given=options.given) as choice:
+    with open_choice(directory, options) as choice:
         choice.check_rows()
         with open_phases(progress, choice.rows.n, len(choice.selection)) as phases:
             numbers = analysis.work_out(choice, options, phases)

@@ -17,6 +17,7 @@ from .options import SelectOptions, check_alpha
 from .quality import open_quality
 from .run import Job, prepare
 from .selection import Selection
+from .tables import alpha_folder
 
 
 def select(
@@ -204,11 +205,6 @@ def _jobs(embeddings: Any, options: SelectOptions, alphas: Iterable[float]) -> d
     rows = open_embeddings(embeddings)
     scores = open_quality(options.quality, rows.n)
     return {alpha: prepare(rows, replace(options, quality=scores, alpha=alpha)) for alpha in values}
-
-
-def alpha_folder(alpha: float) -> str:
-    """Return the name of the folder of one alpha."""
-    return f"alpha-{float(alpha)!r}"
 
 
 def run_job(

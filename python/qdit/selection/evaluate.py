@@ -8,10 +8,9 @@ from typing import Any
 
 from .._core import Engine
 from ..common.types import Floats, Indices
+from ..engine.blocks import commit
 from .options import CoverageOptions, ObjectiveOptions
 from .problem import Problem, make_problem, row_indices
-
-_CHUNK = 256  # rows per call, so that Ctrl-C is seen soon
 
 
 def objective(
@@ -86,6 +85,5 @@ def _rows_of(indices: Any, n: int) -> Indices:
 
 def _cover(problem: Problem, rows: Indices, threads: int) -> Engine:
     engine = problem.engine(threads=threads)
-    for start in range(0, len(rows), _CHUNK):
-        engine.commit(rows[start : start + _CHUNK])
+    commit(engine, rows)
     return engine

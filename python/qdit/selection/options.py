@@ -163,24 +163,36 @@ class Limits(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine(ThreadOptions):
+class DeviceOptions(ThreadOptions):
+    """Which device computes, if one does.
+
+    Attributes:
+        device: Number of the CUDA device.
+
+    """
+
+    device: int = 0
+
+    def _check(self) -> None:
+        self._set("device", check_device(self.device))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine(DeviceOptions):
     """Where it is computed, and with what arithmetic.
 
     Attributes:
         backend: auto (cuda where there is a device, else cpu), cpu, cuda or reference.
-        device: Number of the CUDA device.
         precision: Products on CUDA: float16, split (two float16 an item), auto (split for float32, float64).
 
     """
 
     backend: str = "auto"
-    device: int = 0
     precision: str = "auto"
 
     def _check(self) -> None:
         check_choice("backend", self.backend, BACKENDS)
         check_choice("precision", self.precision, PRECISIONS)
-        self._set("device", check_device(self.device))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,11 @@ from typing import Any
 from ..common import files
 from ..common.types import StrPath
 from ..exporting import open_choice
+from ..exporting.choice import ChoiceOptions
 from ..records import Records, Row, import_records, open_records
 from ..records.records import MANIFEST as RECORDS
 from ..selection.selection import MANIFEST as SELECTION
+from ..selection.tables import SWEEP
 
 DataLike = StrPath | Iterable[Any]  # a path, or rows in memory: what `import_records` takes
 
@@ -68,7 +70,7 @@ def open_data(data: DataLike, pool: StrPath | None = None) -> Iterator[Data]:
         with open_records(path) as records:
             yield Data(records, range(len(records)), len(records), _origin("pool", path, records))
     elif path is not None and path.is_dir() and _holds_selection(path):
-        with open_choice(path, pool) as choice:
+        with open_choice(path, ChoiceOptions(pool=pool)) as choice:
             records, indices = choice.pool.records, choice.selection.indices
             origin = _origin("selection", path, records) | {"indices_sha256": files.sha256_array(indices)}
             yield Data(records, indices.tolist(), len(indices), origin)
@@ -86,7 +88,7 @@ def open_data(data: DataLike, pool: StrPath | None = None) -> Iterator[Data]:
 
 
 def _holds_selection(path: Path) -> bool:
-    return any((path / name).is_file() for name in (SELECTION, f"selection/{SELECTION}", "sweep.csv"))
+    return any((path / name).is_file() for name in (SELECTION, f"selection/{SELECTION}", SWEEP))
 
 
 def _origin(kind: str, path: Path | None, records: Records) -> dict[str, Any]:

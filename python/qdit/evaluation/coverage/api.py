@@ -15,8 +15,7 @@ from ...common import files
 from ...common.progress import RowProgressLike
 from ...common.text import names_of
 from ...common.types import JSON, Floats, Indices, StrPath
-from ...engine.rows import EmbeddingsLike, Rows, check_rows, open_embeddings
-from ...exporting.similar import float32_rows
+from ...engine.rows import EmbeddingsLike, Rows, check_rows, open_embeddings, to_float32
 from ...selection.problem import row_indices
 from ...selection.selection import Selection
 from ..results import Value, check_new, write_result, write_rows, write_tables
@@ -93,7 +92,7 @@ def _take_nearer(asked: Rows, unit: Floats, numbers: Indices, similarity: Floats
 def _unit(rows: Rows, which: Indices | slice) -> tuple[Floats, NDArray[np.bool_]]:
     """Return some rows scaled to length 1, float64, and which of them are zero."""
     exact = rows.dtype == "float64"
-    part = np.asarray(rows.array[which] if exact else float32_rows(rows, which), np.float64)
+    part = np.asarray(rows.array[which] if exact else to_float32(rows, which), np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", part, part))
     zero = norms == 0
     return part / np.where(zero, 1.0, norms)[:, None], zero
