@@ -35,7 +35,7 @@ def test_products_are_those_of_the_selection(tmp_path, cuda):
 @pytest.mark.parametrize("params", [{"precision": "float16"}, {}])
 def test_backend_precision_and_device_are_handed_on(tmp_path, monkeypatch, params):
     """params: "precision" is in the manifests of selections on a device only."""
-    made = make(tmp_path, x=WIDE, k=FEW)
+    made = make(tmp_path, x=WIDE, k=FEW, backend="cpu")
     Selection.save(
         replace(made.selection, params={**made.selection.params, "backend": "cuda", **params}),
         tmp_path / "device",
