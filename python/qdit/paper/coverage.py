@@ -32,7 +32,7 @@ SHARES: Mapping[str, float | None] = {"mean": None, "worst 10%": 0.1}
 
 
 @dataclass(frozen=True, kw_only=True)
-class RobustnessOptions(EncoderOptions, FigureOptions):
+class RobustnessOptions(FigureOptions, EncoderOptions):
     """What the table is made of.
 
     Attributes:

@@ -28,7 +28,7 @@ _POOL_POINTS = 15_000  # of a pool that are drawn
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fig9Options(Toy, FigureOptions):
+class Fig9Options(FigureOptions, Toy):
     """What Figure 9 is made of.
 
     Attributes:
