@@ -16,6 +16,7 @@ from ..common.optional import require
 from ..common.progress import AnyProgressLike
 from ..common.types import Floats, Indices, StrPath
 from ..exporting.writers import columns_of
+from ..records.typed import open_parquet
 from ..selection.api import select
 from ..selection.options import SelectOptions
 from ..selection.selection import Selection
@@ -117,16 +118,10 @@ def select_curator_folder(
     return found
 
 
-def _arrow() -> tuple[Any, Any]:
-    why = "to read and write Parquet files"
-    return require("pyarrow", _EXTRA, why), require("pyarrow.parquet", _EXTRA, why)
-
-
 def _column(files: list[Path], name: str) -> Floats:
-    _, parquet = _arrow()
     parts, start = [], 0
     for path in files:
-        with parquet.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             if name not in file.schema_arrow.names:
                 names = ", ".join(map(repr, file.schema_arrow.names))
                 raise ValueError(f"quality: {path} has no column {name!r}, wanted one of {names}")
@@ -141,11 +136,11 @@ def _column(files: list[Path], name: str) -> Floats:
 
 def _chosen(files: list[Path], found: Selection, columns: bool) -> Any:
     """Return a table of the chosen rows in pick order; reads only row groups that have some."""
-    pa, parquet = _arrow()
+    pa = require("pyarrow", _EXTRA, "to write Parquet files")
     ascending = np.argsort(found.indices)
     rows, parts, start = found.indices[ascending], [], 0
     for path in files:
-        with parquet.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             for group in range(file.metadata.num_row_groups):
                 stop = start + file.metadata.row_group(group).num_rows
                 inside = rows[np.searchsorted(rows, start) : np.searchsorted(rows, stop)]
@@ -167,10 +162,11 @@ def _others(ids: list[Any] | None, chosen: Indices, name: str) -> Any:
     """Return a table of the ids of all other rows."""
     assert ids is not None
     kept = set(chosen.tolist())
-    return _arrow()[0].table({name: [id for row, id in enumerate(ids) if row not in kept]})
+    pa = require("pyarrow", _EXTRA, "to write Parquet files")
+    return pa.table({name: [id for row, id in enumerate(ids) if row not in kept]})
 
 
 def _write(out: Path, table: Any) -> None:
     with new_folder(out) as temporary:
         temporary.mkdir()
-        _arrow()[1].write_table(table, temporary / _PART)
+        require("pyarrow.parquet", _EXTRA, "to write Parquet files").write_table(table, temporary / _PART)
