@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from ..selection.methods import EXACT, SPARSE
 from .api import select
 from .options import IN_PROCESS
 from .sources import open_shard
 
-METHODS = ("exact", "sparse", "two_round")
+METHODS = (EXACT.name, SPARSE.name, "two_round")
 _SCAN_SECONDS = 4e-9  # of the driver, to score the bound of one candidate and find the best
 _GRAPH_PAIRS = 8_000  # products for each row of a graph: rows of probed cells, centroids, k-means
 _GRAPH_SLOWER = 3.0  # a pair of a graph takes so many times what one of a dense pass does
@@ -135,14 +136,14 @@ def predict(
         rounds, driver = 6.0, 0.0
         to_driver = 16.0 * k
         worker = 8.0 * local
-        if method == "exact":
+        if method == EXACT.name:
             pairs = local * rows * (1 - 1 / (2 * nodes) + rates.extra)
             traffic = (rows - local) * size
             rounds = rates.rounds * k
             to_driver = rates.bytes * k + 8.0 * rows
             driver = rounds * rows * _SCAN_SECONDS
             worker = 8.0 * rows * (_WORKER_WORDS + cluster.cores)
-        elif method == "sparse":
+        elif method == SPARSE.name:
             pairs = local * _GRAPH_PAIRS * _GRAPH_SLOWER + 4 * k * local
             traffic = 4 * k * size
             rounds += rates.rounds * k

@@ -160,7 +160,7 @@ def _lines(
 ) -> list[Line]:
     lines = []
     for i, k in enumerate(ks):
-        families = {method.family: method.alpha for method in methods if method.kind == "qdit"}
+        families = {method.family: method.alpha for method in methods if method.greedy}
         ends = {**families, "quality": 1.0}
         points = [samples[name, (k, family), kind].less(samples[name, (k, RANDOM), kind]) for family in ends]
         x = [float(alpha or 0.0) + 0.012 * i for alpha in ends.values()]  # aside, so that bars do not overlap

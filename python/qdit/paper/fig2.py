@@ -12,6 +12,7 @@ from ..common.text import parse_numbers
 from ..common.types import Floats
 from ..evaluation.stats import tail_mean
 from ..evaluation.tables import Table
+from ..selection.methods import RANDOM
 from ..selection.selection import Selection
 from .drawing import Spot, draw_tradeoff, png
 from .methods import Method, qdit, random
@@ -90,7 +91,7 @@ def trade(chosen: Selection, scores: Floats, covered: Floats) -> Trade:
 
 
 def _spot(method: Method, one: Trade) -> Spot:
-    label, text = (method.label, "") if method.kind != "qdit" else ("", f"{method.alpha:g}")
+    label, text = (method.label, "") if not method.greedy else ("", f"{method.alpha:g}")
     return Spot(method.kind, label, one.quality, one.coverage, text)
 
 
@@ -100,11 +101,9 @@ def _title(name: str) -> str:
 
 def _table(found: Mapping[Method, Trade], seeds: int) -> Table:
     rows: list[Sequence[Any]] = [
-        [method.label, one.coverage, one.worst, one.quality]
-        for method, one in found.items()
-        if method.kind == "qdit"
+        [method.label, one.coverage, one.worst, one.quality] for method, one in found.items() if method.greedy
     ]
-    drawn = [one for method, one in found.items() if method.kind == "random"]
+    drawn = [one for method, one in found.items() if method.kind == RANDOM.name]
     for label, number in ((f"Random, mean of {seeds}", np.mean), (f"Random, range of {seeds}", np.ptp)):
         rows.append([label, *(float(number([getattr(d, f) for d in drawn])) for f in Trade.__match_args__)])
     columns = ["choice", "coverage d/n", f"coverage, worst {WORST:.0%} of rows", "mean quality"]

@@ -146,12 +146,12 @@ def _shortfalls(chosen: Mapping[Method, Selection]) -> list[str]:
     """Return what was done where a variant alone would choose fewer rows; the paper is silent about it."""
     notes = []
     for method, one in chosen.items():
-        if method.kind not in ("threshold", "cluster"):
+        filled = one.stats.get("filled")
+        if filled is None:
             continue
-        filled = one.stats["filled"]
         if filled == 0:
             notes.append(f"{method.label} found all {len(one):,} rows by its own rule.")
-        elif method.kind == "threshold":
+        elif "survivors" in one.stats:
             notes.append(
                 f"{method.label} keeps {one.stats['survivors']:,} rows; the best of the others fill "
                 f"the {filled:,} that are missing."

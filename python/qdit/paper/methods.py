@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from ..common.checks import check_least
 from ..common.types import JSON
+from ..selection.methods import METHODS, QUALITY, RANDOM
 from ..selection.options import SelectOptions, check_alpha
 
 KINDS = ("qdit", "quality", "random", "threshold", "cluster")
-_SEEDED = ("random", "cluster")
+_SEEDED = tuple(kind for kind in KINDS[1:] if "seed" in METHODS[kind].options)
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,14 @@ class Method:
     seed: int | None = None
 
     @property
+    def greedy(self) -> bool:
+        """Whether it maximises diversity and quality: QDIT itself."""
+        return self.kind == KINDS[0]
+
+    @property
     def key(self) -> str:
         """A name that is unique among methods, for files: qdit-0.7, random-0, quality."""
-        extra = self.alpha if self.kind == "qdit" else self.seed
+        extra = self.alpha if self.greedy else self.seed
         return self.kind if extra is None else f"{self.kind}-{extra!r}"
 
     @property
@@ -45,7 +51,7 @@ class Method:
     def label(self) -> str:
         """The name for tables and figures, without the seed."""
         names = {"threshold": "QDIT:Threshold", "cluster": "QDIT:Cluster"}
-        if self.kind == "qdit":
+        if self.greedy:
             return f"QDIT, alpha {self.alpha:g}"
         return names.get(self.kind, self.kind.capitalize())
 
@@ -54,24 +60,22 @@ class Method:
 
         Where the method is not greedy, alpha only decides what `objective` would report.
         """
-        if self.kind == "qdit":
+        if self.greedy:
             return {"alpha": self.alpha}
-        chosen: JSON = {"method": self.kind, "alpha": 1.0 if self.kind == "quality" else 0.0}
-        if self.kind == "threshold":
-            chosen["tau"] = options.tau
-        if self.kind == "cluster":
-            chosen["clusters"] = options.clusters
+        method = METHODS[self.kind]
+        chosen: JSON = {"method": self.kind, "alpha": 1.0 if method is QUALITY else 0.0}
+        chosen |= {name: getattr(options, name) for name in ("tau", "clusters") if name in method.options}
         return chosen if self.seed is None else chosen | {"seed": self.seed}
 
 
 def qdit(*alphas: float) -> list[Method]:
     """Return greedy methods, one for each alpha."""
-    return [Method("qdit", check_alpha(alpha)) for alpha in alphas]
+    return [Method(KINDS[0], check_alpha(alpha)) for alpha in alphas]
 
 
 def random(seeds: int) -> list[Method]:
     """Return random choices with seeds 0, 1, ...; their number must be at least 1."""
-    return [Method("random", seed=seed) for seed in range(check_least("seeds", seeds, 1))]
+    return [Method(RANDOM.name, seed=seed) for seed in range(check_least("seeds", seeds, 1))]
 
 
 def parse(text: str, *, seed: int = 0) -> Method:
@@ -81,13 +85,13 @@ def parse(text: str, *, seed: int = 0) -> Method:
     """
     match = re.fullmatch(r"\s*([a-z]+)\s*(?::\s*([0-9.eE+-]+))?\s*", str(text))
     kind = match[1] if match else ""
-    if match is None or kind not in KINDS or (match[2] is not None and kind not in ("qdit", *_SEEDED)):
+    if match is None or kind not in KINDS or (match[2] is not None and kind not in (KINDS[0], *_SEEDED)):
         raise ValueError(
             f"method: got {text!r}, wanted qdit:ALPHA, quality, random, random:SEED, threshold, cluster or "
             "cluster:SEED"
         )
     try:
-        if kind == "qdit":
+        if kind == KINDS[0]:
             return Method(kind, check_alpha(float(match[2] or 0.7)))
         return Method(kind, seed=int(match[2] or seed) if kind in _SEEDED else None)
     except ValueError as error:

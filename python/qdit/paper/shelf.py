@@ -65,7 +65,7 @@ class Shelf:
         missing = [
             method for method in wanted if not self._state.is_done(f"{method.key}-{k}", self._key(method, k))
         ]
-        greedy = [method for method in missing if method.kind == "qdit"]
+        greedy = [method for method in missing if method.greedy]
         if len(greedy) > 1:
             self._sweep(greedy, k)
         for method in missing:
