@@ -225,6 +225,10 @@ class RowTracker:
             self._last = now
             self._tell(self._phase, rows, now, rows / self._total if self._total and share is None else share)
 
+    def after(self, before: int) -> Callable[[int], None]:
+        """Return what is to be told how many rows are done beyond the first `before`."""
+        return lambda rows: self.update(before + rows)
+
     def done(self, rows: int) -> None:
         """Tell of the end."""
         if self._sink is not None:

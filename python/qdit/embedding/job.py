@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Self
 
 import numpy as np
@@ -122,21 +121,17 @@ class EmbedJob(Job[Embeddings]):
     def _embed(self, encoder: Encoder, writer: Writer, progress: RowProgressLike) -> None:
         n, chunk, before = len(self.records), self.options.layout()["chunk_rows"], writer.done
         state = self._state(encoder, writer)
-        tracker = RowTracker(progress, "embed", n - before)
         start, seconds = time.monotonic(), state["seconds"]
-        try:
+        with RowTracker(progress, "embed", n - before) as tracker:
             while writer.done < n:
                 first = writer.done
                 texts = [self.template(row) for row in self.records.rows(first, min(n, first + chunk))]
-                tick = partial(_tick, tracker, first - before)
-                rows = self._rows(encoder, texts, first, state, tick)
+                rows = self._rows(encoder, texts, first, state, tracker.after(first - before))
                 if encoder.batch_size != state["batch_sizes"][-1][1]:
                     state["batch_sizes"].append([first, encoder.batch_size])
                 state |= {"seconds": seconds + time.monotonic() - start, "details": encoder.details()}
                 writer.append(rows, state)
             tracker.done(n - before)
-        finally:
-            tracker.close()
 
     def _state(self, encoder: Encoder, writer: Writer) -> JSON:
         """Return the state to go on with, after a check that the model is still the same."""
@@ -202,7 +197,3 @@ def faults(rows: Array, *, zeros: bool) -> tuple[int, str] | None:
         if not good.all():
             return int(np.argmin(good)), what
     return None
-
-
-def _tick(tracker: RowTracker, before: int, done: int) -> None:
-    tracker.update(before + done)

@@ -80,13 +80,15 @@ def import_records(
                 "directory"
             )
         _clear(directory)
-        tracker = RowTracker(progress, "import")
-        with contextlib.closing(tracker), tempfile.TemporaryDirectory(prefix=_STAGING, dir=directory) as held:
-            stages = _stage_all(sources, Path(held), asked, tracker)
+        with (
+            RowTracker(progress, "import") as tracker,
+            tempfile.TemporaryDirectory(prefix=_STAGING, dir=directory) as folder,
+        ):
+            stages = _stage_all(sources, Path(folder), asked, tracker)
             record = _record(stages, time.perf_counter() - start)
             record["asked"] = describe_call(sources, asked)
-            _commit(directory, Path(held), record)
-        tracker.done(int(record["n"]))
+            _commit(directory, Path(folder), record)
+            tracker.done(int(record["n"]))
     return open_records(directory)
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +29,7 @@ from .tokens import count_tokens
 
 FORMATS = {"embeddings": "qdit-embeddings", "quality": "qdit-quality"}
 _COPY_BYTES = 1 << 22
-_REMEDY = {
-    "embeddings": "qdit embed {} --overwrite",
-    "quality": "qdit score {} --overwrite",
-}
+_MAKERS = {"embeddings": "embed", "quality": "score"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +65,11 @@ class Pool:
         records = open_records(path)
         manifests = {name: found for name in FORMATS if (found := _read_manifest(path, name, records))}
         embeddings = quality = None
-        if _there(path, "embeddings", manifests):
-            embeddings = open_embeddings(path / "embeddings.npy")
-            remedy = "redo it with: " + _REMEDY["embeddings"].format(path)
-            _check_length(path / "embeddings.npy", embeddings.n, len(records), remedy)
-        if _there(path, "quality", manifests):
-            quality = _open_quality(path, len(records))
+        if (file := path / "embeddings.npy").is_file():
+            embeddings = open_embeddings(file)
+            _check_length(file, embeddings.n, len(records), _redo(path, "embeddings"))
+        if (file := path / "quality.npy").is_file():
+            quality = _check_scores(file, npy.open_npy("quality", file), len(records))
         return cls(path, records, embeddings, quality, manifests)
 
     def __len__(self) -> int:
@@ -88,8 +83,8 @@ class Pool:
             path = self.directory / f"{name}.npy"
             if "sha256" in entry and files.sha256_file(path) != entry["sha256"]:
                 raise ValueError(
-                    f"{path} is damaged or changed: its sha256 is not the one in {name}.json; redo it with: "
-                    + _REMEDY[name].format(self.directory)
+                    f"{path} is damaged or changed: its sha256 is not the one in {name}.json; "
+                    + _redo(self.directory, name)
                 )
 
     def token_costs(
@@ -153,15 +148,13 @@ def attach(
     path = Path(directory)
     with open_records(path) as records:
         if embeddings is not None:
-            source = Path(embeddings)
-            target = _new(path / "embeddings.npy", overwrite)
+            source, target = Path(embeddings), _new(path / "embeddings.npy", overwrite)
             _check_length(source, open_embeddings(source).n, len(records), "pass the file of this pool")
             with source.open("rb") as file:
                 files.write_atomic(target, iter(lambda: file.read(_COPY_BYTES), b""))
             _describe(target, records, source)
         if quality is not None:
-            source = Path(quality)
-            target = _new(path / "quality.npy", overwrite)
+            source, target = Path(quality), _new(path / "quality.npy", overwrite)
             files.write_npy(target, _check_scores(source, npy.open_npy("quality", source), len(records)))
             _describe(target, records, source)
     return Pool.open(path)
@@ -205,26 +198,22 @@ def _read_manifest(directory: Path, name: str, records: Records) -> JSON | None:
     path = directory / f"{name}.json"
     if not path.is_file():
         return None
-    found = files.read_json(path, FORMATS[name])
+    found, array = files.read_json(path, FORMATS[name]), path.with_suffix(".npy")
     wanted = {"n": len(records), "sha256": records.sha256}
     if found.get("records") != wanted:
         had = found.get("records") or {}
         raise ValueError(
-            f"{directory / f'{name}.npy'} is stale: it was made of other records ({had.get('n')} rows, "
+            f"{array} is stale: it was made of other records ({had.get('n')} rows, "
             f"sha256 {str(had.get('sha256'))[:12]}) than those there ({len(records)} rows, sha256 "
-            f"{records.sha256[:12]}); redo it with: {_REMEDY[name].format(directory)}"
+            f"{records.sha256[:12]}); {_redo(directory, name)}"
         )
+    if not array.is_file():
+        raise ValueError(f"{array} is missing though {name}.json is there; {_redo(directory, name)}")
     return found
 
 
-def _there(directory: Path, name: str, manifests: Mapping[str, Any]) -> bool:
-    there = (directory / f"{name}.npy").is_file()
-    if name in manifests and not there:
-        raise ValueError(
-            f"{directory / f'{name}.npy'} is missing though {name}.json is there; redo it with: "
-            + _REMEDY[name].format(directory)
-        )
-    return there
+def _redo(directory: Path, name: str) -> str:
+    return f"redo it with: qdit {_MAKERS[name]} {directory} --overwrite"
 
 
 def _check_length(path: Path, got: int, wanted: int, remedy: str) -> None:
@@ -233,11 +222,6 @@ def _check_length(path: Path, got: int, wanted: int, remedy: str) -> None:
             f"{path} has {got:,} rows, the pool has {wanted:,} records; row i of one must be row i of the "
             f"other: {remedy}"
         )
-
-
-def _open_quality(directory: Path, n: int) -> Floats:
-    path = directory / "quality.npy"
-    return _check_scores(path, npy.open_npy("quality", path), n)
 
 
 def _check_scores(path: Path, array: Array, n: int) -> Floats:

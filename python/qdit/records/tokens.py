@@ -43,16 +43,13 @@ def count_tokens(
         return kept
     count = _estimate if tokenizer is None else _tokenizer(tokenizer, revision)
     costs = np.empty(len(records), np.int64)
-    tracker = RowTracker(progress, "count tokens", len(records))
-    try:
+    with RowTracker(progress, "count tokens", len(records)) as tracker:
         done = 0
         for texts in _batches(records.rows()):
             costs[done : done + len(texts)] = count(texts)
             done += len(texts)
             tracker.update(done)
         tracker.done(done)
-    finally:
-        tracker.close()
     np.maximum(costs, 1, out=costs)  # a row of no tokens would be free for ever
     (directory / MANIFEST).unlink(missing_ok=True)
     entries = {COSTS: files.write_npy(directory / COSTS, costs)}

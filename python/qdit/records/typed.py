@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class Batches:
 
     Attributes:
         schema: pyarrow.Schema of all batches.
-        make: yields (file or data set, row number in it of the first row, pyarrow.RecordBatch).
+        rows: yields (file or data set, pyarrow.RecordBatch), once.
         total: number of rows, or None while unknown.
         files: files that are read, for their hashes.
         facts: what the manifest should say beside what was asked for.
@@ -30,15 +30,18 @@ class Batches:
     """
 
     schema: Schema
-    make: Callable[[], Iterator[Place]]
+    rows: Iterator[tuple[str, RecordBatch]]
     total: int | None = None
     files: list[Path] = field(default_factory=list)
     facts: JSON = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Place]:
-        for where, row, batch in self.make():
+        before, row = "", 0
+        for where, batch in self.rows:
+            row = row if where == before else 0
             if batch.num_rows:
                 yield where, row, _cast(batch, self.schema, where)
+            before, row = where, row + batch.num_rows
 
     @staticmethod
     def indices(rows: list[int]) -> ArrowArray:
@@ -59,12 +62,12 @@ def open_batches(source: Source, found: tuple[str, list[Path]] | None) -> Batche
     if found is not None:
         datasets = require("datasets", "data", "to read what save_to_disk wrote")
         loaded = _split(datasets.load_from_disk(str(found[1][0])), source)
-        batches = _dataset(loaded, str(location))
-        return Batches(batches.schema, batches.make, batches.total, _cache_files(loaded), batches.facts)
+        cache = [Path(entry["filename"]) for entry in loaded.cache_files]
+        return replace(_dataset(loaded, str(location)), files=cache)
     if isinstance(location, str):
         loaded, commit = load_hub(source)
         batches = _dataset(loaded, location)
-        return Batches(batches.schema, batches.make, batches.total, facts=batches.facts | {"commit": commit})
+        return replace(batches, facts=batches.facts | {"commit": commit})
     return _object(source)
 
 
@@ -90,13 +93,8 @@ def _object(source: Source) -> Batches:
 
 
 def _table(table: ArrowTable, where: str) -> Batches:
-    def make() -> Iterator[Place]:
-        row = 0
-        for batch in table.to_batches(max_chunksize=BATCH_ROWS):
-            yield where, row, batch
-            row += batch.num_rows
-
-    return Batches(_undictionary(table.schema), make, table.num_rows)
+    batches = table.to_batches(max_chunksize=BATCH_ROWS)
+    return Batches(_undictionary(table.schema), ((where, batch) for batch in batches), table.num_rows)
 
 
 def open_parquet(path: Path, extra: str = "data") -> Any:
@@ -114,13 +112,13 @@ def open_parquet(path: Path, extra: str = "data") -> Any:
 def _parquet(files: list[Path]) -> Batches:
     pa = require("pyarrow", "data", "to read Parquet files")
 
-    def make() -> Iterator[Place]:
+    def rows() -> Iterator[tuple[str, RecordBatch]]:
         for path in files:
             row = 0
             with open_parquet(path) as file:
                 try:
                     for batch in file.iter_batches(batch_size=BATCH_ROWS):
-                        yield str(path), row, batch
+                        yield str(path), batch
                         row += batch.num_rows
                 except (pa.ArrowException, OSError) as error:
                     raise ValueError(f"{path} is damaged at row {row} or after: {error}") from error
@@ -130,20 +128,13 @@ def _parquet(files: list[Path]) -> Batches:
         with open_parquet(path) as file:
             total += file.metadata.num_rows
             schema = file.schema_arrow if schema is None else schema
-    return Batches(_undictionary(schema), make, total, files)
+    return Batches(_undictionary(schema), rows(), total, files)
 
 
 def _dataset(loaded: Any, where: str) -> Batches:
     datasets = require("datasets", "data", "to read data sets")
     arrow = loaded.with_format("arrow")
     streamed = isinstance(loaded, datasets.IterableDataset)
-
-    def make() -> Iterator[Place]:
-        row = 0
-        for table in arrow.iter(batch_size=BATCH_ROWS):
-            for batch in table.combine_chunks().to_batches():
-                yield where, row, batch
-                row += batch.num_rows
 
     features = loaded.features
     if features is None:
@@ -154,7 +145,12 @@ def _dataset(loaded: Any, where: str) -> Batches:
     else:
         schema = features.arrow_schema
     facts = {} if streamed else {"fingerprint": loaded._fingerprint}
-    return Batches(_undictionary(schema), make, None if streamed else len(loaded), facts=facts)
+    rows = (
+        (where, batch)
+        for table in arrow.iter(batch_size=BATCH_ROWS)
+        for batch in table.combine_chunks().to_batches()
+    )
+    return Batches(_undictionary(schema), rows, None if streamed else len(loaded), facts=facts)
 
 
 def _split(loaded: Any, source: Source) -> Any:
@@ -164,10 +160,6 @@ def _split(loaded: Any, source: Source) -> Any:
     if source.split not in loaded:
         raise ValueError(f"split: got {source.split!r}, wanted one of {', '.join(map(repr, loaded))}")
     return loaded[source.split]
-
-
-def _cache_files(loaded: Any) -> list[Path]:
-    return [Path(entry["filename"]) for entry in loaded.cache_files]
 
 
 def _undictionary(schema: Schema) -> Schema:

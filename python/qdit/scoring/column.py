@@ -31,14 +31,11 @@ class Column(Scorer):
     def run(self, records: Records, folder: Path, progress: Any) -> Scored:
         """Read the column; ValueError names a row whose value is no number."""
         values = np.empty(len(records))
-        tracker = RowTracker(progress, "score: column", len(records))
-        try:
+        with RowTracker(progress, "score: column", len(records)) as tracker:
             for i, row in enumerate(records.values()):
                 values[i] = self._number(i, row)
                 tracker.update(i + 1)
             tracker.done(len(records))
-        finally:
-            tracker.close()
         return Scored(values)
 
     def _number(self, i: int, row: dict[str, Any]) -> float:

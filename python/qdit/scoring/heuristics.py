@@ -30,12 +30,9 @@ class ResponseLength(Scorer):
         """Measure every row's output."""
         values = np.empty(len(records))
         words = self.name == "response-words"
-        tracker = RowTracker(progress, f"score: {self.name}", len(records))
-        try:
+        with RowTracker(progress, f"score: {self.name}", len(records)) as tracker:
             for row in records.rows():
                 values[row.index] = len(row.output.split()) if words else len(row.output)
                 tracker.update(row.index + 1)
             tracker.done(len(records))
-        finally:
-            tracker.close()
         return Scored(values)

@@ -77,11 +77,8 @@ class Judge(Scorer):
         return self._asker.request(self._rubric.messages(row))
 
     def _survey(self, records: Records, answers: AnswerFile | None, progress: Any = None) -> Survey:
-        tracker = RowTracker(progress, f"{self.name}: rows", len(records))
-        try:
+        with RowTracker(progress, f"{self.name}: rows", len(records)) as tracker:
             return self._asker.survey(map(self._request, records.rows()), answers, tracker)
-        finally:
-            tracker.close()
 
     def _answers(self, path: Path) -> AnswerFile:
         answers = AnswerFile(path, self._rubric.parse)

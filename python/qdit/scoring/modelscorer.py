@@ -6,7 +6,6 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +65,13 @@ class ModelScorer(Scorer):
         n = len(records)
         with ChunkFile(self._path(records, folder), n, self.chunk) as file:
             before = file.rows
-            tracker = RowTracker(progress, f"score: {self.name}", n - before)
-            try:
+            with RowTracker(progress, f"score: {self.name}", n - before) as tracker:
                 while file.rows < n:
                     start = file.rows
                     rows = list(records.rows(start, min(n, start + self.chunk)))
-                    tick = partial(_tick, tracker, start - before)
-                    values = self.score_chunk(rows, tick)
+                    values = self.score_chunk(rows, tracker.after(start - before))
                     file.append(np.stack(values, axis=1))
                 tracker.done(n - before)
-            finally:
-                tracker.close()
             scores, tokens = file.read().T
         self._check(scores, tokens)
         report = {
@@ -98,10 +93,6 @@ class ModelScorer(Scorer):
                 f"{self.name}: {len(bad)} scores are not finite, the first of row {bad[0]} "
                 f"({scores[bad[0]]}, dtype {self.hub.dtype}); pass dtype='float32', or another model"
             )
-
-
-def _tick(tracker: RowTracker, before: int, done: int) -> None:
-    tracker.update(before + done)
 
 
 def unscored(count: int) -> Floats:

@@ -152,12 +152,13 @@ class _ConvertJob(Job[Converted]):
         reader = self._reader
         size = self._options.block_rows or max(1, _BLOCK_BYTES // (4 * reader.d))
         identity = None if self._source is None else self.identity
-        tracker = RowTracker(progress, "convert", reader.n)
-        with PartialFile(
-            self.path, identity, (reader.n, reader.d), self._dtype, ids=reader.id_column is not None
-        ) as part:
+        shape, ids = (reader.n, reader.d), reader.id_column is not None
+        with (
+            PartialFile(self.path, identity, shape, self._dtype, ids=ids) as part,
+            RowTracker(progress, "convert", reader.n) as tracker,
+        ):
+            self._part = part
             try:
-                self._part = part
                 for block in reader.blocks(part.done, size):
                     rows, bad = self._checked(block, part.done)
                     part.append(rows, block.ids, bad)
@@ -165,8 +166,6 @@ class _ConvertJob(Job[Converted]):
             except (ValueError, TypeError):  # would come again
                 part.discard()
                 raise
-            finally:
-                tracker.close()
             if part.done != reader.n:
                 raise RuntimeError(
                     f"source: got {part.done:,} rows, wanted {reader.n:,}; did it change meanwhile?"

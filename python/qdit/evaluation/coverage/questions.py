@@ -172,12 +172,9 @@ def _essence(identity: JSON) -> JSON:
 def _encode(
     name: str, texts: list[str], encoding: Encoding, encoder: Encoder, progress: RowProgressLike
 ) -> NDArray[np.float32]:
-    tracker = RowTracker(progress, f"embed {name}", len(texts))
-    try:
+    with RowTracker(progress, f"embed {name}", len(texts)) as tracker:
         found = encoder.encode(texts, range(len(texts)), tracker.update)
         tracker.done(len(texts))
-    finally:
-        tracker.close()
     if found.shape[1] != encoding.d:
         raise ValueError(
             f"model: {encoding.options.model} gives {found.shape[1]} dimensions, the pool has {encoding.d}; "
