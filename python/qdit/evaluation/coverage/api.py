@@ -19,7 +19,7 @@ from ...engine.rows import EmbeddingsLike, Rows, check_rows, open_embeddings, to
 from ...selection.problem import row_indices
 from ...selection.selection import Selection
 from ..results import Value, check_new, write_result, write_rows, write_tables
-from ..sets import QuestionsLike, open_questions
+from ..sets import Question, QuestionsLike, open_questions
 from ..stats import Bootstrap
 from ..tables import Table
 from .inputs import SelectionsLike, labelled, read_selection
@@ -189,20 +189,22 @@ def evaluate_coverage(
         kept = folder / "questions" if given.cache is None and folder is not None else given.cache
         vectors = question_vectors(asked, encoding, kept, progress)
     assert vectors is not None  # given, or made here
-    found = [nearest(rows, indices, vectors) for indices in chosen.values()]
-    if len(found[0][0]) != len(asked):
-        raise ValueError(f"vectors: got {len(found[0][0])} rows, wanted {len(asked)}, one a question")
-    measured = Measured(
-        asked,
-        {label: len(indices) for label, indices in chosen.items()},
-        np.stack([similarity for similarity, _ in found]),
-        np.stack([row for _, row in found]),
-    )
+    measured = _measure(asked, rows, chosen, vectors)
     values = list(coverage_values(measured, **bootstrap))
     coverage = Coverage(measured, values, coverage_tables(measured, values, given.categories, given.level))
     if folder is not None:
         _write(folder, coverage, settings, time.perf_counter() - start)
     return coverage
+
+
+def _measure(
+    asked: Sequence[Question], rows: Rows, chosen: Mapping[str, Indices], vectors: ArrayLike
+) -> Measured:
+    found = [nearest(rows, indices, vectors) for indices in chosen.values()]
+    if len(found[0][0]) != len(asked):
+        raise ValueError(f"vectors: got {len(found[0][0])} rows, wanted {len(asked)}, one a question")
+    similarity, row = (np.stack(parts) for parts in zip(*found, strict=True))
+    return Measured(asked, {label: len(indices) for label, indices in chosen.items()}, similarity, row)
 
 
 def _write(folder: Path, coverage: Coverage, settings: JSON, seconds: float) -> None:
