@@ -161,7 +161,10 @@ def test_a_damaged_file_is_refused(chosen, tmp_path):
         ("{", " is damaged: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
         ("[]", ": got format None, wanted 'qdit-selection'; this file is not qdit's"),
         ('{"format": "other"}', ": got format 'other', wanted 'qdit-selection'; this file is not qdit's"),
-        ('{"format": "qdit-selection", "format_version": 9}', ": got format version 9, wanted 1"),
+        (
+            '{"format": "qdit-selection", "format_version": 9}',
+            ": got format version 9, wanted 1; select again",
+        ),
         ('{"format": "qdit-selection", "format_version": 1}', " is damaged: it has no 'files'"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.files import read_json
-from ..common.text import format_table
+from ..common.text import format_table, shorten
 from ..exporting.choice import EXPORT_FORMAT, ChoiceOptions, open_choice
 from ..exporting.explainer import Explanation, explain_choice, find_row
 from ..exporting.exporter import ExportOptions, write_export
@@ -101,5 +101,4 @@ def format_explanation(found: Explanation) -> str:
 def _text_of(row: Row) -> str:
     text = "\n".join(f"{role}: {said}" for role, said in row.turns)
     text = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-    text = text if len(text) <= _TEXT else text[: _TEXT - 3] + "..."
-    return textwrap.indent(text, "  | ")
+    return textwrap.indent(shorten(text, _TEXT), "  | ")

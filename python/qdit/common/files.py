@@ -166,8 +166,16 @@ def plain(value: object) -> object:
     raise TypeError(f"cannot write {type(value).__name__} to JSON")
 
 
-def read_json(path: Path, kind: str) -> JSON:
-    """Read a JSON object whose "format" is `kind`; ValueError says what is wrong with the file."""
+def read_json(path: Path, kind: str, version: int | None = None, remedy: str = "make it again") -> JSON:
+    """Read a JSON object; ValueError says what is wrong with the file.
+
+    Args:
+        path: of the file.
+        kind: what its "format" must be.
+        version: what its "format_version" must be; None for any.
+        remedy: what to do about another version, for the error.
+
+    """
     try:
         value = json.loads(path.read_bytes())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -175,6 +183,9 @@ def read_json(path: Path, kind: str) -> JSON:
     if not isinstance(value, dict) or value.get("format") != kind:
         found = value.get("format") if isinstance(value, dict) else None
         raise ValueError(f"{path}: got format {found!r}, wanted {kind!r}; this file is not qdit's")
+    if version is not None and value.get("format_version") != version:
+        found = value.get("format_version")
+        raise ValueError(f"{path}: got format version {found}, wanted {version}; {remedy}")
     return value
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .files import plain
+from .text import shorten
 
 REPLACE = "pass overwrite=True (--overwrite) to replace it, or another place"
 _SHOWN = 60  # characters of a value in an error: hashes are longer
@@ -50,7 +51,7 @@ def _differences(then: Any, now: Any, name: str) -> list[str]:
     elif then == now:
         return []
     else:
-        return [f"{name} is {_short(now)} now and was {_short(then)}"]
+        return [f"{name} is {shorten(repr(now), _SHOWN)} now and was {shorten(repr(then), _SHOWN)}"]
     return [line for key, (a, b) in parts.items() for line in _differences(a, b, names[key])]
 
 
@@ -71,8 +72,3 @@ def check_same(where: str, then: Any, now: Mapping[str, Any], remedy: str) -> No
 
 def _objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, dict) for one in value)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

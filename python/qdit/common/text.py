@@ -20,6 +20,11 @@ def format_table(rows: dict[str, str]) -> str:
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
 
 
+def shorten(text: str, most: int) -> str:
+    """Return text of at most so many characters, with three points where it was cut."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def format_seconds(seconds: float) -> str:
     """Return seconds as m:ss or h:mm:ss."""
     minutes, rest = divmod(round(seconds), 60)

@@ -13,6 +13,7 @@ from ..common import files
 from ..common.identity import check_same
 from ..common.job import Job
 from ..common.progress import RowProgressLike, RowTracker
+from ..common.text import shorten
 from ..common.types import JSON, Array
 from ..engine.rows import Rows, open_embeddings
 from ..records import Records, open_records
@@ -165,8 +166,7 @@ class EmbedJob(Job[Embeddings]):
         if bad is not None:
             i, what = bad
             row, text = first + filled[i], texts[filled[i]]
-            shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
-            raise ValueError(f"row {row}: the vector of its text {shown!r} {what}")
+            raise ValueError(f"row {row}: the vector of its text {shorten(text, _SHOWN)!r} {what}")
         state["zero_rows"] += len(texts) - len(filled) + int((~rows.any(axis=1)).sum())
         if len(filled) == len(texts):
             return rows

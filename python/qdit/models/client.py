@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
 from ..common.optional import require
+from ..common.text import shorten
 
 _SECRET_LENGTH = 8  # what is shorter, such as "none", is no secret and might be a word of an answer
 _MESSAGE_LENGTH = 200
@@ -125,8 +126,7 @@ class ChatClient:
         return Answer(hide(text, self._key), *counts)
 
     def _hide(self, text: str) -> str:
-        shown = hide(" ".join(text.split()), self._key)
-        return shown if len(shown) <= _MESSAGE_LENGTH else shown[: _MESSAGE_LENGTH - 3] + "..."
+        return shorten(hide(" ".join(text.split()), self._key), _MESSAGE_LENGTH)
 
 
 class _SenselessError(Exception):

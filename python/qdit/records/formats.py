@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..common.checks import check_choice
+from ..common.text import shorten
 from .row import RawRow, RowError
 
 Turns = tuple[tuple[str, str], ...]
@@ -201,7 +202,7 @@ def _turn(column: str, i: int, turn: Any) -> tuple[str, str]:
     role = _ROLE_OF.get(name.lower()) if isinstance(name, str) else None
     if role is None:
         raise RowError(
-            column, f"has {who} {_short(name)} in turn {i}, wanted system, user or assistant", name
+            column, f"has {who} {shorten(repr(name), 40)} in turn {i}, wanted system, user or assistant", name
         )
     if not isinstance(text, str):
         raise RowError(column, f"has {_kind(text)} as {what} of turn {i}, wanted text", text)
@@ -224,8 +225,3 @@ def _chat(column: str, turns: Turns) -> Parsed:
 def _kind(value: Any) -> str:
     names = {type(None): "null", dict: "an object", list: "a list", str: "text", bool: "a truth value"}
     return names.get(type(value), "a number" if isinstance(value, int | float) else type(value).__name__)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."

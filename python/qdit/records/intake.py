@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common.text import shorten
 from ..common.types import JSON, Ints
 from .formats import FORMATS, Layout, detect, make_layout
 from .row import RawRow, RowError, UnknownFormatError
@@ -54,7 +55,7 @@ def _excerpt(value: Any) -> str | None:
     if value is None:
         return None
     text = value[: 4 * _EXCERPT].decode(errors="replace") if isinstance(value, bytes) else str(value)
-    return text if len(text) <= _EXCERPT else text[: _EXCERPT - 3] + "..."
+    return shorten(text, _EXCERPT)
 
 
 class Ids:

@@ -233,12 +233,7 @@ def open_records(directory: StrPath) -> Records:
     path = Path(directory)
     if not (path / MANIFEST).is_file():
         raise FileNotFoundError(f"{path}: no {MANIFEST}, so no complete records; make them with qdit import")
-    record = files.read_json(path / MANIFEST, FORMAT)
-    if record.get("format_version") != FORMAT_VERSION:
-        raise ValueError(
-            f"{path / MANIFEST}: got format version {record.get('format_version')}, wanted {FORMAT_VERSION}; "
-            "import the records again"
-        )
+    record = files.read_json(path / MANIFEST, FORMAT, FORMAT_VERSION, "import the records again")
     try:
         for name, entry in record["files"].items():
             _check_size(path / name, entry["bytes"])

@@ -167,12 +167,7 @@ class Checkpoint:
             record = {"format": FORMAT, "format_version": FORMAT_VERSION, "identity": identity}
             files.write_json(header, record)
         else:
-            record = files.read_json(header, FORMAT)
-            if record.get("format_version") != FORMAT_VERSION:
-                raise ValueError(
-                    f"checkpoint {self.path}: got format version {record.get('format_version')}, "
-                    f"wanted {FORMAT_VERSION}; pass another directory"
-                )
+            record = files.read_json(header, FORMAT, FORMAT_VERSION, "pass another directory")
             then = record.get("identity")
             if not isinstance(then, dict):
                 raise ValueError(f"checkpoint {self.path}: header.json is damaged; delete the directory")

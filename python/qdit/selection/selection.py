@@ -186,10 +186,7 @@ class Selection:
         path = Path(directory)
         if not (path / MANIFEST).is_file():
             raise FileNotFoundError(f"{path}: no {MANIFEST}, so no complete selection; save or select again")
-        record = files.read_json(path / MANIFEST, FORMAT)
-        if record.get("format_version") != FORMAT_VERSION:
-            found = record.get("format_version")
-            raise ValueError(f"{path / MANIFEST}: got format version {found}, wanted {FORMAT_VERSION}")
+        record = files.read_json(path / MANIFEST, FORMAT, FORMAT_VERSION, "select again")
         try:
             arrays = _load_arrays(path, record["files"])
             values = {key: record["result"][key] for key in _RESULT}

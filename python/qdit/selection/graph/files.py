@@ -52,10 +52,7 @@ def read(directory: Path) -> tuple[JSON, dict[str, Array]]:
     path = directory / MANIFEST
     if not path.is_file():
         raise FileNotFoundError(f"{directory}: no {MANIFEST}, so no complete graph; save or build it again")
-    record = files.read_json(path, FORMAT)
-    if record.get("format_version") != FORMAT_VERSION:
-        found = record.get("format_version")
-        raise ValueError(f"{path}: got format version {found}, wanted {FORMAT_VERSION}")
+    record = files.read_json(path, FORMAT, FORMAT_VERSION, "build the graph again")
     try:
         entries = {name: record["files"][f"{name}.npy"] for name in _DTYPES}
         for name in ("scale", "params", "stats", "inputs"):
