@@ -25,8 +25,8 @@ from ..evaluation.judge.job import JudgeJob, JudgeOptions
 from ..evaluation.loss import LossJob, LossOptions
 from ..evaluation.results import TableOptions, read_values, value_table
 from ..evaluation.sets import open_questions
-from ..scoring.describe import describe_estimates
 from ..scoring.reward import RewardOptions
+from .tables import describe_estimates
 
 FORMATS = ("markdown", "latex", "csv")
 

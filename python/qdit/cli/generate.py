@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ..common.text import format_seconds, format_table
+from ..common.types import JSON
 from ..evaluation.sets import open_questions
 from ..generation.job import Generated, GenerateJob
 from ..generation.options import GenerateOptions
@@ -48,7 +48,7 @@ def generate_command(
         print(_describe(job.run(progress=progress, overwrite=overwrite)))
 
 
-def _describe_estimate(estimate: Mapping[str, Any]) -> str:
+def _describe_estimate(estimate: JSON) -> str:
     most = estimate["completion_tokens_at_most"]
     rows = {
         "questions": f"{estimate['questions']:,}, of which {estimate['left']:,} have no answer yet",

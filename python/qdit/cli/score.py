@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from ..scoring.describe import describe_estimates, describe_scores
-from ..scoring.job import ScoreJob
+from ..common.text import format_seconds
+from ..common.types import JSON
+from ..scoring.job import ScoreJob, Scores
 from ..scoring.options import ScoreOptions
+from .tables import describe_estimates
 
 
 def score_command(
@@ -36,4 +39,33 @@ def score_command(
         if dry_run:
             print(describe_estimates(job.estimate()))
         else:
-            print(describe_scores(job.run(progress=progress, overwrite=overwrite), job.directory))
+            print(_describe(job.run(progress=progress, overwrite=overwrite), job.path))
+
+
+def _describe(scores: Scores, saved: Path) -> str:
+    """Return a table of what was scored."""
+    value = scores.manifest
+    lines = []
+    for one, scorer in zip(value["results"], value["scorers"], strict=True):
+        numbers = f", {one['min']:.4g} to {one['max']:.4g}, mean {one['mean']:.4g}" if "mean" in one else ""
+        lines.append(f"{one['by']:<17} {scorer['kind']}, {one['rows'] - one['null']:,} rows{numbers}")
+        lines += _notes(one)
+    filled = value["filled"]
+    if filled["filled"]:
+        score = f"the {filled['policy']}, {filled['value']:.4g}"
+        lines.append(f"{'filled':<17} {filled['filled']:,} rows without a score get {score}")
+    lines.append(f"{'time':<17} {format_seconds(value['seconds'])}")
+    lines.append(f"{'saved':<17} {saved}")
+    return "\n".join(lines)
+
+
+def _notes(one: JSON) -> list[str]:
+    notes = []
+    for name, text in (("failed", "requests failed"), ("unparsable", "answers without a rating")):
+        if one.get(name):
+            notes.append(f"  {one[name]:,} {text}")
+    if one.get("truncated"):
+        notes.append(f"  {one['truncated']:,} rows were cut to the longest that the model takes")
+    if "prompt_tokens" in one:
+        notes.append(f"  {one['prompt_tokens']:,} prompt tokens, {one['completion_tokens']:,} answer tokens")
+    return notes

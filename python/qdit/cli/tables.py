@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..common.text import format_bytes, format_seconds, format_table
+from ..common.types import JSON
 from ..selection.forecast import estimate
 from ..selection.run import Job
 from ..selection.selection import Selection
@@ -62,3 +65,21 @@ def describe_selection(selection: Selection, out: str | None) -> str:
 def _other(selection: Selection) -> float:
     stats = selection.stats
     return float(min(stats["objective_by_score_per_cost"], stats["objective_by_score"]))
+
+
+def describe_estimates(estimates: Sequence[JSON]) -> str:
+    """Return a table of what the scorers of a job, or its models, have to do."""
+    lines = []
+    for one in estimates:
+        lines.append(f"{one['by']:<17} {one['left']:,} of {one['rows']:,} rows to score")
+        if "prompt_tokens" in one:
+            lines[-1] = f"{one['by']:<17} {one['left']:,} requests for {one['rows']:,} rows"
+            lines.append(f"  prompt tokens   about {one['prompt_tokens']:,} (4 bytes a token)")
+            most = one["completion_tokens_at_most"]
+            lines.append(f"  answer tokens   {'no limit is set' if most is None else f'at most {most:,}'}")
+            lines.append(
+                f"  cost            about {one['cost_at_most']:,.2f} at most"
+                if "cost_at_most" in one
+                else "  cost            pass --price-in and --price-out, per million tokens"
+            )
+    return "\n".join(lines)
