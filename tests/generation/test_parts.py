@@ -6,11 +6,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from qdit.evaluation.sets import Question, hash_questions
-from qdit.generation.journal import Journal, Written
+from qdit.evaluation.sets import Question, Questions
 from qdit.generation.options import GenerateOptions
-from qdit.generation.questions import draw_key, sha256
+from qdit.generation.questions import draw_key, hash_questions
 from qdit.generation.sampling import cut, uniform
+from qdit.models.answers import Written, WrittenAnswers
 
 QUESTIONS = [
     Question("s", "1", "What is rust?", "facts", 3, "Iron oxide."),
@@ -19,8 +19,8 @@ QUESTIONS = [
 
 
 def test_the_hash_of_questions_is_that_of_the_evaluation():
-    assert sha256(QUESTIONS) == hash_questions(QUESTIONS)
-    assert sha256(QUESTIONS[::-1]) != sha256(QUESTIONS)
+    assert Questions(QUESTIONS).sha256 == hash_questions(QUESTIONS)
+    assert hash_questions(QUESTIONS[::-1]) != hash_questions(QUESTIONS)
 
 
 @pytest.mark.parametrize(
@@ -86,24 +86,24 @@ def test_answers_end_before_the_first_stop():
 
 def test_the_journal_keeps_whole_lines(tmp_path):
     path = tmp_path / "answers.jsonl.partial"
-    with Journal(path, limit=5) as journal:
+    with WrittenAnswers(path, limit=5) as journal:
         journal.add("a", "text é\n", 3, 4)
         journal.add("b", "cut", 3, 5)
         journal.extend([("c", Written("x", "stop", 1, 2)), ("d", Written("y", "length", 1, 2))])
         with pytest.raises(RuntimeError, match="another run is writing these answers"):
-            Journal(path)
+            WrittenAnswers(path)
     whole = path.read_bytes()
     with path.open("ab") as file:
         file.write(b'{"key": "e", "outp')
-    with Journal(path) as journal:
+    with WrittenAnswers(path) as journal:
         assert [journal[key].finish for key in "abcd"] == ["stop", "length", "stop", "length"]
         assert journal["a"] == Written("text é\n", "stop", 3, 4)
         assert "e" not in journal
     assert path.read_bytes() == whole
     path.write_bytes(whole.replace(b'"output"', b'"text"', 1))
     with pytest.raises(ValueError, match=r"partial, line 1 is damaged .*; delete that line"):
-        Journal(path)
+        WrittenAnswers(path)
     with path.open("w") as file:
         file.write(json.dumps(["no object"]) + "\n")
     with pytest.raises(ValueError, match="line 1 is damaged"):
-        Journal(path)
+        WrittenAnswers(path)

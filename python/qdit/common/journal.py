@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Generic, NamedTuple, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from .lock import Lock
 from .types import JSON
@@ -99,33 +99,3 @@ class Journal(Generic[Value]):
         os.close(self._handle)
         if self._lock is not None:
             self._lock.close()
-
-
-class Rated(NamedTuple):
-    """A rating, None if the answer could not be read, and the tokens it took."""
-
-    rating: float | None
-    prompt_tokens: int
-    completion_tokens: int
-
-
-class AnswerFile(Journal[Rated]):
-    """Answers of a judge; fields of a line: "answer", its text, "prompt_tokens", "completion_tokens"."""
-
-    def __init__(self, path: Path, parse: Callable[[str], float | None]) -> None:
-        """See `Journal`; parse: returns the rating that an answer gives."""
-
-        def read(fields: JSON) -> Rated:
-            used = int(fields["prompt_tokens"]), int(fields["completion_tokens"])
-            return Rated(parse(fields["answer"]), *used)
-
-        super().__init__(path, read)
-
-    def add(self, key: str, answer: str, prompt_tokens: int, completion_tokens: int) -> None:
-        """Keep an answer."""
-        tokens = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
-        self.write([(key, {"answer": answer, **tokens})])
-
-    def forget_unparsable(self) -> None:
-        """Leave out answers without a rating, so that they are asked for again; the file keeps them."""
-        self.forget(lambda rated: rated.rating is None)

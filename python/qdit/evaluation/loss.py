@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..common.types import JSON
+from ..common.types import JSON, Floats
 from ..models.causal import CausalModel
 from ..models.options import CausalModelOptions
 from ..models.prompts import ALPACA, CHAT, check_template, check_tokenizer, make_prompt
 from ..records import Row
 from ..scoring.likelihood import IGNORED, response_losses
 from ..scoring.modelscorer import ModelScorer, ModelScorerOptions, unscored
-from ..scoring.scorer import Floats, Scored
+from ..scoring.scorer import Scored
 from ..training.tokens import Example, encode, encode_chat
 from .answers import Answer, Answers
 from .job import ScorerJob
@@ -58,12 +58,13 @@ class ReferenceLoss(ModelScorer):
         revision, longest = options.revision, options.max_length
         self._causal = CausalModel(options.model, options, revision=revision, max_length=longest)
         super().__init__(self._causal)
-        self.template = options.template
+        self._template = options.template
 
-    def identity(self) -> JSON:
-        """Return model, revision, template, dtype and length limit."""
-        check_tokenizer(self.template, self.hub.tokenizer, self.hub.name)
-        return self.hub.identity() | {"template": self.template}
+    @cached_property
+    def template(self) -> str:
+        """The given template."""
+        check_tokenizer(self._template, self.hub.tokenizer, self.hub.name)
+        return self._template
 
     def examples(self, rows: Sequence[Row]) -> list[Example]:
         """Return the tokens and labels of rows, not cut."""

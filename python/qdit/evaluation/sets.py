@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -17,6 +15,7 @@ import numpy as np
 from ..common.checks import check_choice, check_int, check_seed
 from ..common.types import JSON, StrPath
 from ..engine.shuffle import shuffled
+from ..generation.questions import hash_questions
 from ..records.formats import text_of
 from .fields import Object, read_rows
 from .set_schemas import READERS, Reader
@@ -74,14 +73,6 @@ class Questions(list[Question]):
 
 
 QuestionsLike = str | Sequence[str] | Mapping[str, StrPath] | Sequence[Question]
-
-
-def hash_questions(questions: Iterable[Question]) -> str:
-    """Return the sha256 of questions in order."""
-    digest = hashlib.sha256()
-    for question in questions:
-        digest.update(json.dumps(asdict(question), sort_keys=True).encode() + b"\n")
-    return digest.hexdigest()
 
 
 def groups(questions: Iterable[Question]) -> Groups:

@@ -13,10 +13,10 @@ from typing import Any
 from ..common import files
 from ..common.job import Job
 from ..common.types import JSON, StrPath
-from .journal import Journal
+from ..models.answers import WrittenAnswers
 from .local import LocalModel
 from .options import GenerateOptions
-from .questions import Asked, fields, sha256
+from .questions import Asked, fields, hash_questions
 from .server import Server
 
 
@@ -54,7 +54,7 @@ class GenerateJob(Job[Generated]):
 
     def _identity(self) -> JSON:
         return {
-            "questions": {"n": len(self.questions), "sha256": sha256(self.questions)},
+            "questions": {"n": len(self.questions), "sha256": hash_questions(self.questions)},
             "by": self.model.identity,
             "settings": self.options.deciding(),
         }
@@ -75,8 +75,8 @@ class GenerateJob(Job[Generated]):
     def _libraries(self) -> tuple[str, ...]:
         return self.model.libraries
 
-    def _journal(self) -> Journal:
-        return Journal(self.journal_path, self.model.limit if isinstance(self.model, Server) else None)
+    def _journal(self) -> WrittenAnswers:
+        return WrittenAnswers(self.journal_path, self.model.limit)
 
     def estimate(self) -> JSON:
         """Return questions, and those left with the size of prompts and answers."""
@@ -95,7 +95,7 @@ class GenerateJob(Job[Generated]):
             self.journal_path.unlink()
         return found
 
-    def _write(self, journal: Journal, report: JSON) -> Generated:
+    def _write(self, journal: WrittenAnswers, report: JSON) -> Generated:
         answers = [journal[key] for key in self.model.keys]
         lines = []
         for question, answer in zip(self.questions, answers, strict=True):

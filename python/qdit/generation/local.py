@@ -9,10 +9,11 @@ from typing import Any
 from ..common.identity import digest
 from ..common.optional import require
 from ..common.progress import RowTracker
+from ..common.types import JSON
+from ..models.answers import LENGTH, STOP, Written, WrittenAnswers
 from ..models.causal import CausalModel
 from ..models.prompts import check_tokenizer, make_prompt, writes_special_tokens
 from . import sampling
-from .journal import LENGTH, STOP, Journal, Written
 from .options import GenerateOptions
 from .questions import Asked, as_row, draw_key
 
@@ -25,6 +26,7 @@ class LocalModel:
     """
 
     libraries: tuple[str, ...] = ("torch", "transformers", "tokenizers")
+    limit: int | None = None  # of tokens, at which a server would cut an answer
 
     def __init__(self, options: GenerateOptions, questions: Sequence[Asked]) -> None:
         """Look at the model, without its weights; ImportError without torch and transformers."""
@@ -34,7 +36,7 @@ class LocalModel:
         self._questions = questions
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """Model, revision, dtype and length limit."""
         return self._hub.identity()
 
@@ -63,7 +65,7 @@ class LocalModel:
                 )
         return found
 
-    def estimate(self, journal: Journal | None) -> dict[str, Any]:
+    def estimate(self, journal: WrittenAnswers | None) -> JSON:
         """Return questions left, tokens of their prompts, and of answers at most."""
         left = [i for i, key in enumerate(self.keys) if journal is None or key not in journal]
         return {
@@ -72,22 +74,19 @@ class LocalModel:
             "completion_tokens_at_most": len(left) * self._options.max_new_tokens,
         }
 
-    def run(self, journal: Journal, progress: Any) -> dict[str, Any]:
+    def run(self, journal: WrittenAnswers, progress: Any) -> JSON:
         """Write every answer that is not in the journal; return what there is to report."""
         keys, size = self.keys, self._options.batch_size
         order = sorted(range(len(keys)), key=lambda i: (-len(self.prompts[i]), i))
         batches = [order[i : i + size] for i in range(0, len(order), size)]
         left = [batch for batch in batches if any(keys[i] not in journal for i in batch)]
-        tracker = RowTracker(progress, "generate", sum(map(len, left)))
         done = 0
-        try:
+        with RowTracker(progress, "generate", sum(map(len, left))) as tracker:
             for batch in left:
                 journal.extend((keys[i], one) for i, one in zip(batch, self._batch(batch), strict=True))
                 done += len(batch)
                 tracker.update(done)
             tracker.done(done)
-        finally:
-            tracker.close()
         return {"device": self._hub.device, "batch_size": size}
 
     @cached_property
@@ -126,7 +125,7 @@ class LocalModel:
         # as many blanks as are missing, turned to the left
         ids = hub.pad([prompt[::-1] for prompt in prompts]).flip(1)
         mask = hub.pad([[1] * len(prompt) for prompt in prompts], 0).flip(1)
-        how: dict[str, Any] = {}
+        how: JSON = {}
         if options.temperature > 0:
             keys = [draw_key(options.seed, self._questions[i]) for i in batch]
             draws = sampling.make_processor(keys, longest, options.temperature, options.top_p)

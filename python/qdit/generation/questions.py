@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 from ..common.types import JSON
@@ -51,8 +51,8 @@ def fields(question: Asked) -> JSON:
     return {name: getattr(question, name) for name in _FIELDS}
 
 
-def sha256(questions: Sequence[Asked]) -> str:
-    """Return the hash of questions in order."""
+def hash_questions(questions: Iterable[Asked]) -> str:
+    """Return the sha256 of questions in order, whatever file they came from."""
     digest = hashlib.sha256()
     for question in questions:
         digest.update(json.dumps(fields(question), sort_keys=True).encode() + b"\n")

@@ -8,10 +8,10 @@ from typing import Any
 
 from ..common.identity import digest
 from ..common.types import JSON
+from ..models.answers import WrittenAnswers
 from ..models.asking import Asker, Request
 from ..models.client import EndpointError
 from ..models.prompts import CHAT, make_prompt
-from .journal import Journal
 from .options import GenerateOptions
 from .questions import Asked, as_row, draw_key
 
@@ -67,11 +67,11 @@ class Server:
             found.append(request)
         return found
 
-    def estimate(self, journal: Journal | None) -> JSON:
+    def estimate(self, journal: WrittenAnswers | None) -> JSON:
         """Return requests left, and at most how many tokens and how much money they take."""
         return self._asker.estimate(self._asker.survey(self._requests, journal))
 
-    def run(self, journal: Journal, progress: Any) -> JSON:
+    def run(self, journal: WrittenAnswers, progress: Any) -> JSON:
         """Ask for every answer that is not in the journal; return what there is to report.
 
         Raises:

@@ -169,14 +169,11 @@ class Asker:
             raise EndpointError(
                 "no key: the environment variable that key_env names is not set; set it, or pass base_url"
             )
-        tracker = RowTracker(progress, phase, len(survey.todo))
-        asking = _Asking(self._client, self._endpoint.concurrency, request, survey, answers, tracker)
-        try:
+        with RowTracker(progress, phase, len(survey.todo)) as tracker:
+            asking = _Asking(self._client, self._endpoint.concurrency, request, survey, answers, tracker)
             if survey.todo:
                 _run_async(asking.run())
             tracker.done(len(survey.todo))
-        finally:
-            tracker.close()
         return asking.errors
 
     def _client(self) -> ChatClient:

@@ -13,11 +13,11 @@ from typing import Any
 
 from ..common.files import sha256_folder
 from ..common.optional import require
+from ..common.types import JSON
 from .hub import HubModel
 from .options import ModelOptions
 
 ADAPTER = "adapter_config.json"
-_NO_LIMIT = 1_000_000  # tokenizers without a limit name a huge one
 
 
 @contextmanager
@@ -70,18 +70,12 @@ class CausalModel(HubModel):
         """Whether the device computes in bfloat16."""
         return not self.device.startswith("cuda") or bool(self._torch.cuda.is_bf16_supported())
 
-    @property
-    def context(self) -> int:
-        """Tokens that the model takes, prompt and answer."""
-        limits = (self.tokenizer.model_max_length, getattr(self.config, "max_position_embeddings", None))
-        return min(limit for limit in (*limits, _NO_LIMIT) if isinstance(limit, int) and limit > 0)
-
     @cached_property
     def adapter_sha256(self) -> str | None:
         """The hash of the adapter's files."""
         return None if self.adapter is None else sha256_folder(self.adapter)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """Return what decides an answer: model, revision, dtype, length limit, and an adapter's hash."""
         if self.adapter is None:
             return super().identity()
@@ -126,7 +120,7 @@ class CausalModel(HubModel):
             "trained": sum(count for count, trained in counts if trained),
         }
 
-    def sizes(self, lora: dict[str, Any] | None = None) -> dict[str, int]:
+    def sizes(self, lora: JSON | None = None) -> dict[str, int]:
         """Return parameters, how many of them are trained, layers and width; no weights are loaded.
 
         lora: arguments of peft.LoraConfig, or None if all parameters are trained.

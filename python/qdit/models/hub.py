@@ -9,8 +9,10 @@ from typing import Any
 
 from ..common.files import sha256_folder
 from ..common.optional import require
+from ..common.types import JSON
 from .options import ModelOptions
 
+Tick = Callable[[int], None]  # told how many rows are done
 _LONGEST = 2048  # tokens by default: what a row may cost in time and memory
 _NO_LIMIT = 1_000_000  # tokenizers without a limit name a huge one
 
@@ -95,17 +97,23 @@ class HubModel:
             raise ValueError(f"{self.name}: the tokenizer has no padding, unknown or end token to pad with")
         return tokenizer
 
+    @property
+    def context(self) -> int:
+        """Tokens that the model takes, prompt and answer."""
+        limits = (self.tokenizer.model_max_length, getattr(self.config, "max_position_embeddings", None))
+        return min(limit for limit in (*limits, _NO_LIMIT) if isinstance(limit, int) and limit > 0)
+
     @cached_property
     def max_length(self) -> int:
         """Tokens beyond which a row is cut."""
-        limits = [self.tokenizer.model_max_length, getattr(self.config, "max_position_embeddings", None)]
-        limits = [limit for limit in limits if isinstance(limit, int) and 0 < limit < _NO_LIMIT]
         wanted = self._wanted_length
-        if wanted is not None and limits and wanted > min(limits):
-            raise ValueError(f"max_length: got {wanted}, wanted at most the {min(limits)} of {self.name}")
-        return min([_LONGEST, *limits]) if wanted is None else wanted
+        if wanted is None:
+            return min(_LONGEST, self.context)
+        if wanted > self.context:
+            raise ValueError(f"max_length: got {wanted}, wanted at most the {self.context} of {self.name}")
+        return wanted
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """Return what decides a score, template aside."""
         identity = {"model": self.name, "revision": self.revision, "dtype": self.dtype}
         return identity | {"max_length": self.max_length}
@@ -132,9 +140,7 @@ class HubModel:
             config.pad_token_id = self.tokenizer.pad_token_id
         return model.to(self.device).eval()
 
-    def batches(
-        self, sizes: Sequence[int], forward: Callable[[list[int]], None], tick: Callable[[int], None]
-    ) -> None:
+    def batches(self, sizes: Sequence[int], forward: Callable[[list[int]], None], tick: Tick) -> None:
         """Call `forward` with the numbers of the rows of each batch, longest first.
 
         When memory runs out the batch size is halved, for good. tick is told how many rows are done.
@@ -163,5 +169,5 @@ class HubModel:
             [[*row, *[fill] * (longest - len(row))] for row in rows], device=self.device
         )
 
-    def _where(self) -> dict[str, Any]:
+    def _where(self) -> JSON:
         return {} if Path(self.name).is_dir() else {"revision": self.revision}

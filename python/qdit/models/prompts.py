@@ -26,10 +26,19 @@ def check_template(template: str) -> str:
     return template
 
 
-def check_tokenizer(template: str, tokenizer: Any, name: str) -> None:
-    """Raise ValueError if the model `name` has no chat template though `template` is "chat"."""
+def check_tokenizer(
+    template: str | None,
+    tokenizer: Any,
+    name: str,
+    option: str = "template",
+    others: str = "'alpaca' or a format string",
+) -> None:
+    """Raise ValueError if the model `name` has no chat template though `template` is "chat".
+
+    option: whose value `template` is. others: what may be passed instead.
+    """
     if template == CHAT and not tokenizer.chat_template:
-        raise ValueError(f"template: {name} has no chat template; pass 'alpaca' or a format string")
+        raise ValueError(f"{option}: {name} has no chat template; pass {others}")
 
 
 def make_prompt(template: str, tokenizer: Any) -> Prompt:

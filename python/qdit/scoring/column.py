@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
-import numpy as np
-
-from ..common.progress import RowTracker
+from ..common.types import JSON
 from ..records import Records
-from .scorer import Scored, Scorer
+from .scorer import RowScorer
 
 
-class Column(Scorer):
+class Column(RowScorer):
     """A numeric column of the rows as they came; null, empty text and NaN count as no score."""
 
     name = "column"
@@ -24,21 +21,15 @@ class Column(Scorer):
             raise ValueError("column: got none, wanted the name of a numeric column, which by='column' needs")
         self._column = column
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """Return the column's name."""
         return {"column": self._column}
 
-    def run(self, records: Records, folder: Path, progress: Any) -> Scored:
-        """Read the column; ValueError names a row whose value is no number."""
-        values = np.empty(len(records))
-        with RowTracker(progress, "score: column", len(records)) as tracker:
-            for i, row in enumerate(records.values()):
-                values[i] = self._number(i, row)
-                tracker.update(i + 1)
-            tracker.done(len(records))
-        return Scored(values)
+    def numbers(self, records: Records) -> Iterator[float]:
+        """Yield the values of the column; ValueError names a row whose value is no number."""
+        return (self._number(i, row) for i, row in enumerate(records.values()))
 
-    def _number(self, i: int, row: dict[str, Any]) -> float:
+    def _number(self, i: int, row: JSON) -> float:
         if self._column not in row:
             names = ", ".join(map(repr, list(row)[:8]))
             raise ValueError(f"column: row {i} has no column {self._column!r}, it has {names}")

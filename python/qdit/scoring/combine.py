@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .scorer import Floats, Scored
+from ..common.types import JSON, Floats
+from .scorer import Scored
 
 COMBINE = ("product", "mean")
 MISSING = ("error", "lowest", "median")
@@ -40,7 +41,7 @@ def combine(scored: Mapping[str, Scored], how: str) -> Floats:
     return np.asarray(np.prod(values, axis=0))
 
 
-def fill(values: Floats, policy: str, scored: Mapping[str, Scored]) -> tuple[Floats, dict[str, Any]]:
+def fill(values: Floats, policy: str, scored: Mapping[str, Scored]) -> tuple[Floats, JSON]:
     """Give rows without a score one, by the policy; return the scores and what was done.
 
     "lowest" gives the smallest score there is, so that no such row is preferred to a scored one; "median"
@@ -52,7 +53,7 @@ def fill(values: Floats, policy: str, scored: Mapping[str, Scored]) -> tuple[Flo
     """
     absent = np.isnan(values)
     missing = np.flatnonzero(absent)
-    done: dict[str, Any] = {"policy": policy, "rows": len(missing), "filled": len(missing), "value": None}
+    done: JSON = {"policy": policy, "rows": len(missing), "filled": len(missing), "value": None}
     if len(missing) == 0:
         return values, done
     if policy == "error" or len(missing) == len(values):
@@ -79,7 +80,7 @@ def _explain(values: Floats, missing: Any, scored: Mapping[str, Scored]) -> str:
     return f"{len(missing)} of {len(values)} rows have no score (rows {rows}); {'; '.join(parts)}; {remedy}"
 
 
-def _reasons(count: int, report: Mapping[str, Any]) -> str:
+def _reasons(count: int, report: JSON) -> str:
     failed, unparsable = report.get("failed", 0), report.get("unparsable", 0)
     if not failed and not unparsable:
         return f"{count} without a value"

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
-import numpy as np
-
-from ..common.progress import RowTracker
+from ..common.types import JSON
 from ..records import Records
-from .scorer import Scored, Scorer
+from .scorer import RowScorer
 
 LENGTHS = ("response-words", "response-chars")
 
 
-class ResponseLength(Scorer):
+class ResponseLength(RowScorer):
     """Length of the response, in words between white space or in characters (Unicode code points)."""
 
     kind = "heuristic"
@@ -22,17 +19,11 @@ class ResponseLength(Scorer):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """Return nothing: the name says it all."""
         return {}
 
-    def run(self, records: Records, folder: Path, progress: Any) -> Scored:
-        """Measure every row's output."""
-        values = np.empty(len(records))
+    def numbers(self, records: Records) -> Iterator[float]:
+        """Yield the length of each row's output."""
         words = self.name == "response-words"
-        with RowTracker(progress, f"score: {self.name}", len(records)) as tracker:
-            for row in records.rows():
-                values[row.index] = len(row.output.split()) if words else len(row.output)
-                tracker.update(row.index + 1)
-            tracker.done(len(records))
-        return Scored(values)
+        return (len(row.output.split() if words else row.output) for row in records.rows())

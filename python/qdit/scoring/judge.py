@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..common.identity import digest
-from ..common.journal import AnswerFile
 from ..common.progress import RowTracker
+from ..models.answers import RatedAnswers
 from ..models.asking import Asker, Request, Survey
 from ..models.options import JudgeEndpoint
 from ..records import Records, Row
@@ -76,20 +76,17 @@ class Judge(Scorer):
     def _request(self, row: Row) -> Request:
         return self._asker.request(self._rubric.messages(row))
 
-    def _survey(self, records: Records, answers: AnswerFile | None, progress: Any = None) -> Survey:
+    def _survey(self, records: Records, answers: RatedAnswers | None, progress: Any = None) -> Survey:
         with RowTracker(progress, f"{self.name}: rows", len(records)) as tracker:
             return self._asker.survey(map(self._request, records.rows()), answers, tracker)
 
-    def _answers(self, path: Path) -> AnswerFile:
-        answers = AnswerFile(path, self._rubric.parse)
-        if self._options.retry_unparsable:
-            answers.forget_unparsable()
-        return answers
+    def _answers(self, path: Path) -> RatedAnswers:
+        return RatedAnswers(path, self._rubric.parse, retry=self._options.retry_unparsable)
 
     def _path(self, folder: Path) -> Path:
         return folder / f"{self.name}-{digest(self.identity())[:12]}.jsonl"
 
-    def _scored(self, survey: Survey, answers: AnswerFile, errors: Counter[str]) -> Scored:
+    def _scored(self, survey: Survey, answers: RatedAnswers, errors: Counter[str]) -> Scored:
         values = np.full(len(survey.keys), math.nan)
         for row, key in enumerate(survey.keys):
             if key in answers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from ..common.optional import require
+from ..common.types import Floats
 from ..models import texts
-from ..models.hub import HubModel
+from ..models.hub import HubModel, Tick
+from ..models.prompts import CHAT, check_tokenizer
 from ..records import Row
 from .modelscorer import ModelScorer, ModelScorerOptions, unscored
-from .scorer import Floats
 
 NAMES = ("lm-loss", "lm-likelihood")
-TEMPLATES = ("chat",)
+TEMPLATES = (CHAT,)
 PLAIN = "{prompt}\n\n"
 IGNORED = -100  # label of a token that does not count
 
@@ -61,17 +62,12 @@ class Likelihood(ModelScorer):
         self._sign = 1.0 if name == "lm-loss" else -1.0
         self._template = options.lm_template
 
-    def identity(self) -> dict[str, Any]:
-        """Return model, revision, template, dtype and length limit."""
-        return self.hub.identity() | {"template": self.template}
-
     @cached_property
     def template(self) -> str:
         """The given template, or "chat" where the model has one, else plain text."""
-        has_chat = bool(self.hub.tokenizer.chat_template)
-        if self._template == "chat" and not has_chat:
-            raise ValueError(f"lm_template: {self.hub.name} has no chat template; pass a format string")
-        return self._template or ("chat" if has_chat else PLAIN)
+        given, tokenizer = self._template, self.hub.tokenizer
+        check_tokenizer(given, tokenizer, self.hub.name, "lm_template", "a format string")
+        return given or (CHAT if tokenizer.chat_template else PLAIN)
 
     @cached_property
     def _model(self) -> Any:
@@ -79,7 +75,7 @@ class Likelihood(ModelScorer):
 
     def _prompt_tokens(self, rows: list[Row]) -> list[list[int]]:
         tokenizer = self.hub.tokenizer
-        if self.template == "chat":
+        if self.template == CHAT:
             prompts = [
                 texts.render_chat(tokenizer, row, [("user", texts.prompt_of(row))], prompt=True)
                 for row in rows
@@ -91,7 +87,7 @@ class Likelihood(ModelScorer):
         # some tokenizers end every text; here it goes on
         return [ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids for ids in found]
 
-    def score_chunk(self, rows: list[Row], tick: Callable[[int], None]) -> tuple[Floats, Floats]:
+    def score_chunk(self, rows: list[Row], tick: Tick) -> tuple[Floats, Floats]:
         """Return losses and numbers of tokens; 0 tokens where the response is empty."""
         hub = self.hub
         prompts = self._prompt_tokens(rows)
@@ -108,7 +104,7 @@ class Likelihood(ModelScorer):
 
 
 def response_losses(
-    hub: HubModel, model: Any, examples: Sequence[tuple[list[int], list[int]]], tick: Callable[[int], None]
+    hub: HubModel, model: Any, examples: Sequence[tuple[list[int], list[int]]], tick: Tick
 ) -> Floats:
     """Return the mean negative log-likelihood, in nats, of the labelled tokens of each example.
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..common.checks import check_least
 from ..common.identity import digest
-from ..common.progress import RowTracker
-from ..models.hub import HubModel
+from ..common.progress import RowProgressLike, RowTracker
+from ..common.types import JSON, Floats
+from ..models.hub import HubModel, Tick
 from ..models.options import ModelOptions
 from ..records import Row
 from .chunks import ChunkFile, done_rows
-from .scorer import Floats, Rows, Scored, Scorer
+from .scorer import RowSource, Scored, Scorer
 
 _BATCHES_PER_CHUNK = 16  # rows of a chunk are sorted by length; what a kill may lose
 
@@ -48,19 +47,28 @@ class ModelScorer(Scorer):
         self.hub = hub
         self.chunk = hub.batch_size * _BATCHES_PER_CHUNK
 
+    @property
     @abstractmethod
-    def score_chunk(self, rows: list[Row], tick: Callable[[int], None]) -> tuple[Floats, Floats]:
+    def template(self) -> str:
+        """What the model is given of a row; ValueError if it cannot be given that."""
+
+    def identity(self) -> JSON:
+        """Return model, revision, dtype, length limit and template."""
+        return self.hub.identity() | {"template": self.template}
+
+    @abstractmethod
+    def score_chunk(self, rows: list[Row], tick: Tick) -> tuple[Floats, Floats]:
         """Return scores (NaN for none) and numbers of tokens before cutting, both (len(rows),).
 
         tick is told how many rows are done.
         """
 
-    def estimate(self, records: Rows, folder: Path) -> dict[str, Any]:
+    def estimate(self, records: RowSource, folder: Path) -> JSON:
         """Return rows and rows left."""
         done = done_rows(self._path(records, folder), len(records))
         return {"rows": len(records), "left": len(records) - done}
 
-    def run(self, records: Rows, folder: Path, progress: Any) -> Scored:
+    def run(self, records: RowSource, folder: Path, progress: RowProgressLike) -> Scored:
         """Score the rows that are not in the file yet."""
         n = len(records)
         with ChunkFile(self._path(records, folder), n, self.chunk) as file:
@@ -82,7 +90,7 @@ class ModelScorer(Scorer):
         }
         return Scored(scores.copy(), report)
 
-    def _path(self, records: Rows, folder: Path) -> Path:
+    def _path(self, records: RowSource, folder: Path) -> Path:
         key = digest([self.identity(), records.sha256])
         return folder / f"{self.name}-{key[:12]}.f64"
 

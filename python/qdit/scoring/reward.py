@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from ..common.types import Floats
 from ..models import texts
-from ..models.hub import HubModel
+from ..models.hub import HubModel, Tick
+from ..models.prompts import CHAT, check_tokenizer
 from ..records import Row
 from .modelscorer import ModelScorer, ModelScorerOptions, unscored
-from .scorer import Floats
 
 # The paper names no file; this is the RAFT authors' model of that time (Dong et al., arXiv 2304.06767)
 DEFAULT_MODEL = "weqweasdas/hh_rlhf_rm_open_llama_3b"
-TEMPLATES = ("human-assistant", "chat")
+HUMAN_ASSISTANT = "human-assistant"
+TEMPLATES = (HUMAN_ASSISTANT, CHAT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,35 +58,27 @@ class RewardModel(ModelScorer):
         super().__init__(hub)
         self._template = options.reward_template
 
-    def identity(self) -> dict[str, Any]:
-        """Return model, revision, template, dtype and length limit."""
-        return self.hub.identity() | {"template": self.template}
-
     @cached_property
     def template(self) -> str:
         """The given template, or the model's own."""
-        has_chat = bool(self.hub.tokenizer.chat_template)
-        if self._template == "chat" and not has_chat:
+        given, tokenizer, name = self._template, self.hub.tokenizer, self.hub.name
+        check_tokenizer(given, tokenizer, name, "reward_template", f"'{HUMAN_ASSISTANT}' or a format string")
+        if given is not None:
+            return given
+        if name == DEFAULT_MODEL:
+            return HUMAN_ASSISTANT
+        if not tokenizer.chat_template:
             raise ValueError(
-                f"reward_template: {self.hub.name} has no chat template; pass "
-                "'human-assistant' or a format string"
+                f"reward_template: got none, and {name} has no chat template; pass the form that it was "
+                "trained on: 'human-assistant' or a format string such as '{prompt}\\n{output}'"
             )
-        if self._template is not None:
-            return self._template
-        if self.hub.name == DEFAULT_MODEL:
-            return "human-assistant"
-        if not has_chat:
-            raise ValueError(
-                f"reward_template: got none, and {self.hub.name} has no chat template; pass the form that it "
-                "was trained on: 'human-assistant' or a format string such as '{prompt}\\n{output}'"
-            )
-        return "chat"
+        return CHAT
 
     @cached_property
     def _text(self) -> Callable[[Row], str]:
-        if self.template == "chat":
+        if self.template == CHAT:
             return lambda row: texts.render_chat(self.hub.tokenizer, row, row.turns)
-        if self.template == "human-assistant":
+        if self.template == HUMAN_ASSISTANT:
             return texts.human_assistant
         return texts.make_template("reward_template", self.template, TEMPLATES)
 
@@ -95,11 +89,11 @@ class RewardModel(ModelScorer):
             raise ValueError(f"reward_model: {self.hub.name} has {outputs} outputs, wanted a model with one")
         return self.hub.load("AutoModelForSequenceClassification")
 
-    def score_chunk(self, rows: list[Row], tick: Callable[[int], None]) -> tuple[Floats, Floats]:
+    def score_chunk(self, rows: list[Row], tick: Tick) -> tuple[Floats, Floats]:
         """Return rewards and numbers of tokens."""
         model, hub = self._model, self.hub
         # a chat template writes the special tokens itself
-        special = self.template != "chat"
+        special = self.template != CHAT
         tokens = hub.tokenizer([self._text(row) for row in rows], add_special_tokens=special)["input_ids"]
         sizes = [len(ids) for ids in tokens]
         cut = [ids[: hub.max_length] for ids in tokens]

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..models.answers import first_line
 from ..records import Row
 
 Messages = list[dict[str, str]]
 
-_THINKING = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 _RATING = re.compile(
     r"[*_#\s]*(?:(?:the\s+)?(?:overall\s+)?(?:score|rating|value|complexity|quality|accuracy)\b[*_\s]*(?:is|:|=)?)?"
     r"[*_\s]*(-?\d+(?:\.\d+)?)(?:\s*/\s*(\d+)(?:\.0)?)?[*_\s.]*",
@@ -40,8 +40,7 @@ class Rubric:
         Accepted are a bare number and plain dressing around it ("Score: 4.5", "**4**", "4/5"); anything else,
         such as a sentence or two numbers, is not guessed at.
         """
-        lines = _THINKING.sub("", answer).strip().splitlines()
-        match = _RATING.fullmatch(lines[0]) if lines else None
+        match = _RATING.fullmatch(first_line(answer))
         if match is None or (match[2] is not None and float(match[2]) != self.high):
             return None
         rating = float(match[1])

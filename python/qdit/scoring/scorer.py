@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..common.progress import RowProgressLike, RowTracker
+from ..common.types import JSON, Floats
 from ..records import Records, Row
 
-Floats = NDArray[np.float64]
 FOLDER = "scoring"  # in the pool: what is kept of unfinished and finished scorers
 
 
-class Rows(Protocol):
-    """Rows in normal form, as `Records` has them."""
+class RowSource(Protocol):
+    """What a model scores: rows in normal form, of a pool (`Records`) or made of answers."""
 
     @property
     def sha256(self) -> str:
@@ -42,7 +42,7 @@ class Scored:
     """
 
     values: Floats
-    report: dict[str, Any] = field(default_factory=dict)
+    report: JSON = field(default_factory=dict)
 
 
 class Scorer(ABC):
@@ -60,17 +60,35 @@ class Scorer(ABC):
     libraries: tuple[str, ...] = ("numpy",)
 
     @abstractmethod
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """Return JSON values: all that decides the scores beside the records."""
 
     @abstractmethod
-    def run(self, records: Records, folder: Path, progress: Any) -> Scored:
+    def run(self, records: Records, folder: Path, progress: RowProgressLike) -> Scored:
         """Score every row; keep in `folder` what an interrupted run needs to go on."""
 
-    def estimate(self, records: Records, folder: Path) -> dict[str, Any]:
+    def estimate(self, records: Records, folder: Path) -> JSON:
         """Return "rows" and "left", those that are not scored yet; a judge adds tokens and cost."""
         return {"rows": len(records), "left": len(records)}
 
     def unfinished(self, report: Mapping[str, Any]) -> bool:
         """Return whether another run may score more rows than the one with this report."""
         return False
+
+
+class RowScorer(Scorer):
+    """Gives each row a number that follows from the row alone, so cheap that nothing is kept of it."""
+
+    @abstractmethod
+    def numbers(self, records: Records) -> Iterator[float]:
+        """Yield the number of each row in order; NaN for none."""
+
+    def run(self, records: Records, folder: Path, progress: RowProgressLike) -> Scored:
+        """Look at every row."""
+        values = np.empty(len(records))
+        with RowTracker(progress, f"score: {self.name}", len(records)) as tracker:
+            for i, number in enumerate(self.numbers(records)):
+                values[i] = number
+                tracker.update(i + 1)
+            tracker.done(len(records))
+        return Scored(values)

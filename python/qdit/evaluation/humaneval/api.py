@@ -19,8 +19,8 @@ from ...common.optional import require
 from ...common.progress import RowProgressLike, RowTracker
 from ...common.types import JSON, StrPath
 from ...generation import generate
-from ...generation.journal import Journal
 from ...generation.options import GenerateOptions
+from ...models.answers import WrittenAnswers
 from ...models.options import Endpoint
 from ..answers import read_answers
 from ..benchmarks.data import describe_data, read_problems
@@ -199,7 +199,7 @@ def _verdicts(
     timeout = options.timeout
     tried = zip(problems, rows, strict=True)
     keys = [digest([problem, row["completion"], timeout]) for problem, row in tried]
-    with Journal(path) as verdicts:
+    with WrittenAnswers(path) as verdicts:
         todo = {key: number for number, key in enumerate(keys) if key not in verdicts}
         tracker = RowTracker(progress, "tests", len(todo))
         pool = ThreadPoolExecutor(options.workers)

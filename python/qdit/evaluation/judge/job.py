@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ...common.checks import check_choice
 from ...common.identity import digest
-from ...common.journal import AnswerFile
 from ...common.progress import RowProgressLike
 from ...common.types import JSON
+from ...models.answers import RatedAnswers
 from ...models.asking import Asker, Request
 from ...models.options import JudgeEndpoint
 from ..answers import Answers, pair
@@ -155,11 +155,8 @@ class JudgeJob(EvaluationJob):
         shown = (ours.output, theirs.output) if number % 2 == 0 else (theirs.output, ours.output)
         return self._asker.request(self._prompt.messages(ours.question.instruction, *shown))
 
-    def _replies(self) -> AnswerFile:
-        replies = AnswerFile(self._cache, self._prompt.parse)
-        if self._options.retry_unparsable:
-            replies.forget_unparsable()
-        return replies
+    def _replies(self) -> RatedAnswers:
+        return RatedAnswers(self._cache, self._prompt.parse, retry=self._options.retry_unparsable)
 
     def _ask(self, progress: RowProgressLike) -> tuple[list[Verdict], JSON]:
         with self._replies() as replies:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...common.checks import check_choice
+from ...models.answers import first_line
 
 FIRST, TIE, SECOND = 1.0, 1.5, 2.0  # verdicts, as alpaca_eval writes preferences
-_THINKING = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 _NUMBER = r"(\d+(?:\.\d+)?)(?:\s*/\s*10)?"
 _NAME = r"(?:(?:the\s+)?(?:assistant|answer|response|model|ai)\s*)?"
 _SCORES = re.compile(
@@ -62,7 +62,7 @@ def parse_scores(reply: str) -> float | None:
     Accepted are two numbers and plain dressing around them ("8 7", "**8/10, 7/10**", "Assistant 1: 8,
     Assistant 2: 7"); anything else is not guessed at.
     """
-    match = _SCORES.fullmatch(_first_line(reply))
+    match = _SCORES.fullmatch(first_line(reply))
     if match is None:
         return None
     first, second = float(match[1]), float(match[2])
@@ -87,13 +87,8 @@ def _better_messages(instruction: str, first: str, second: str) -> list[dict[str
 
 def parse_better(reply: str) -> float | None:
     """Return the verdict of a first line that says 1, 2 or tie, perhaps "Assistant 1" or "[[2]]"."""
-    match = _BETTER.fullmatch(_first_line(reply))
+    match = _BETTER.fullmatch(first_line(reply))
     return None if match is None else {"1": FIRST, "2": SECOND, "tie": TIE}[match[1].lower()]
-
-
-def _first_line(reply: str) -> str:
-    lines = _THINKING.sub("", reply).strip().splitlines()
-    return lines[0].strip() if lines else ""
 
 
 PROMPTS = {
