@@ -5,7 +5,7 @@ import pytest
 
 import qdit
 from qdit.common.text import format_bytes, parse_bytes
-from qdit.selection.memory import Spare, available_memory, cache_bytes, divide, memory_needed
+from qdit.selection.memory import Spare, available_memory, divide, memory_needed
 
 
 @pytest.mark.parametrize(
@@ -41,17 +41,17 @@ def test_available_memory(tmp_path):
 
 def test_the_default_cache_is_a_quarter_of_the_memory_at_most(monkeypatch):
     monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: 400 * 10**6)
-    assert cache_bytes(None, 10**6) == 10**8
+    assert divide(None, 10**6, 9, Spare.SIMILARITIES).cache_bytes == 10**8
     monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: 10**12)
-    assert cache_bytes(None, 10**6) == 512 * 10**6
+    assert divide(None, 10**6, 9, Spare.SIMILARITIES).cache_bytes == 512 * 10**6
     monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: None)
-    assert cache_bytes(None, 10**6) == 512 * 10**6
+    assert divide(None, 10**6, 9, Spare.SIMILARITIES).cache_bytes == 512 * 10**6
 
 
 def test_a_budget_goes_to_the_cache_above_the_need():
-    assert cache_bytes(500, 400) == 100
+    assert divide(500, 400, 9, Spare.SIMILARITIES).cache_bytes == 100
     with pytest.raises(MemoryError):
-        cache_bytes(399, 400)
+        divide(399, 400, 9, Spare.SIMILARITIES)
 
 
 def test_a_budget_changes_no_pick_and_is_kept():

@@ -189,6 +189,13 @@ def read_json(path: Path, kind: str, version: int | None = None, remedy: str = "
     return value
 
 
+def begin_folder(directory: Path, manifest: str) -> None:
+    """Make a folder, or take the manifest out of it: the new one comes last, so it says that all is there."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / manifest).unlink(missing_ok=True)
+    sync_directory(directory)
+
+
 def load_verified(directory: Path, name: str, entry: JSON) -> Array:
     """Load an array that a manifest lists, checking its hash."""
     path = directory / name

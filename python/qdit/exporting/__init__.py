@@ -1,4 +1,16 @@
-"""From a selection to chosen rows with the evidence: export, explain, verify."""
+"""From a selection to chosen rows with the evidence: export, explain, verify.
+
+A selection and its pool come in; rows, decisions and a card go out, or an explanation, or what was checked.
+
+choice                 a selection with its pool, its problem rebuilt in the arithmetic that it was made with
+exporter               `export`: writes what the next four make, the manifest last
+writers, trainers      chosen rows as files; blocks that LLaMA-Factory, axolotl and trl read
+decisions, card        why each row of the pool was kept or not; the data set card
+hub                    upload of a finished export
+explainer              `explain`: why a row was chosen or not
+verifier, replay       `verify`: hashes and rows; picks once more, beside other candidates
+similar                nearest chosen rows and gains for all rows of a pool, in blocks
+"""
 
 from .choice import Choice, ChoiceOptions, open_choice
 from .explainer import Explanation, Neighbor, explain

@@ -148,11 +148,8 @@ def _sampled_steps(k: int, steps: int, seed: int) -> Indices:
 def _gain_line(gains: Floats, worst: float, first_wrong: tuple[int, float] | None) -> Line:
     if first_wrong is not None:
         at, error = first_wrong
-        return (
-            "gains",
-            "FAILED",
-            f"pick {at + 1}: the recorded gain {gains[at]:.9g} is off by {error:.3g} of it",
-        )
+        text = f"pick {at + 1}: the recorded gain {gains[at]:.9g} is off by {error:.3g} of it"
+        return "gains", "FAILED", text
     return "gains", "ok", f"{len(gains):,} gains were found again, the worst off by {worst:.2g} of it"
 
 
@@ -182,11 +179,8 @@ def _order_lines(
         differs = np.flatnonzero(order[: len(chosen)] != chosen)
         if len(differs):
             at = int(differs[0])
-            yield (
-                "order",
-                "FAILED",
-                f"pick {at + 1} is row {chosen[at]}, method {name} takes row {order[at]}",
-            )
+            text = f"pick {at + 1} is row {chosen[at]}, method {name} takes row {order[at]}"
+            yield "order", "FAILED", text
         else:
             yield "order", "ok", f"all {len(chosen):,} picks are those of method {name}"
     elif not _greedy(choice):
@@ -196,11 +190,8 @@ def _order_lines(
         short, text = max(shortfalls)
         about = f"{len(shortfalls)} picks beside up to {options.candidates:,} candidates each"
         if method is not None and not method.exact:
-            yield (
-                "picks",
-                "ok",
-                f"{about}; method {name} is no exact greedy, the most it lost is {short:.2g}: {text}",
-            )
+            lost = f"method {name} is no exact greedy, the most it lost is {short:.2g}: {text}"
+            yield "picks", "ok", f"{about}; {lost}"
         elif not short <= options.tolerance:
             yield "picks", "FAILED", f"{text}, more by {short:.3g} of it"
         else:

@@ -104,18 +104,10 @@ def llama_factory(name: str, shape: Shape) -> str:
         }
     elif shape.kind == "prompt":
         entry["columns"] = {"prompt": column["prompt"], "response": column["completion"]}
-    elif shape.kind == "sharegpt":
-        entry |= {"formatting": "sharegpt", "columns": {"messages": column["conversations"]}}
-        entry["tags"] = {
-            **{"role_tag": "from", "content_tag": "value"},
-            **{"user_tag": "human", "assistant_tag": "gpt", "system_tag": "system"},
-        }
     else:
-        entry |= {"formatting": "sharegpt", "columns": {"messages": column["messages"]}}
-        entry["tags"] = {
-            **{"role_tag": "role", "content_tag": "content"},
-            **{"user_tag": "user", "assistant_tag": "assistant", "system_tag": "system"},
-        }
+        (messages,) = column.values()
+        tags = {f"{name}_tag": word for name, word in _WORDS[shape.kind].items()}
+        entry |= {"formatting": "sharegpt", "columns": {"messages": messages}, "tags": tags}
     return json.dumps({name: entry}, indent=2) + "\n"
 
 
@@ -195,6 +187,13 @@ def write_texts(directory: Path, name: str, shapes: tuple[Shape, Shape]) -> dict
     }
 
 
+_WORDS = {
+    "sharegpt": {"role": "from", "content": "value", "user": "human", "assistant": "gpt", "system": "system"},
+    "messages": {
+        **{"role": "role", "content": "content"},
+        **{"user": "user", "assistant": "assistant", "system": "system"},
+    },
+}
 _FIELDS = {
     "alpaca": ("instruction", "input", "output"),
     "prompt": ("prompt", "completion"),

@@ -76,7 +76,11 @@ def check_directory(directory: StrPath, options: VerifyOptions, progress: Progre
     path = Path(directory)
     if not (path / MANIFEST).is_file() and not (selection_folder(path) / MANIFEST).is_file():
         raise FileNotFoundError(f"{path}: no {MANIFEST}, so no complete export or selection")
-    found = list(_file_checks(path))
+    try:
+        record = files.read_json(path / MANIFEST, EXPORT_FORMAT)
+    except (ValueError, FileNotFoundError):
+        record = None  # a selection, not an export
+    found = list(_file_checks(path, record))
     try:
         choice = open_choice(path, options)
     except FileNotFoundError as error:
@@ -84,10 +88,11 @@ def check_directory(directory: StrPath, options: VerifyOptions, progress: Progre
     except ValueError as error:
         return Verification((*found, Check("pool", "FAILED", str(error))))
     with choice:
-        found += _pool_checks(choice)
+        found += _pool_checks(choice, record)
         if any(check.status == "FAILED" for check in found):
             return Verification((*found, Check("replay", "not checked", "the files are not as they were")))
-        found += _row_checks(choice)
+        if record is not None:
+            found += _row_checks(choice, columns=bool(record["settings"]["columns"]))
         with open_phases(progress, choice.rows.n, len(choice.selection)) as phases:
             phases.picks = 0
             phases.enter("replay")
@@ -95,12 +100,8 @@ def check_directory(directory: StrPath, options: VerifyOptions, progress: Progre
     return Verification(tuple(found))
 
 
-def _file_checks(path: Path) -> Iterator[Check]:
+def _file_checks(path: Path, record: JSON | None) -> Iterator[Check]:
     """Compare files with the manifest of the export, then those of the selection with its own."""
-    try:
-        record = files.read_json(path / MANIFEST, EXPORT_FORMAT)
-    except (ValueError, FileNotFoundError):
-        record = None  # a selection, not an export
     if record is not None:
         bad = 0
         for name, entry in record["files"].items():
@@ -135,43 +136,34 @@ def _file_problem(path: Path, entry: JSON) -> str | None:
     return None
 
 
-def _pool_checks(choice: Choice) -> Iterator[Check]:
-    records = choice.pool.records
+def _pool_checks(choice: Choice, record: JSON | None) -> Iterator[Check]:
+    records, folder = choice.pool.records, choice.pool.directory
     try:
         choice.pool.check()
         choice.check_rows()
     except ValueError as error:
         yield Check("pool", "FAILED", str(error))
         return
-    record_path = choice.directory / MANIFEST
-    try:
-        wanted = files.read_json(record_path, EXPORT_FORMAT)["records"]["sha256"]
-    except (ValueError, FileNotFoundError):
-        wanted = records.sha256
+    wanted = records.sha256 if record is None else record["records"]["sha256"]
     if wanted != records.sha256:
-        detail = f"{choice.pool.directory} has records {records.sha256}, the export was made of {wanted}"
+        detail = f"{folder} has records {records.sha256}, the export was made of {wanted}"
         yield Check("pool", "FAILED", detail)
     else:
-        yield Check(
-            "pool", "ok", f"{choice.pool.directory}: records and embeddings are those of the selection"
-        )
+        yield Check("pool", "ok", f"{folder}: records and embeddings are those of the selection")
 
 
-def _row_checks(choice: Choice) -> Iterator[Check]:
+def _row_checks(choice: Choice, *, columns: bool) -> Iterator[Check]:
     """Compare the exported lines with the rows of the pool, byte by byte."""
     path = choice.directory / writers.FORMATS["jsonl"]
     if choice.folder == choice.directory or not path.is_file():
         return
-    record = files.read_json(choice.directory / MANIFEST, EXPORT_FORMAT)
-    added = bool(record["settings"]["columns"])
-    wanted = writers.lines(choice.pool.records, choice.selection, columns=added)
+    wanted = writers.lines(choice.pool.records, choice.selection, columns=columns)
     count = 0
     with path.open("rb") as file:
         for line, row in zip(file, wanted, strict=False):
             if line != row + b"\n":
-                detail = (
-                    f"line {count + 1} of {path} is not row {choice.selection.indices[count]} of the pool"
-                )
+                row_number = choice.selection.indices[count]
+                detail = f"line {count + 1} of {path} is not row {row_number} of the pool"
                 yield Check("rows", "FAILED", detail)
                 return
             count += 1
@@ -179,5 +171,5 @@ def _row_checks(choice: Choice) -> Iterator[Check]:
     if more or count < len(choice.selection):
         yield Check("rows", "FAILED", f"{path} has not {len(choice.selection):,} rows, one for each pick")
         return
-    what = "equal the pool's, with the added fields" if added else "are byte for byte those of the pool"
+    what = "equal the pool's, with the added fields" if columns else "are byte for byte those of the pool"
     yield Check("rows", "ok", f"{count:,} lines of {path} {what}")

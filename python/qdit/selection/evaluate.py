@@ -14,11 +14,7 @@ from .problem import Problem, make_problem, row_indices
 
 
 def objective(
-    embeddings: Any,
-    indices: Any,
-    quality: Any = None,
-    alpha: float = 0.7,
-    **options: Any,
+    embeddings: Any, indices: Any, quality: Any = None, alpha: float = 0.7, **options: Any
 ) -> float:
     """Return (1 - alpha) * factor * d(A and given) + alpha * sum of scaled quality over A.
 

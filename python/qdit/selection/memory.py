@@ -95,8 +95,8 @@ def on_device(budget: int | None) -> Memory:
 def divide(budget: int | None, needed: int, n: int, spare: Spare) -> Memory:
     """Return what a run may take above what it needs.
 
-    Without a budget alive pairs get half of the available memory; see `cache_bytes` for similarities. What a
-    graph may take is in its plan.
+    With a budget it is what that leaves. Without one, stored similarities get 512 MB or a quarter of the
+    available memory, whichever is less, and alive pairs half of it. What a graph may take is in its plan.
 
     Raises:
         MemoryError: if the budget is below what is needed.
@@ -104,37 +104,15 @@ def divide(budget: int | None, needed: int, n: int, spare: Spare) -> Memory:
     """
     if spare is Spare.SIMILAR_PAIRS:
         return Memory()
-    if spare is Spare.SIMILARITIES:
-        return Memory(cache_bytes=cache_bytes(budget, needed))
-    least = _MIN_PAIR_BYTES * n  # is a part of `needed`
-    if budget is None:
-        available = available_memory()
-        half = _DEFAULT_PAIR_BYTES if available is None else available // 2
-        return Memory(pair_bytes=max(least, half))
-    _check_enough(budget, needed)
-    return Memory(pair_bytes=least + budget - needed)
-
-
-def cache_bytes(budget: int | None, needed: int) -> int:
-    """Return the bytes for stored similarity rows.
-
-    With a budget it is what that leaves above `needed`; without one, 512 MB or a quarter of the available
-    memory, whichever is less.
-
-    Raises:
-        MemoryError: if the budget is below what is needed.
-
-    """
-    if budget is None:
-        available = available_memory()
-        return _DEFAULT_CACHE_BYTES if available is None else min(_DEFAULT_CACHE_BYTES, available // 4)
-    _check_enough(budget, needed)
-    return budget - needed
-
-
-def _check_enough(budget: int, needed: int) -> None:
-    if budget < needed:
+    if budget is not None and budget < needed:
         raise MemoryError(
             f"memory_budget: got {format_bytes(budget)}, wanted at least {format_bytes(needed)} for this "
             "pool (beside the embeddings); raise the budget or select from fewer rows"
         )
+    available = available_memory() if budget is None else None
+    if spare is Spare.ALIVE_PAIRS:
+        least = _MIN_PAIR_BYTES * n  # is a part of `needed`
+        half = _DEFAULT_PAIR_BYTES if available is None else available // 2
+        return Memory(pair_bytes=max(least, half) if budget is None else least + budget - needed)
+    quarter = _DEFAULT_CACHE_BYTES if available is None else available // 4
+    return Memory(cache_bytes=min(_DEFAULT_CACHE_BYTES, quarter) if budget is None else budget - needed)

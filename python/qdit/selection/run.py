@@ -137,11 +137,7 @@ class Job:
         return certified(selection, problem, plan, engine.ignored, bound)
 
     def _run_on_graph(
-        self,
-        engine: Engine,
-        maker: GraphMaker,
-        saved: Checkpoint | None,
-        sink: Sink | None,
+        self, engine: Engine, maker: GraphMaker, saved: Checkpoint | None, sink: Sink | None
     ) -> Outcome:
         """Return the picks by a graph, which a checkpoint keeps: it is what takes the time."""
         start = time.perf_counter()
@@ -152,11 +148,7 @@ class Job:
         return replace(outcome, report={**graph.stats, **outcome.report, "seconds_to_picks": to_picks})
 
     def _run_budget(
-        self,
-        engine: Engine,
-        runner: Runner,
-        saved: Checkpoint | None,
-        sink: Sink | None,
+        self, engine: Engine, runner: Runner, saved: Checkpoint | None, sink: Sink | None
     ) -> tuple[Outcome, float | None]:
         """Return the better of greedy by score per cost and greedy by score (Leskovec et al., KDD 2007)."""
         problem, plan = self.problem, self.plan

@@ -151,9 +151,7 @@ class Selection:
 
         """
         path = Path(directory)
-        path.mkdir(parents=True, exist_ok=True)
-        (path / MANIFEST).unlink(missing_ok=True)
-        files.sync_directory(path)
+        files.begin_folder(path, MANIFEST)
         entries = {}
         for name in _FILES:
             array = getattr(self, name)

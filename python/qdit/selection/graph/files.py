@@ -21,9 +21,7 @@ _BLOCK_ITEMS = 1 << 20
 
 def write(directory: Path, arrays: dict[str, Array], record: JSON) -> Path:
     """Write the arrays, block by block, and then the manifest."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / MANIFEST).unlink(missing_ok=True)
-    files.sync_directory(directory)
+    files.begin_folder(directory, MANIFEST)
     entries = {}
     for name, array in arrays.items():
         path = directory / f"{name}.npy"
