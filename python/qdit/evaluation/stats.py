@@ -88,8 +88,7 @@ def mean_interval(values: Numbers, **options: Any) -> Interval:
         ValueError: for a value that is not finite: leave out what has no value, and count it.
 
     """
-    found = _checked(values)
-    return bootstrap(len(found), lambda drawn: _row_means(found[drawn]), **options)
+    return tail_interval(values, 1.0, **options)
 
 
 def tail_mean(values: Numbers, share: float, worst: bool = True) -> float:
@@ -155,15 +154,11 @@ def _checked(values: Numbers) -> Floats:
     return found
 
 
-def _row_means(drawn: Floats) -> Floats:
-    return np.asarray(drawn.mean(axis=1))
-
-
 def _tail_means(drawn: Floats, size: int, worst: bool) -> Floats:
     if size < drawn.shape[1]:
         drawn = np.partition(drawn, size - 1 if worst else -size, axis=1)
         drawn = drawn[:, :size] if worst else drawn[:, -size:]
-    return _row_means(drawn)
+    return np.asarray(drawn.mean(axis=1))
 
 
 def bootstrap(

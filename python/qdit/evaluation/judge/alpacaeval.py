@@ -196,11 +196,11 @@ def compare(found: WinRate, row: Mapping[str, str]) -> list[Compared]:
 def comparison_table(compared: Sequence[tuple[str, Sequence[Compared]]]) -> Table:
     """Return a table of what `compare` found for each model."""
     columns = ("model", "column", "recomputed", "leaderboard", "difference", "agree")
-    rows = [
-        [model, one.column, str(one.ours), one.printed, f"{_off(one):.1g}", _agreement(one)]
-        for model, found in compared
-        for one in found
-    ]
+    rows = []
+    for model, found in compared:
+        for one in found:
+            off = f"{float(one.printed) - one.ours:.1g}"
+            rows.append([model, one.column, str(one.ours), one.printed, off, _agreement(one)])
     return Table(columns, rows)
 
 
@@ -209,10 +209,6 @@ def win_rate_table(found: Sequence[WinRate]) -> Table:
     columns = (*COLUMNS, "n_null", "winning_score")
     rows = [[one.model, one.reference, *(getattr(one, column) for column in columns)] for one in found]
     return Table(("model", "reference", *columns), rows, digits=2)
-
-
-def _off(one: Compared) -> float:
-    return float(one.printed) - one.ours
 
 
 def _agreement(one: Compared) -> str:
