@@ -12,7 +12,7 @@ from helpers.oracle import integer_rows
 from helpers.oracle_constrained import Task
 from qdit import Selection
 from qdit.selection.bounds import fractional_knapsack, largest_sum, ratio
-from qdit.selection.limits import Constraints
+from qdit.selection.limits import OpenLimits
 
 METHODS = ["naive", "lazy", "exact"]
 RNG = np.random.default_rng(2)
@@ -154,12 +154,12 @@ def test_fractions_of_items():
 
 def test_largest_sums():
     values, rows = np.array([5.0, 4.0, 3.0, -2.0]), np.arange(4)
-    assert largest_sum(values, rows, 2, Constraints()) == 9
-    assert largest_sum(values, rows[1:], 3, Constraints()) == 5
-    quotas = Constraints(groups=np.array([0, 0, 1, 1]), labels=(0, 1), quotas=np.array([1, 2]))
+    assert largest_sum(values, rows, 2, OpenLimits()) == 9
+    assert largest_sum(values, rows[1:], 3, OpenLimits()) == 5
+    quotas = OpenLimits(groups=np.array([0, 0, 1, 1]), labels=(0, 1), quotas=np.array([1, 2]))
     assert largest_sum(values, rows, 2, quotas) == 8
     assert largest_sum(values, rows, 3, quotas) == 6
-    budget = Constraints(costs=np.ones(4), budget=2.5)
+    budget = OpenLimits(costs=np.ones(4), budget=2.5)
     assert largest_sum(values, rows, 4, budget) == 10.5
     assert largest_sum(values, rows, 1, budget) == 5
 

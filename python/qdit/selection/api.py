@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 from .._core import Engine
 from ..common.progress import ProgressLike, open_sink
 from ..common.types import StrPath
-from ..engine.rows import open_embeddings
+from ..engine.rows import EmbeddingsLike, open_embeddings
 from .checkpoint import Checkpoint, resumable
-from .options import SelectOptions, check_alpha
+from .options import Column, SelectOptions, check_alpha
 from .quality import open_quality
 from .run import Job, prepare
 from .selection import Selection
@@ -21,8 +21,8 @@ from .tables import alpha_folder
 
 
 def select(
-    embeddings: Any,
-    quality: Any = None,
+    embeddings: EmbeddingsLike,
+    quality: Column | None = None,
     alpha: float = 0.7,
     k: int | float | None = None,
     *,
@@ -31,7 +31,7 @@ def select(
     metric: str = "cosine",
     zero_rows: str = "error",
     floor: float | None = None,
-    given: Any = None,
+    given: Column | None = None,
     method: str = "auto",
     epsilon: float = 0.01,
     seed: int = 0,
@@ -39,14 +39,14 @@ def select(
     shortfall: str = "fill",
     clusters: int = 100,
     memory_budget: int | str | None = None,
-    costs: Any = None,
+    costs: Column | None = None,
     budget: float | None = None,
-    groups: Any = None,
-    quota: Any = None,
+    groups: Column | None = None,
+    quota: int | Mapping[Any, int] | None = None,
     quota_mode: str = "at_most",
     threads: int | None = None,
-    backend: str = "auto",
     device: int = 0,
+    backend: str = "auto",
     precision: str = "auto",
     checkpoint: StrPath | None = None,
     progress: ProgressLike = None,
@@ -103,9 +103,9 @@ def select(
             that are not named have no limit.
         quota_mode: "at_most", or "exact": every group gets its quota, and k is their sum.
         threads: None for all processors that this process may use. Never changes the result.
+        device: number of the device of backend "cuda"; embeddings that are on one stay there.
         backend: "cpu", "cuda" (an NVIDIA device of compute capability 8.0 or newer), "reference" (float64,
             slow, plain), or "auto" = "cuda" where the device can be used, else "cpu".
-        device: number of the device of backend "cuda"; embeddings that are on one stay there.
         precision: of products on backend "cuda": "float16" (picks within 1e-3 of the best), "split" (items as
             two float16: within 1e-6, for thrice the products), or "auto" = "split" for float32 and float64.
         checkpoint: a directory. A run that was stopped in any way goes on from it when the call is repeated
@@ -129,8 +129,8 @@ def select(
 
 
 def sweep(
-    embeddings: Any,
-    quality: Any,
+    embeddings: EmbeddingsLike,
+    quality: Column | None,
     alphas: Iterable[float],
     k: int | float | None = None,
     *,
@@ -168,7 +168,7 @@ def sweep(
 
 
 def run_sweep(
-    embeddings: Any,
+    embeddings: EmbeddingsLike,
     options: SelectOptions,
     alphas: Iterable[float],
     start: float,
@@ -195,7 +195,7 @@ def run_sweep(
     return selections
 
 
-def _jobs(embeddings: Any, options: SelectOptions, alphas: Iterable[float]) -> dict[float, Job]:
+def _jobs(embeddings: EmbeddingsLike, options: SelectOptions, alphas: Iterable[float]) -> dict[float, Job]:
     values = [check_alpha(alpha) for alpha in alphas]
     if not values:
         raise ValueError("alphas: got none, wanted at least one")

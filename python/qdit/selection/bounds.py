@@ -24,7 +24,7 @@ from .._core import Engine
 from ..common.types import Floats, Indices
 from ..engine.rows import to_float32
 from .baselines import free_rows
-from .limits import Constraints
+from .limits import OpenLimits
 from .picks import UNKNOWN, Outcome
 from .plan import Plan
 from .problem import Problem
@@ -41,16 +41,16 @@ def upper_bound(problem: Problem, plan: Plan, ignored: Indices, outcome: Outcome
     weight = problem.weight(plan.k)
     if len(outcome.indices) == 0:
         return None
-    if plan.k == 1 and plan.method.exact and plan.constraints.costs is None:
+    if plan.k == 1 and plan.method.exact and plan.limits.costs is None:
         return outcome.objective(problem, plan.k)  # the first pick is the best there is
-    rows = plan.constraints.permitted(free_rows(problem, ignored))
+    rows = plan.limits.permitted(free_rows(problem, ignored))
     values = problem.bonus.copy()
     if weight > 0:
         rest = np.setdiff1d(rows, outcome.indices)
         if outcome.bounds is None or (outcome.bounds[rest] == UNKNOWN).any():
             return None
         values[rest] += weight * (outcome.bounds[rest] / outcome.scale)
-    return weight * outcome.diversity + largest_sum(values, rows, plan.k, plan.constraints)
+    return weight * outcome.diversity + largest_sum(values, rows, plan.k, plan.limits)
 
 
 def certified(
@@ -61,25 +61,25 @@ def certified(
         return selection
     bound = max(bound, selection.objective)  # where they are equal they differ in rounding
     lift = 0.0
-    if plan.constraints.costs is None:  # else sets differ in size, and a shift would not lift all alike
+    if plan.limits.costs is None:  # else sets differ in size, and a shift would not lift all alike
         lowest = float(problem.bonus[free_rows(problem, ignored)].min())
         lift = plan.k * max(0.0, -lowest)
     return replace(selection, upper_bound=bound, optimality=ratio(selection.objective, bound, lift))
 
 
-def largest_sum(values: Floats, rows: Indices, k: int, constraints: Constraints) -> float:
+def largest_sum(values: Floats, rows: Indices, k: int, limits: OpenLimits) -> float:
     """Return an upper bound on the sum of `values` over any permitted set of `rows`.
 
     values: (n,). Without a budget sets have exactly k rows and the bound is reached; with one they have at
         most k, and fractions of rows count.
     """
     order = rows[np.argsort(-values[rows], kind="stable")]
-    if constraints.groups is not None and constraints.quotas is not None:
-        order = order[_within_quotas(constraints.groups[order], constraints.quotas)]
-    if constraints.costs is None:
+    if limits.groups is not None and limits.quotas is not None:
+        order = order[_within_quotas(limits.groups[order], limits.quotas)]
+    if limits.costs is None:
         return math.fsum(values[order[:k]].tolist())
     most = math.fsum(np.maximum(values[order[:k]], 0.0).tolist())
-    return min(most, fractional_knapsack(values[rows], constraints.costs[rows], constraints.budget))
+    return min(most, fractional_knapsack(values[rows], limits.costs[rows], limits.budget))
 
 
 def fractional_knapsack(values: Floats, costs: Floats, budget: float) -> float:

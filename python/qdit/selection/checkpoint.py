@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common import files
 from ..common.identity import check_same
 from ..common.lock import LOCK, Lock
+from ..common.types import JSON, Indices, StrPath
 from ..engine.shuffle import splitmix64
 from .selection import MANIFEST, Selection
 
@@ -40,7 +40,7 @@ _SYNC_SECONDS = 1.0
 
 
 @contextmanager
-def resumable(directory: str | os.PathLike[str] | None) -> Iterator[None]:
+def resumable(directory: StrPath | None) -> Iterator[None]:
     """Tell whoever interrupts what is inside how it goes on; directory: of its checkpoint, None for none."""
     try:
         yield
@@ -64,7 +64,7 @@ class Checkpoint:
 
     def __init__(
         self,
-        directory: str | os.PathLike[str],
+        directory: StrPath,
         identity: Mapping[str, Any],
         n: int,
         *,
@@ -109,7 +109,7 @@ class Checkpoint:
             self._journal = None
         self._lock.close()
 
-    def append(self, indices: NDArray[np.int64], gains: NDArray[np.int64], position: int) -> None:
+    def append(self, indices: Indices, gains: Indices, position: int) -> None:
         """Journal picks, the first of which is pick number `position` of the run.
 
         Picks that are in the journal already are checked against it: ValueError if they differ.
@@ -128,7 +128,7 @@ class Checkpoint:
             os.fsync(journal)
             self._synced = self._clock()
 
-    def snapshot(self, bounds: NDArray[np.int64], *, force: bool = False) -> bool:
+    def snapshot(self, bounds: Indices, *, force: bool = False) -> bool:
         """Save the bounds if it is time to; they must hold for all picks appended so far."""
         start = self._clock()
         if start < self._next_snapshot and not force:
@@ -157,7 +157,7 @@ class Checkpoint:
         """Store the result, so that the next run with this checkpoint returns at once."""
         selection.save(self.path / "result")
 
-    def _match(self, identity: dict[str, Any]) -> int:
+    def _match(self, identity: JSON) -> int:
         header = self.path / "header.json"
         if not header.exists() or self._is_unused():
             if (self.path / "picks.bin").exists():
@@ -179,7 +179,7 @@ class Checkpoint:
         """Return whether nothing was kept yet, as after a run whose rows were refused."""
         return {entry.name for entry in self.path.iterdir()} <= {"header.json", "lock"}
 
-    def _read_journal(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _read_journal(self) -> tuple[Indices, Indices]:
         path = self.path / "picks.bin"
         if not path.exists():
             return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -189,7 +189,7 @@ class Checkpoint:
             os.truncate(path, size)
         return indices, gains
 
-    def _read_bounds(self) -> NDArray[np.int64] | None:
+    def _read_bounds(self) -> Indices | None:
         path = self.path / "bounds.bin"
         if not path.exists():
             return None
@@ -213,7 +213,7 @@ class Checkpoint:
             files.sync_directory(self.path)
         return self._journal
 
-    def _check_replayed(self, indices: NDArray[np.int64], gains: NDArray[np.int64], position: int) -> None:
+    def _check_replayed(self, indices: Indices, gains: Indices, position: int) -> None:
         then = slice(position, position + len(indices))
         differs = (indices != self.indices[then]) | (gains != self.gains[then])
         if differs.any():
@@ -225,9 +225,7 @@ class Checkpoint:
             )
 
 
-def encode_picks(
-    indices: NDArray[np.int64], gains: NDArray[np.int64], position: int, key: int
-) -> NDArray[np.int64]:
+def encode_picks(indices: Indices, gains: Indices, position: int, key: int) -> Indices:
     """Return journal records (m, 3): index, gain, check word of both, the position and the run's key."""
     records = np.empty((len(indices), _RECORD), np.int64)
     records[:, 0] = indices
@@ -236,7 +234,7 @@ def encode_picks(
     return records
 
 
-def decode_picks(content: bytes, key: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def decode_picks(content: bytes, key: int) -> tuple[Indices, Indices]:
     """Return indices and gains of the longest whole and true beginning of a journal."""
     count = len(content) // (_RECORD * 8)
     records = np.frombuffer(content, np.int64, count * _RECORD).reshape(count, _RECORD)
@@ -245,7 +243,7 @@ def decode_picks(content: bytes, key: int) -> tuple[NDArray[np.int64], NDArray[n
     return records[:whole, 0].copy(), records[:whole, 1].copy()
 
 
-def _check_words(records: NDArray[np.int64], position: int, key: int) -> NDArray[np.int64]:
+def _check_words(records: Indices, position: int, key: int) -> Indices:
     where = np.arange(position, position + len(records), dtype=np.uint64) + np.uint64(key)
     word = splitmix64(where)
     for column in (0, 1):
@@ -253,7 +251,7 @@ def _check_words(records: NDArray[np.int64], position: int, key: int) -> NDArray
     return word.view(np.int64)
 
 
-def _key(identity: dict[str, Any]) -> int:
+def _key(identity: JSON) -> int:
     text = repr(sorted(identity.items()))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
 

@@ -6,15 +6,25 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from .._core import Engine
 from ..common.types import Floats, Indices
 from ..engine.blocks import commit
-from .options import CoverageOptions, ObjectiveOptions
+from ..engine.rows import EmbeddingsLike
+from .options import Column, CoverageOptions, ObjectiveOptions
 from .problem import Problem, make_problem, row_indices
+from .selection import Selection
+
+IndicesLike = ArrayLike | Selection  # distinct row numbers, or those of a selection
 
 
 def objective(
-    embeddings: Any, indices: Any, quality: Any = None, alpha: float = 0.7, **options: Any
+    embeddings: EmbeddingsLike,
+    indices: IndicesLike,
+    quality: Column | None = None,
+    alpha: float = 0.7,
+    **options: Any,
 ) -> float:
     """Return (1 - alpha) * factor * d(A and given) + alpha * sum of scaled quality over A.
 
@@ -41,7 +51,7 @@ def objective(
     return math.fsum([diversity, *problem.bonus[rows].tolist()])
 
 
-def coverage(embeddings: Any, indices: Any, **options: Any) -> float:
+def coverage(embeddings: EmbeddingsLike, indices: IndicesLike, **options: Any) -> float:
     """Return d(A and given) / n: the mean over all rows of the similarity to the nearest row of the set.
 
     Args:
@@ -57,7 +67,7 @@ def coverage(embeddings: Any, indices: Any, **options: Any) -> float:
     return engine.coverage() / engine.scale / engine.n
 
 
-def row_coverage(embeddings: Any, indices: Any, **options: Any) -> Floats:
+def row_coverage(embeddings: EmbeddingsLike, indices: IndicesLike, **options: Any) -> Floats:
     """Return for every row the similarity to the nearest row of the set, (n,) float64.
 
     Arguments and errors as in `qdit.coverage`.
@@ -65,14 +75,16 @@ def row_coverage(embeddings: Any, indices: Any, **options: Any) -> Floats:
     return _covered("row_coverage", embeddings, indices, options).row_coverage()
 
 
-def _covered(verb: str, embeddings: Any, indices: Any, options: Mapping[str, Any]) -> Engine:
+def _covered(
+    verb: str, embeddings: EmbeddingsLike, indices: IndicesLike, options: Mapping[str, Any]
+) -> Engine:
     """Return an engine in which the rows are chosen."""
     chosen = CoverageOptions.of(verb, options)
     problem = make_problem(embeddings, ObjectiveOptions(alpha=0.0, **vars(chosen)))
     return _cover(problem, _rows_of(indices, problem.n), chosen.thread_count)
 
 
-def _rows_of(indices: Any, n: int) -> Indices:
+def _rows_of(indices: IndicesLike, n: int) -> Indices:
     rows = row_indices("indices", getattr(indices, "indices", indices), n)
     if len(rows) == 0:
         raise ValueError("indices: got no rows, wanted at least one")

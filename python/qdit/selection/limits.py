@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common import checks, files, npy
-from ..common.types import JSON
+from ..common.types import JSON, Array, Floats, Indices
 from .options import Limits
 
 _NO_QUOTA = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
-class Constraints:
-    """Checked constraints.
+class OpenLimits:
+    """Limits, opened and checked.
 
     Attributes:
         costs: (n,) positive float64, or None.
@@ -33,19 +32,19 @@ class Constraints:
 
     """
 
-    costs: NDArray[np.float64] | None = None
+    costs: Floats | None = None
     budget: float = 0.0
-    groups: NDArray[np.int64] | None = None
+    groups: Indices | None = None
     labels: tuple[int | str, ...] = ()
-    quotas: NDArray[np.int64] | None = None
+    quotas: Indices | None = None
     quota_mode: str = "at_most"
 
     def __bool__(self) -> bool:
         return self.costs is not None or self.groups is not None
 
-    def engine_options(self, *, per_cost: bool) -> dict[str, Any]:
+    def engine_options(self, *, per_cost: bool) -> JSON:
         """Return the arguments of `Engine.select`."""
-        chosen: dict[str, Any] = {}
+        chosen: JSON = {}
         if self.costs is not None:
             chosen |= {"costs": self.costs, "budget": self.budget, "per_cost": per_cost}
         if self.groups is not None:
@@ -54,18 +53,18 @@ class Constraints:
 
     def recorded(self) -> JSON:
         """Return what to record beside the hashes of costs and groups."""
-        found: dict[str, Any] = {}
+        found: JSON = {}
         if self.costs is not None:
             found["budget"] = self.budget
         if self.groups is not None and self.quotas is not None:
-            limits = zip(self.labels, self.quotas.tolist(), strict=True)
-            found["quota"] = {str(label): count for label, count in limits if count != _NO_QUOTA}
+            quotas = zip(self.labels, self.quotas.tolist(), strict=True)
+            found["quota"] = {str(label): count for label, count in quotas if count != _NO_QUOTA}
             found["quota_mode"] = self.quota_mode
         return found
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JSON:
         """Return hash, shape and dtype of costs and groups."""
-        found: dict[str, Any] = {}
+        found: JSON = {}
         if self.costs is not None:
             found["costs"] = {
                 "sha256": files.sha256_array(self.costs),
@@ -80,7 +79,7 @@ class Constraints:
             }
         return found
 
-    def permitted(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def permitted(self, rows: Indices) -> Indices:
         """Return those of the rows that may be chosen at all."""
         if self.costs is not None:
             rows = rows[self.costs[rows] <= self.budget]
@@ -88,7 +87,7 @@ class Constraints:
             rows = rows[self.quotas[self.groups[rows]] > 0]
         return rows
 
-    def check_rows(self, k: int, free: NDArray[np.int64]) -> None:
+    def check_rows(self, k: int, free: Indices) -> None:
         """Raise ValueError if k rows, or the exact quotas, cannot be had from the free rows."""
         if self.costs is not None and not (self.costs[free] <= self.budget).any():
             raise ValueError(
@@ -109,16 +108,16 @@ class Constraints:
             raise ValueError(f"k: got {k:,}, wanted at most {most:,}, the most that the quotas allow")
 
 
-NONE = Constraints()
+NONE = OpenLimits()
 
 
-def open_constraints(n: int, limits: Limits) -> Constraints:
+def open_limits(n: int, limits: Limits) -> OpenLimits:
     """Read the costs and groups of a pool of n rows; errors as in `qdit.select`."""
     if (limits.costs is None) != (limits.budget is None):
         raise ValueError("costs and budget: got one of them, wanted both or neither")
     if (limits.groups is None) != (limits.quota is None):
         raise ValueError("groups and quota: got one of them, wanted both or neither")
-    found: dict[str, Any] = {"quota_mode": limits.quota_mode}
+    found: JSON = {"quota_mode": limits.quota_mode}
     if limits.costs is not None:
         found |= {"costs": _open_costs(limits.costs, n), "budget": limits.budget}
     if limits.groups is not None:
@@ -129,10 +128,10 @@ def open_constraints(n: int, limits: Limits) -> Constraints:
         raise ValueError(
             "quota_mode: got 'exact' with a budget, wanted 'at_most'; a budget may not reach for every quota"
         )
-    return Constraints(**found)
+    return OpenLimits(**found)
 
 
-def _column(name: str, values: Any, n: int) -> NDArray[Any]:
+def _column(name: str, values: Any, n: int) -> Array:
     if isinstance(values, str | os.PathLike):
         values = npy.open_npy(name, Path(values))
     array = np.asarray(values)
@@ -141,7 +140,7 @@ def _column(name: str, values: Any, n: int) -> NDArray[Any]:
     return array
 
 
-def _open_costs(costs: Any, n: int) -> NDArray[np.float64]:
+def _open_costs(costs: Any, n: int) -> Floats:
     array = _column("costs", costs, n)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"costs: got dtype {array.dtype.name}, wanted real numbers")
@@ -153,7 +152,7 @@ def _open_costs(costs: Any, n: int) -> NDArray[np.float64]:
     return values
 
 
-def _open_groups(groups: Any, n: int) -> tuple[tuple[int | str, ...], NDArray[np.int64]]:
+def _open_groups(groups: Any, n: int) -> tuple[tuple[int | str, ...], Indices]:
     array = _column("groups", groups, n)
     if array.dtype.kind == "O" and all(isinstance(label, str) for label in array.tolist()):
         array = array.astype(np.str_)
@@ -163,7 +162,7 @@ def _open_groups(groups: Any, n: int) -> tuple[tuple[int | str, ...], NDArray[np
     return tuple(labels.tolist()), numbers.reshape(-1).astype(np.int64)
 
 
-def _check_quota(quota: Any, labels: tuple[int | str, ...], mode: str) -> NDArray[np.int64]:
+def _check_quota(quota: Any, labels: tuple[int | str, ...], mode: str) -> Indices:
     if not isinstance(quota, Mapping):
         return np.full(len(labels), _check_count("quota", quota), np.int64)
     counts = {_label(label, labels): _check_count(f"quota of {label!r}", quota[label]) for label in quota}

@@ -71,7 +71,7 @@ class Runner:
             picks=self.replayed if len(self.replayed) else None,
             on_progress=self._on_progress,
             interval=_INTERVAL_SECONDS,
-            **plan.constraints.engine_options(per_cost=per_cost),
+            **plan.limits.engine_options(per_cost=per_cost),
         )
         return Outcome(indices, gains, engine.scale, self._d_start, self._bounds)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..common.types import JSON, Floats, Indices
 from .problem import Problem
 
 UNKNOWN = np.iinfo(np.int64).max  # the bound of a row whose gain was never evaluated
@@ -28,15 +27,15 @@ class Outcome:
 
     """
 
-    indices: NDArray[np.int64]
-    fixed: NDArray[np.int64]
+    indices: Indices
+    fixed: Indices
     scale: float
     fixed_start: int
-    bounds: NDArray[np.int64] | None = None
-    report: dict[str, Any] = field(default_factory=dict)
+    bounds: Indices | None = None
+    report: JSON = field(default_factory=dict)
 
     @property
-    def gains(self) -> NDArray[np.float64]:
+    def gains(self) -> Floats:
         """Gains as sums of similarities."""
         return self.fixed / self.scale
 

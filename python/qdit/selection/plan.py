@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .graph.plan import GraphOptions, GraphPlan, plan_graph
-from .limits import NONE, Constraints, open_constraints
+from .limits import NONE, OpenLimits, open_limits
 from .memory import Memory, divide, on_device
 from .methods import Method, resolve
 from .options import Search, SelectOptions, resolve_k
@@ -22,7 +22,7 @@ class Plan:
         method: how rows are chosen.
         k: number of picks, under a budget the most there can be.
         search: options of methods.
-        constraints: costs and groups.
+        limits: costs and groups, opened.
         memory: what the run may take beside what it needs.
         graph: how the graph is built that the method works on, or None.
 
@@ -31,7 +31,7 @@ class Plan:
     method: Method
     k: int
     search: Search = field(default_factory=Search)
-    constraints: Constraints = NONE
+    limits: OpenLimits = NONE
     memory: Memory = field(default_factory=Memory)
     graph: GraphPlan | None = None
 
@@ -45,7 +45,7 @@ def make_plan(problem: Problem, options: SelectOptions, threads: int) -> Plan:
 
     """
     limit = options.memory_bytes
-    constraints = open_constraints(problem.n, options)
+    limits = open_limits(problem.n, options)
 
     def memory(method: Method) -> Memory:
         if problem.backend == "cuda":
@@ -64,24 +64,24 @@ def make_plan(problem: Problem, options: SelectOptions, threads: int) -> Plan:
         n=problem.n,
         alpha=problem.alpha,
         backend=problem.backend,
-        limited=bool(constraints),
+        limited=bool(limits),
         fits=fits,
     )
     granted = memory(method)
-    _check_applies(method, problem, constraints, options)
-    k = _picks(options.k, problem, constraints)
+    _check_applies(method, problem, limits, options)
+    k = _picks(options.k, problem, limits)
     graph = None
     if method.uses_graph:
         graph = plan_graph(problem.n, GraphOptions(seed=options.seed, memory_budget=limit))
-    if constraints.costs is None:
+    if limits.costs is None:
         check_k(k, problem.n, len(problem.given))
-    return Plan(method, k, options, constraints, granted, graph)
+    return Plan(method, k, options, limits, granted, graph)
 
 
-def _check_applies(method: Method, problem: Problem, constraints: Constraints, search: Search) -> None:
+def _check_applies(method: Method, problem: Problem, limits: OpenLimits, search: Search) -> None:
     """Raise ValueError for options that the method cannot obey."""
-    if constraints and not method.limits:
-        names = "costs" if constraints.costs is not None else "groups"
+    if limits and not method.limits:
+        names = "costs" if limits.costs is not None else "groups"
         raise ValueError(
             f"{names}: method {method.name!r} knows no constraints; use 'exact', 'lazy' or 'naive', or drop "
             "them"
@@ -92,7 +92,7 @@ def _check_applies(method: Method, problem: Problem, constraints: Constraints, s
         )
     if method.needs_rows and problem.rows.device is not None:
         raise ValueError(f"method: {method.name!r} reads embeddings in CPU memory; copy them there")
-    if method.k_decides and constraints.costs is not None:
+    if method.k_decides and limits.costs is not None:
         raise ValueError(
             f"costs: method {method.name!r} cannot tell how many rows a budget buys; "
             "use 'exact', 'lazy' or 'naive'"
@@ -105,10 +105,10 @@ def _check_applies(method: Method, problem: Problem, constraints: Constraints, s
         )
 
 
-def _picks(k: int | float | None, problem: Problem, constraints: Constraints) -> int:
+def _picks(k: int | float | None, problem: Problem, limits: OpenLimits) -> int:
     """Return the number of picks, with a budget the most there can be."""
-    if constraints.quota_mode == "exact" and constraints.quotas is not None:
-        total = int(constraints.quotas.sum())
+    if limits.quota_mode == "exact" and limits.quotas is not None:
+        total = int(limits.quotas.sum())
         if total < 1:
             raise ValueError("quota: got quotas that add up to 0, wanted at least 1")
         if k is not None and resolve_k(k, problem.n) != total:
@@ -116,7 +116,7 @@ def _picks(k: int | float | None, problem: Problem, constraints: Constraints) ->
         return total
     if k is not None:
         return resolve_k(k, problem.n)
-    if constraints.costs is None:
+    if limits.costs is None:
         return _DEFAULT_K
     if problem.gain_scale == "per_k":
         raise ValueError("k: got None with a budget and gain_scale='per_k', wanted the rows to expect")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import Engine, gain_weight
 from ..common import npy
+from ..common.types import JSON, Array, Floats, Indices
 from ..engine.backend import open_engine, resolve_backend, resolve_precision
 from ..engine.rows import Rows, check_rows, open_embeddings
 from . import memory
@@ -36,9 +36,9 @@ class Problem:
 
     rows: Rows
     alpha: float
-    quality: NDArray[np.float64] | None
-    scaled: NDArray[np.float64]
-    given: NDArray[np.int64]
+    quality: Floats | None
+    scaled: Floats
+    given: Indices
     outside: Rows | None
     metric: str
     floor: float | None
@@ -55,7 +55,7 @@ class Problem:
         return self.rows.n
 
     @property
-    def bonus(self) -> NDArray[np.float64]:
+    def bonus(self) -> Floats:
         """What quality adds to the score of every row: alpha * quality."""
         return self.alpha * self.scaled if self.alpha > 0 else np.zeros(self.n)
 
@@ -82,7 +82,7 @@ class Problem:
         self.reset(engine)
         return engine
 
-    def placement(self, threads: int) -> dict[str, Any]:
+    def placement(self, threads: int) -> JSON:
         """Return the options of an `Engine` over other rows that runs where this problem's does."""
         names = ("backend", "device", "precision")
         return {name: getattr(self, name) for name in names} | {"threads": threads}
@@ -121,7 +121,7 @@ def make_problem(embeddings: Any, options: ObjectiveOptions | SelectOptions) -> 
     )
 
 
-def open_given(given: Any, rows: Rows) -> tuple[NDArray[np.int64], Rows | None]:
+def open_given(given: Any, rows: Rows) -> tuple[Indices, Rows | None]:
     """Return `given` as row numbers of the pool, or as rows outside it."""
     nothing = np.empty(0, np.int64)
     if given is None:
@@ -143,7 +143,7 @@ def is_rows(given: Any) -> bool:
     return isinstance(given, Rows) or (getattr(given, "ndim", 0) == 2 and not _are_integers(given))
 
 
-def row_indices(name: str, values: Any, n: int) -> NDArray[np.int64]:
+def row_indices(name: str, values: Any, n: int) -> Indices:
     """Return distinct row numbers of a pool of n rows as int64, in the order given.
 
     Raises:
@@ -181,5 +181,5 @@ def _are_integers(array: Any) -> bool:
     return "int" in dtype or "bool" in dtype
 
 
-def _mask_hint(array: NDArray[Any]) -> str:
+def _mask_hint(array: Array) -> str:
     return "; turn a mask into row numbers with numpy.flatnonzero(mask)" if array.dtype.kind == "b" else ""

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import _core
 from ..common import npy
+from ..common.types import Array, Floats
 from ..engine.device import is_tensor
 
 
-def open_quality(quality: Any, n: int) -> NDArray[np.float64] | None:
+def open_quality(quality: Any, n: int) -> Floats | None:
     """Return the quality scores of a pool of n rows as float64, or None.
 
     Args:
@@ -54,7 +54,7 @@ def open_quality(quality: Any, n: int) -> NDArray[np.float64] | None:
     return scores
 
 
-def _plain_array(quality: Any) -> NDArray[Any]:
+def _plain_array(quality: Any) -> Array:
     if isinstance(quality, np.ma.MaskedArray):
         raise TypeError("quality: got a masked array, wanted a plain one; fill it or drop the masked rows")
     if is_tensor(quality):
@@ -73,7 +73,7 @@ def _plain_array(quality: Any) -> NDArray[Any]:
     return values.astype(np.float64) if values.dtype.name == "bfloat16" else values
 
 
-def scale_quality(quality: NDArray[np.float64], how: str) -> NDArray[np.float64]:
+def scale_quality(quality: Floats, how: str) -> Floats:
     """Return quality on the scale that enters the score, shape (n,).
 
     Args:
@@ -97,7 +97,7 @@ def scale_quality(quality: NDArray[np.float64], how: str) -> NDArray[np.float64]
     return (quality - zero) / unit if unit > 0 else np.zeros_like(quality)
 
 
-def _average_rank(quality: NDArray[np.float64]) -> NDArray[np.float64]:
+def _average_rank(quality: Floats) -> Floats:
     n = len(quality)
     if n == 1:
         return np.full(1, 0.5)

@@ -85,7 +85,7 @@ def method_options(plan: Plan) -> JSON:
     found = {name: getattr(plan.search, name) for name in plan.method.options}
     if plan.graph is not None:
         found["graph"] = asdict(plan.graph)
-    return found | plan.constraints.recorded()
+    return found | plan.limits.recorded()
 
 
 def result(problem: Problem, outcome: Outcome, *, params: JSON, stats: JSON, inputs: JSON) -> Selection:

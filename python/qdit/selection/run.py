@@ -53,7 +53,7 @@ class Job:
     def inputs(self) -> JSON:
         """Hash, shape, dtype and origin of each input."""
         start = time.perf_counter()
-        inputs = record.describe_inputs(self.problem) | self.plan.constraints.describe()
+        inputs = record.describe_inputs(self.problem) | self.plan.limits.describe()
         self._seconds_hash = time.perf_counter() - start
         return inputs
 
@@ -68,9 +68,9 @@ class Job:
         problem, plan = self.problem, self.plan
         free = baselines.free_rows(problem, engine.ignored)
         ignored = np.setdiff1d(engine.ignored, problem.given)
-        least = plan.k if plan.constraints.costs is None else 1
+        least = plan.k if plan.limits.costs is None else 1
         check_k(least, problem.n, len(problem.given), len(ignored))
-        plan.constraints.check_rows(plan.k, free)
+        plan.limits.check_rows(plan.k, free)
         clusters = plan.search.clusters
         if "clusters" in plan.method.options and clusters > len(free):
             raise ValueError(f"clusters: got {clusters}, wanted at most the {len(free)} rows to pick from")
@@ -85,7 +85,7 @@ class Job:
         identity |= record.method_options(plan)
         # elsewhere the picks for a smaller k are the first of those for a larger one
         decides = plan.method.k_decides or problem.gain_scale == "per_k"
-        if decides or plan.constraints.costs is not None:
+        if decides or plan.limits.costs is not None:
             identity["k"] = plan.k
         return identity
 
@@ -111,7 +111,7 @@ class Job:
         else:
             runner = Runner(engine, problem, plan, saved, sink)
             resumed = len(runner.replayed)
-            if plan.constraints.costs is None:
+            if plan.limits.costs is None:
                 outcome = runner.run()
                 bound = upper_bound(problem, plan, engine.ignored, outcome)
             else:
@@ -169,7 +169,7 @@ class Job:
                 "budget: no row has a positive score, so any pick would lower the objective; "
                 "shift the quality, for instance with quality_scale='minmax'"
             )
-        costs = plan.constraints.costs
+        costs = plan.limits.costs
         assert costs is not None
         report = {
             "order": "score per cost" if best is by_ratio else "score",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..common import files
+from ..common.types import JSON, Floats, Indices, StrPath
 
 FORMAT = "qdit-selection"
 FORMAT_VERSION = 1
@@ -50,10 +49,10 @@ class Selection:
 
     """
 
-    indices: NDArray[np.int64]
-    gains: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    quality: NDArray[np.float64] | None
+    indices: Indices
+    gains: Floats
+    scores: Floats
+    quality: Floats | None
     objective: float
     coverage: float
     mean_quality: float | None
@@ -67,10 +66,10 @@ class Selection:
     @classmethod
     def from_picks(
         cls,
-        indices: NDArray[np.int64],
-        gains: NDArray[np.float64],
-        scores: NDArray[np.float64],
-        quality: NDArray[np.float64] | None,
+        indices: Indices,
+        gains: Floats,
+        scores: Floats,
+        quality: Floats | None,
         *,
         d_start: float,
         params: Mapping[str, Any],
@@ -140,7 +139,7 @@ class Selection:
         parts += [f"{key}={self.params[key]!r}" for key in ("alpha", "method", "n") if key in self.params]
         return f"Selection({', '.join(parts)})"
 
-    def save(self, directory: str | os.PathLike[str]) -> Path:
+    def save(self, directory: StrPath) -> Path:
         """Write indices.npy, gains.npy, scores.npy, quality.npy (if any) and manifest.json.
 
         A selection that is already there is replaced. Its manifest goes first and the new one comes last, so
@@ -173,7 +172,7 @@ class Selection:
         return path
 
     @classmethod
-    def load(cls, directory: str | os.PathLike[str]) -> Selection:
+    def load(cls, directory: StrPath) -> Selection:
         """Read a saved selection and check the hash of every file.
 
         Raises:
@@ -197,8 +196,8 @@ class Selection:
 _RESULT = ("objective", "coverage", "mean_quality", "d_start", "upper_bound", "optimality")
 
 
-def _load_arrays(path: Path, entries: Mapping[str, Any]) -> dict[str, Any]:
-    arrays: dict[str, Any] = {}
+def _load_arrays(path: Path, entries: Mapping[str, Any]) -> JSON:
+    arrays: JSON = {}
     for name, dtype in _FILES.items():
         file = f"{name}.npy"
         if name == "quality" and file not in entries:
