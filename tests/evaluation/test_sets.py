@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from helpers.evaluation_files import real_file, write_jsonl
-from qdit.evaluation.sets import Question, Questions, load_questions, open_questions
+from qdit.evaluation.sets import Questions, load_questions, open_questions
+from qdit.generation.questions import Question
 
 SELF_INSTRUCT = {
     "id": "t0",

@@ -13,8 +13,8 @@ import pytest
 from helpers.children import child_environment
 from helpers.training_data import WORDS, write_jsonl
 from qdit.cli.generate import generate_command
-from qdit.evaluation.sets import Question
 from qdit.generation import generate, prepare
+from qdit.generation.questions import Question
 from qdit.records import Row
 from qdit.records.templates import alpaca_prompt
 

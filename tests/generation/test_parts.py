@@ -6,9 +6,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from qdit.evaluation.sets import Question, Questions
+from qdit.evaluation.sets import Questions
 from qdit.generation.options import GenerateOptions
-from qdit.generation.questions import draw_key, hash_questions
+from qdit.generation.questions import Question, draw_key, hash_questions
 from qdit.generation.sampling import cut, uniform
 from qdit.models.answers import Written, WrittenAnswers
 

@@ -7,8 +7,8 @@ import pytest
 
 from helpers.openai_server import OpenAIServer
 from helpers.scoring_pools import KEY, KEY_ENV, assert_nowhere
-from qdit.evaluation.sets import Question
 from qdit.generation import generate, prepare
+from qdit.generation.questions import Question
 from qdit.scoring import EndpointError
 
 pytest.importorskip("openai", reason="needs the openai package: pip install 'qdit[judge]'")

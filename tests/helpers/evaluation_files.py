@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from helpers.data_folder import data_folder
-from qdit.evaluation.sets import Question
+from qdit.generation.questions import Question
 
 WORDS = [
     "rivers",

@@ -11,8 +11,8 @@ import pytest
 
 from helpers.export_pools import K, N, unit, vectors
 from helpers.paper_pools import OPTIONS, FirstWords, make_shelf, make_source, scores
-from qdit.evaluation.sets import Question
 from qdit.evaluation.stats import mean_interval, tail_interval
+from qdit.generation.questions import Question
 from qdit.paper import cost as cost_module
 from qdit.paper import toy
 from qdit.paper.cost import CostOptions, cost

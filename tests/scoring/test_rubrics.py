@@ -9,8 +9,9 @@ from helpers.scoring_pools import KEY, KEY_ENV
 from qdit.models.answers import RatedAnswers
 from qdit.models.client import HIDDEN, check_url, hide, read_key
 from qdit.models.options import JudgeEndpoint
-from qdit.models.texts import human_assistant, make_template, prompt_of
+from qdit.models.texts import human_assistant, make_template
 from qdit.records import Row
+from qdit.records.templates import user_text
 from qdit.scoring.judge import Judge
 from qdit.scoring.rubrics import alpagasus, deita
 
@@ -67,7 +68,7 @@ def test_complexity_does_not_see_the_response():
 def test_texts():
     assert human_assistant(ROW) == "###Human: Add {a}.\n\n1, 2 ###Assistant: 3"
     assert human_assistant(CHAT) == "Be brief. ###Human: Hi ###Assistant: Hello"
-    assert (prompt_of(ROW), prompt_of(CHAT)) == ("Add {a}.\n\n1, 2", "Hi")
+    assert (user_text(ROW), user_text(CHAT)) == ("Add {a}.\n\n1, 2", "Hi")
     assert make_template("t", "{{Q}} {prompt} {output}", ())(ROW) == "{Q} Add {a}.\n\n1, 2 3"
 
 

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..common.types import JSON, StrPath
+from ..generation.questions import Question
 from ..records.formats import text_of
 from ..records.row import Row
 from .fields import Object, integer, optional, read_rows
-from .sets import Question
 
 REFERENCE = "reference"  # instead of a file: the answers that come with the questions
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..common.types import JSON, Floats
+from ..generation.questions import Question
 from ..models.causal import CausalModel
 from ..models.options import CausalModelOptions
 from ..models.prompts import ALPACA, CHAT, check_template, check_tokenizer, make_prompt
@@ -22,7 +23,6 @@ from ..scoring.scorer import Scored
 from ..training.tokens import Example, encode, encode_chat
 from .answers import Answer, Answers
 from .job import ScorerJob
-from .sets import Question
 
 METRIC = "loss"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -15,7 +14,7 @@ import numpy as np
 from ..common.checks import check_choice, check_int, check_seed
 from ..common.types import JSON, StrPath
 from ..engine.shuffle import shuffled
-from ..generation.questions import hash_questions
+from ..generation.questions import Question, hash_questions
 from ..records.formats import text_of
 from .fields import Object, read_rows
 from .set_schemas import READERS, Reader
@@ -24,34 +23,6 @@ SETS = tuple(READERS)
 SHAREGPT_ROWS = 200  # how many the paper takes
 Group = tuple[str | None, str | None]  # set and category of questions; None for all
 Groups = dict[Group, list[int]]  # the numbers of the questions of each
-
-
-@dataclass(frozen=True)
-class Question:
-    """One question of an evaluation set.
-
-    Attributes:
-        set: name of its set.
-        id: unique in its set.
-        instruction: what the model is asked; an input follows after an empty line.
-        category: what the set groups it by (WizardLM: skill, Vicuna: category, Self-Instruct: the application
-            that motivated it, AlpacaEval: data set), or None.
-        difficulty: as the set rates it (WizardLM: 1 to 10), or None.
-        reference: an answer that comes with the set, or None.
-
-    """
-
-    set: str
-    id: str
-    instruction: str
-    category: str | None = None
-    difficulty: int | None = None
-    reference: str | None = None
-
-    @property
-    def named(self) -> JSON:
-        """What names the question in a row of results."""
-        return {"set": self.set, "id": self.id, "category": self.category}
 
 
 class Questions(list[Question]):

@@ -8,11 +8,11 @@ from typing import Any
 from ..common.types import StrPath
 from .job import Generated, GenerateJob
 from .options import GenerateOptions
-from .questions import Asked
+from .questions import Question
 
 
 def generate(
-    questions: Sequence[Asked],
+    questions: Sequence[Question],
     out: StrPath,
     *,
     progress: Any = None,
@@ -47,6 +47,6 @@ def generate(
     return job.run(progress=progress, overwrite=overwrite)
 
 
-def prepare(questions: Sequence[Asked], out: StrPath, **options: Any) -> GenerateJob:
+def prepare(questions: Sequence[Question], out: StrPath, **options: Any) -> GenerateJob:
     """Check every option and return a job to run or estimate; arguments are those of `generate`."""
     return GenerateJob(questions, out, GenerateOptions.of("generate", options))

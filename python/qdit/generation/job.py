@@ -16,7 +16,7 @@ from ..common.types import JSON, StrPath
 from ..models.answers import WrittenAnswers
 from .local import LocalModel
 from .options import GenerateOptions
-from .questions import Asked, fields, hash_questions
+from .questions import Question, as_json, hash_questions
 from .server import Server
 
 
@@ -40,7 +40,7 @@ class GenerateJob(Job[Generated]):
 
     verb, format, dated = "generate", "qdit-answers", True
 
-    def __init__(self, questions: Sequence[Asked], out: StrPath, options: GenerateOptions) -> None:
+    def __init__(self, questions: Sequence[Question], out: StrPath, options: GenerateOptions) -> None:
         """Look at the model, without its weights; see `generate` for the arguments."""
         if not questions:
             raise ValueError("questions: got none, wanted at least one")
@@ -100,7 +100,7 @@ class GenerateJob(Job[Generated]):
         lines = []
         for question, answer in zip(self.questions, answers, strict=True):
             own = {"model": self.model.name, "output": answer.output, "finish": answer.finish}
-            lines.append(json.dumps(fields(question) | own, ensure_ascii=False) + "\n")
+            lines.append(json.dumps(as_json(question) | own, ensure_ascii=False) + "\n")
         files.remove_leftovers(self.path.parent, (self.path.name, self.manifest_path.name))
         self.manifest_path.unlink(missing_ok=True)  # it must never describe other answers
         files.write_atomic(self.path, (line.encode("utf-8", "surrogatepass") for line in lines))

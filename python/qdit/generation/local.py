@@ -15,7 +15,7 @@ from ..models.causal import CausalModel
 from ..models.prompts import check_tokenizer, make_prompt, writes_special_tokens
 from . import sampling
 from .options import GenerateOptions
-from .questions import Asked, as_row, draw_key
+from .questions import Question, as_row, draw_key
 
 
 class LocalModel:
@@ -28,7 +28,7 @@ class LocalModel:
     libraries: tuple[str, ...] = ("torch", "transformers", "tokenizers")
     limit: int | None = None  # of tokens, at which a server would cut an answer
 
-    def __init__(self, options: GenerateOptions, questions: Sequence[Asked]) -> None:
+    def __init__(self, options: GenerateOptions, questions: Sequence[Question]) -> None:
         """Look at the model, without its weights; ImportError without torch and transformers."""
         self.name = options.model
         self._hub = CausalModel(options.model, options, revision=options.revision)

@@ -13,7 +13,7 @@ from ..models.asking import Asker, Request
 from ..models.client import EndpointError
 from ..models.prompts import CHAT, make_prompt
 from .options import GenerateOptions
-from .questions import Asked, as_row, draw_key
+from .questions import Question, as_row, draw_key
 
 
 class Server:
@@ -24,7 +24,7 @@ class Server:
 
     libraries: tuple[str, ...] = ("openai",)
 
-    def __init__(self, options: GenerateOptions, questions: Sequence[Asked]) -> None:
+    def __init__(self, options: GenerateOptions, questions: Sequence[Question]) -> None:
         """Check the fields of requests; ValueError says what is wrong."""
         self.name = options.model
         defaults: JSON = {"temperature": options.temperature, "max_tokens": options.max_new_tokens}

@@ -85,17 +85,16 @@ class ChatClient:
         The library repeats what fails on the way (connection, 408, 409, 429, 5xx; it waits as long as
         retry-after says); here it is repeated when a reply arrives that is no completion.
         """
-        wait, longest = _BACKOFF
-        for _ in range(self._retries):
+        first, longest = _BACKOFF
+        reason = ""
+        for attempt in range(self._retries + 1):
+            if attempt:
+                await asyncio.sleep(min(longest, first * 2 ** (attempt - 1)))
             try:
                 return await self._ask(request)
-            except _SenselessError:
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, longest)
-        try:
-            return await self._ask(request)
-        except _SenselessError as error:
-            raise RequestError(str(error)) from None
+            except _SenselessError as error:
+                reason = str(error)
+        raise RequestError(reason)
 
     async def _ask(self, request: Mapping[str, Any]) -> Answer:
         openai = self._openai

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ..records import Row
-from ..records.templates import alpaca_prompt
+from ..records.templates import Template, alpaca_prompt
 from .texts import make_template, render_chat
 
 ALPACA, CHAT = "alpaca", "chat"
 TEMPLATES = (ALPACA, CHAT)
-
-Prompt = Callable[[Row], str]
 
 
 def check_template(template: str) -> str:
@@ -41,7 +38,7 @@ def check_tokenizer(
         raise ValueError(f"{option}: {name} has no chat template; pass {others}")
 
 
-def make_prompt(template: str, tokenizer: Any) -> Prompt:
+def make_prompt(template: str, tokenizer: Any) -> Template:
     """Return the function that makes a row's prompt; of a chat it ends before the first answer."""
     if template == ALPACA:
         return alpaca_prompt

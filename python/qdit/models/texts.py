@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..records import Row
+from ..records.templates import Template, check_format, user_text
 
 FIELDS = ("instruction", "input", "output", "prompt")
 # some chat templates write the date of today, and scores would change overnight; theirs without a clock
@@ -17,11 +17,6 @@ _SPEAKERS = {"user": "###Human: ", "assistant": "###Assistant: ", "system": ""}
 def human_assistant(row: Row) -> str:
     """Return all turns as "###Human: ... ###Assistant: ...", what the RAFT reward models were trained on."""
     return " ".join(_SPEAKERS[role] + text for role, text in row.turns)
-
-
-def prompt_of(row: Row) -> str:
-    """Return instruction and, where there is one, input, with an empty line between them."""
-    return f"{row.instruction}\n\n{row.input}" if row.input.strip() else row.instruction
 
 
 def render_chat(tokenizer: Any, row: Row, turns: Sequence[tuple[str, str]], *, prompt: bool = False) -> str:
@@ -43,7 +38,7 @@ def render_chat(tokenizer: Any, row: Row, turns: Sequence[tuple[str, str]], *, p
     return text
 
 
-def make_template(name: str, template: str, names: Sequence[str]) -> Callable[[Row], str]:
+def make_template(name: str, template: str, names: Sequence[str]) -> Template:
     r"""Return the function that fills a format string with a row's fields.
 
     Args:
@@ -56,17 +51,7 @@ def make_template(name: str, template: str, names: Sequence[str]) -> Callable[[R
         ValueError: for other fields, or none.
 
     """
-    known = ", ".join(map(repr, names))
-    wanted = f"wanted {known} or a format string with " + ", ".join(f"{{{field}}}" for field in FIELDS)
-    try:
-        parts = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
-    except ValueError as error:
-        raise ValueError(f"{name}: {template!r}: {error}; {wanted}") from None
-    if not parts:
-        raise ValueError(f"{name}: got {template!r}, {wanted}")
-    for field, spec, conversion in parts:
-        if field not in FIELDS or spec or conversion:  # attributes and items would reach beyond the row
-            raise ValueError(f"{name}: got field {field!r} in {template!r}, {wanted}")
+    check_format(template, names, FIELDS, name)
     return lambda row: template.format(
-        instruction=row.instruction, input=row.input, output=row.output, prompt=prompt_of(row)
+        instruction=row.instruction, input=row.input, output=row.output, prompt=user_text(row)
     )

@@ -13,10 +13,9 @@ from ..common.text import parse_numbers
 from ..common.types import JSON, Array, Floats, Indices
 from ..evaluation.coverage.api import nearest
 from ..evaluation.coverage.questions import EncoderOptions
-from ..evaluation.sets import Question
 from ..evaluation.stats import DRAWS
 from ..evaluation.tables import Table
-from ..generation.questions import hash_questions
+from ..generation.questions import Question, hash_questions
 from .drawing import Line, draw_lines, png
 from .methods import Method, qdit, random
 from .options import FigureOptions, parse_sizes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .formats import join_input
 from .row import Row
@@ -43,7 +43,7 @@ def make_template(template: str) -> Template:
         return lambda row: row.instruction
     if template == "with_input":
         return _with_input
-    _check_format(template)
+    check_format(template)
     return lambda row: template.format_map({name: getattr(row, name) for name in FIELDS})
 
 
@@ -51,25 +51,33 @@ def _with_input(row: Row) -> str:
     return f"{row.instruction}\n{row.input}" if row.input.strip() else row.instruction
 
 
-def _check_format(template: str) -> None:
-    wanted = "wanted 'instruction', 'with_input' or a format string with " + ", ".join(
-        f"{{{name}}}" for name in FIELDS
-    )
+def check_format(
+    template: str, names: Sequence[str] = TEMPLATES, fields: Sequence[str] = FIELDS, option: str = "template"
+) -> None:
+    """Raise ValueError if text is no format string with some of the fields.
+
+    Args:
+        template: the text.
+        names: the named templates that would have been possible, for the error.
+        fields: those that it may have.
+        option: whose value it is, for the error.
+
+    """
+    known = ", ".join(map(repr, names))
+    wanted = f"wanted {known} or a format string with " + ", ".join(f"{{{name}}}" for name in fields)
     try:
-        fields = [(field, spec, how) for _, field, spec, how in string.Formatter().parse(template)]
+        parts = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
         raise ValueError(
-            f"template: {template!r}: {error}; write {{{{ and }}}} for braces of the text"
+            f"{option}: {template!r}: {error}; write {{{{ and }}}} for braces of the text; {wanted}"
         ) from None
-    named = [entry for entry in fields if entry[0] is not None]
-    if not named:
-        close = difflib.get_close_matches(template, TEMPLATES, n=1)
-        raise ValueError(
-            f"template: got {template!r}, {wanted}" + (f"; did you mean {close[0]!r}?" if close else "")
-        )
-    for field, spec, how in named:
-        if field not in FIELDS or spec or how:  # attributes and items would reach beyond the row
-            raise ValueError(f"template: got field {field!r} in {template!r}, {wanted}")
+    if not parts:
+        close = difflib.get_close_matches(template, names, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"{option}: got {template!r}, {wanted}{hint}")
+    for field, spec, how in parts:
+        if field not in fields or spec or how:  # attributes and items would reach beyond the row
+            raise ValueError(f"{option}: got field {field!r} in {template!r}, {wanted}")
 
 
 def alpaca_prompt(row: Row) -> str:

@@ -15,6 +15,7 @@ from ..models import texts
 from ..models.hub import HubModel, Tick
 from ..models.prompts import CHAT, check_tokenizer
 from ..records import Row
+from ..records.templates import user_text
 from .modelscorer import ModelScorer, ModelScorerOptions, unscored
 
 NAMES = ("lm-loss", "lm-likelihood")
@@ -77,8 +78,7 @@ class Likelihood(ModelScorer):
         tokenizer = self.hub.tokenizer
         if self.template == CHAT:
             prompts = [
-                texts.render_chat(tokenizer, row, [("user", texts.prompt_of(row))], prompt=True)
-                for row in rows
+                texts.render_chat(tokenizer, row, [("user", user_text(row))], prompt=True) for row in rows
             ]
             found: list[list[int]] = tokenizer(prompts, add_special_tokens=False)["input_ids"]
             return found

@@ -14,7 +14,7 @@ from qdit.evaluation.coverage import api as module
 from qdit.evaluation.coverage import questions as coverage_questions
 from qdit.evaluation.coverage.api import evaluate_coverage, nearest
 from qdit.evaluation.results import read_values
-from qdit.evaluation.sets import Question
+from qdit.generation.questions import Question
 
 
 def brute_force(rows, chosen, questions):

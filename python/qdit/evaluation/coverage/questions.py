@@ -24,8 +24,8 @@ from ...embedding.job import EmbedJob, finished
 from ...embedding.options import EmbedOptions
 from ...embedding.writer import MANIFEST, ROWS
 from ...engine.rows import Rows, open_embeddings
+from ...generation.questions import Question
 from ...records.pool import Pool
-from ..sets import Question
 
 _KEPT = ("revision", "prompt", "normalize", "model_dtype", "dimensions", "base_url")
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...common.types import Floats, Indices
+from ...generation.questions import Question
 from ..results import TAIL, Number, Value, tails
-from ..sets import Question, groups
+from ..sets import groups
 from ..stats import mean_interval
 from ..tables import Cell, Table
 

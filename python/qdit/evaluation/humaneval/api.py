@@ -20,6 +20,7 @@ from ...common.progress import RowProgressLike, RowTracker
 from ...common.types import JSON, StrPath
 from ...generation import generate
 from ...generation.options import GenerateOptions
+from ...generation.questions import Question
 from ...models.answers import WrittenAnswers
 from ...models.options import Endpoint
 from ..answers import read_answers
@@ -27,7 +28,6 @@ from ..benchmarks.data import describe_data, read_problems
 from ..benchmarks.model import TaskOptions, model_label
 from ..execution import TIMEOUT, check
 from ..results import ROWS, Value, write_result, write_rows
-from ..sets import Question
 from ..stats import mean_interval
 from .styles import STYLES, Style
 
