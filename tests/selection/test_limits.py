@@ -217,12 +217,12 @@ BAD[4] = -1
             "shift the quality, for instance with quality_scale='minmax'",
         ),
         ({"groups": Q, "quota": 3}, TypeError, "groups: got dtype float64, wanted integers or strings"),
-        ({"groups": SOURCES, "quota": -1}, ValueError, "quota: got -1, wanted 0 or more"),
+        ({"groups": SOURCES, "quota": -1}, ValueError, "quota: got -1, wanted at least 0"),
         ({"groups": SOURCES, "quota": 1.5}, TypeError, "quota: got 1.5, wanted an integer"),
         (
             {"groups": SOURCES, "quota": {"web": -2}},
             ValueError,
-            "quota of 'web': got -2, wanted 0 or more",
+            "quota of 'web': got -2, wanted at least 0",
         ),
         (
             {"groups": SOURCES, "quota": {"wev": 2}},

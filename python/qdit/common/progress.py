@@ -322,12 +322,18 @@ def _drawing(share: float) -> str:
     return "[" + "#" * filled + "-" * (_WIDTH - filled) + "]"
 
 
-def open_sink(progress: ProgressLike) -> tuple[Sink | None, Bar | None]:
-    """Return the sink that `progress` asks for, and the bar to close at the end if there is one.
+@contextmanager
+def open_sink(progress: ProgressLike) -> Iterator[Sink | None]:
+    """Yield the sink that `progress` asks for, if any; a bar that it may open is closed at the end.
 
     progress: None or False for nothing, True for a bar on stderr, or a callable that takes a `Progress`.
     """
-    return _open(progress, format_progress, Progress)
+    sink, bar = _open(progress, format_progress, Progress)
+    try:
+        yield sink
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def _open(
@@ -348,12 +354,8 @@ def _open(
 @contextmanager
 def open_phases(progress: ProgressLike, n: int, k: int) -> Iterator[Phases]:
     """Yield phases, about n rows and k picks that are made already, for what `progress` asks for."""
-    sink, bar = open_sink(progress)
-    try:
+    with open_sink(progress) as sink:
         phases = Phases(sink, n, k)
         phases.picks = k
         yield phases
         phases.enter("done")
-    finally:
-        if bar is not None:
-            bar.close()

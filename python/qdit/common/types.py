@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-StrPath = str | os.PathLike[str]
+StrPath = str | os.PathLike[str]  # fields of options say str | Path: jsonargparse takes null for those
 JSON = dict[str, Any]  # an object of JSON values
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]  # row numbers

@@ -156,9 +156,7 @@ def open_session(
     )
     start = transport or (LocalTransport if options.address == IN_PROCESS else RayTransport)
     with ExitStack() as stack:
-        sink, bar = open_sink(progress)
-        if bar is not None:
-            stack.callback(bar.close)
+        sink = stack.enter_context(open_sink(progress))
         if start is RayTransport and connect(options.address):
             stack.callback(import_ray().shutdown)
         pool = ShardedPool.open(stack.enter_context(start(sources, engines)))

@@ -15,7 +15,7 @@ from ..engine.rows import Rows
 from ..records.pool import Pool
 from ..selection.methods import METHODS, Method
 from ..selection.options import Column, DeviceOptions, ObjectiveOptions
-from ..selection.problem import Problem, make_problem
+from ..selection.problem import MEASURES, Problem, make_problem
 from ..selection.quality import open_quality
 from ..selection.record import describe_inputs
 from ..selection.selection import MANIFEST, Selection
@@ -36,7 +36,7 @@ class ChoiceOptions(DeviceOptions):
 
     """
 
-    pool: StrPath | None = None
+    pool: str | Path | None = None
     quality: Column | None = None
     given: Column | None = None
 
@@ -110,13 +110,8 @@ class Choice:
             )
         options = ObjectiveOptions(
             quality=self.scores if "quality" in self.selection.inputs else None,
-            alpha=float(params["alpha"]),
-            metric=self.metric,
-            floor=params.get("floor"),
             given=self.options.given,
-            zero_rows=params.get("zero_rows", "error"),
-            gain_scale=params.get("gain_scale", "sum"),
-            quality_scale=params.get("quality_scale", "raw"),
+            **{name: params[name] for name in ("alpha", *MEASURES) if name in params},
             backend=params.get("backend", "cpu"),
             device=self.options.device,
             precision=params.get("precision", "auto"),

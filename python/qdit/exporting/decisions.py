@@ -57,21 +57,11 @@ def decide(choice: Choice, *, final_gains: str, phase: Phase) -> Decisions:
     final_gains: "all", "none", or "auto", which is "all" up to 100,000 rows. phase(name): called as a part of
         the work begins; what it returns is called with the share that is done.
     """
-    selection, rows = choice.selection, choice.rows
-    chosen, n = selection.indices, choice.rows.n
-    metric = choice.metric
-    threads = choice.threads
-    where, similarity = similar.nearest_chosen(
-        rows, chosen, metric=metric, threads=threads, tick=phase("nearest")
-    )
+    rows, chosen, n = choice.rows, choice.selection.indices, choice.rows.n
+    how: JSON = {"metric": choice.metric, "threads": choice.threads}
+    where, similarity = similar.nearest_chosen(rows, chosen, **how, tick=phase("nearest"))
     zero = where < 0
-    if len(chosen) > 1:
-        other, other_similarity = similar.nearest_other(
-            rows, chosen, metric=metric, threads=threads, tick=phase("picks")
-        )
-    else:
-        other, other_similarity = np.full(len(chosen), -1), np.full(len(chosen), np.nan)
-    where[chosen], similarity[chosen] = other, other_similarity
+    where[chosen], similarity[chosen] = similar.nearest_other(rows, chosen, **how, tick=phase("picks"))
     nearest = np.where(where >= 0, chosen[where], -1)
     status = np.zeros(n, np.int8)
     status[zero] = STATUSES.index("zero row")
@@ -81,7 +71,7 @@ def decide(choice: Choice, *, final_gains: str, phase: Phase) -> Decisions:
         problem = choice.problem
         status[problem.given] = STATUSES.index("given")
         rest = np.flatnonzero(status == 0)
-        engine = similar.covering_engine(problem, chosen, threads, phase("covering"))
+        engine = similar.covering_engine(problem, chosen, choice.threads, phase("covering"))
         final_gain[rest] = similar.all_gains(engine, int(chosen[0]), phase("final gains"))[rest]
         final_score[rest] = choice.weight * final_gain[rest] + problem.bonus[rest]
     return Decisions(status, choice.ranks, nearest, similarity, final_gain, final_score)

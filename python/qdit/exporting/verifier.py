@@ -103,13 +103,10 @@ def check_directory(directory: StrPath, options: VerifyOptions, progress: Progre
 def _file_checks(path: Path, record: JSON | None) -> Iterator[Check]:
     """Compare files with the manifest of the export, then those of the selection with its own."""
     if record is not None:
-        bad = 0
-        for name, entry in record["files"].items():
-            problem = _file_problem(path / name, entry)
-            if problem is not None:
-                bad += 1
-                yield Check("file", "FAILED", problem)
-        if not bad:
+        found = [_file_problem(path / name, entry) for name, entry in record["files"].items()]
+        problems = [problem for problem in found if problem is not None]
+        yield from (Check("file", "FAILED", problem) for problem in problems)
+        if not problems:
             yield Check("files", "ok", f"{len(record['files'])} files have the hashes of {path / MANIFEST}")
     folder = selection_folder(path)
     try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..common.options import ThreadOptions
 from ..common.text import parse_numbers
-from ..common.types import JSON, StrPath
+from ..common.types import JSON
 from ..selection.options import Column, Limits, SelectOptions
 
 NAMED = ("tau", "clusters", "gain_scale", "quality_scale", "backend", "threads")  # always in a record
@@ -32,7 +33,7 @@ class FigureOptions(ThreadOptions):
 
     quality: Column | None = None
     name: str | None = None
-    work: StrPath | None = None
+    work: str | Path | None = None
     backend: str = "auto"
 
     def select_options(self) -> SelectOptions:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..common import checks
-from ..common.types import StrPath
 from ..exporting.choice import ChoiceOptions
 
 
@@ -26,8 +26,8 @@ class ReportOptions(ChoiceOptions):
 
     """
 
-    out: StrPath | None = None
-    sweep: StrPath | None = None
+    out: str | Path | None = None
+    sweep: str | Path | None = None
     title: str | None = None
     sample: int = 20_000
     random_seeds: int = 5

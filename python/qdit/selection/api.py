@@ -219,17 +219,12 @@ def run_job(
 
     start: perf_counter() when the call began. engine: one that was reset for it; None makes one.
     """
-    sink, bar = open_sink(progress)
-    try:
-        with resumable(checkpoint):
-            if checkpoint is None:
-                return job.run(start, sink=sink, engine=engine)
-            with Checkpoint(checkpoint, job.identity(), job.problem.n) as saved:
-                selection = saved.result(job.plan.k)
-                if selection is None:
-                    selection = job.run(start, sink=sink, saved=saved, engine=engine)
-                    saved.finish(selection)
-                return selection
-    finally:
-        if bar is not None:
-            bar.close()
+    with open_sink(progress) as sink, resumable(checkpoint):
+        if checkpoint is None:
+            return job.run(start, sink=sink, engine=engine)
+        with Checkpoint(checkpoint, job.identity(), job.problem.n) as saved:
+            selection = saved.result(job.plan.k)
+            if selection is None:
+                selection = job.run(start, sink=sink, saved=saved, engine=engine)
+                saved.finish(selection)
+            return selection

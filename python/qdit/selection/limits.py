@@ -164,8 +164,11 @@ def _open_groups(groups: Any, n: int) -> tuple[tuple[int | str, ...], Indices]:
 
 def _check_quota(quota: Any, labels: tuple[int | str, ...], mode: str) -> Indices:
     if not isinstance(quota, Mapping):
-        return np.full(len(labels), _check_count("quota", quota), np.int64)
-    counts = {_label(label, labels): _check_count(f"quota of {label!r}", quota[label]) for label in quota}
+        return np.full(len(labels), checks.check_least("quota", quota, 0), np.int64)
+    counts = {
+        _label(label, labels): checks.check_least(f"quota of {label!r}", count, 0)
+        for label, count in quota.items()
+    }
     missing = [label for label in labels if label not in counts]
     if missing and mode == "exact":
         raise ValueError(
@@ -182,10 +185,3 @@ def _label(label: Any, labels: tuple[int | str, ...]) -> int | str:
             return name
     some = ", ".join(repr(name) for name in labels[:5]) + (", ..." if len(labels) > 5 else "")
     raise ValueError(f"quota: got group {label!r}, which no row is in; there are {some}")
-
-
-def _check_count(name: str, value: Any) -> int:
-    number = checks.check_int(name, value)
-    if number < 0:
-        raise ValueError(f"{name}: got {number}, wanted 0 or more")
-    return number

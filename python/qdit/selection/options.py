@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, SupportsFloat, SupportsIndex
 
-from ..common.checks import check_choice, check_device, check_float, check_int, check_seed
+from ..common.checks import check_choice, check_device, check_float, check_least, check_seed
 from ..common.options import Options, ThreadOptions
 from ..common.text import parse_bytes
 from .methods import NAMES
@@ -124,9 +124,7 @@ class Search(Options):
             raise ValueError(f"epsilon: got {self.epsilon}, wanted a number between 0 and 1, both excluded")
         self._set("seed", check_seed(self.seed))
         self._set("tau", check_float("tau", self.tau))
-        self._set("clusters", check_int("clusters", self.clusters))
-        if self.clusters < 1:
-            raise ValueError(f"clusters: got {self.clusters}, wanted at least 1")
+        self._set("clusters", check_least("clusters", self.clusters, 1))
         self._set("memory_budget", parse_bytes("memory_budget", self.memory_budget))
 
     @property

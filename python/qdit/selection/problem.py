@@ -18,6 +18,8 @@ from . import memory
 from . import quality as scaling
 from .options import ObjectiveOptions, SelectOptions
 
+MEASURES = ("metric", "floor", "zero_rows", "gain_scale", "quality_scale")  # they shape scores, as alpha does
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -105,19 +107,14 @@ def make_problem(embeddings: Any, options: ObjectiveOptions | SelectOptions) -> 
     indices, outside = open_given(options.given, rows)
     return Problem(
         rows=rows,
-        alpha=options.alpha,
         quality=raw,
         scaled=np.zeros(rows.n) if raw is None else scaling.scale_quality(raw, options.quality_scale),
         given=np.sort(indices),
         outside=outside,
-        metric=options.metric,
-        floor=options.floor,
-        zero_rows=options.zero_rows,
         backend=backend,
-        gain_scale=options.gain_scale,
-        quality_scale=options.quality_scale,
         device=device,
         precision=resolve_precision(options.precision, rows.dtype) if backend == "cuda" else None,
+        **{name: getattr(options, name) for name in ("alpha", *MEASURES)},
     )
 
 

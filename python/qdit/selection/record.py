@@ -11,7 +11,7 @@ from ..engine.rows import Rows
 from . import quality
 from .picks import Outcome
 from .plan import Plan
-from .problem import Problem
+from .problem import MEASURES, Problem
 from .selection import Selection
 
 _FACTS = ("peak_bytes", "threads", "simd", "backend", "device")  # of an engine's stats; the others count
@@ -110,6 +110,5 @@ def stats_since(before: JSON, now: JSON) -> JSON:
 
 def _measures(problem: Problem) -> JSON:
     """Return the options that shape similarities and scores."""
-    names = ["backend", "metric", "floor", "zero_rows", "gain_scale", "quality_scale"]
-    names += [] if problem.precision is None else ["precision"]
+    names = ("backend", *MEASURES) if problem.precision is None else ("backend", *MEASURES, "precision")
     return {name: getattr(problem, name) for name in names}

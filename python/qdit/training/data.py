@@ -70,7 +70,7 @@ def open_data(data: DataLike, pool: StrPath | None = None) -> Iterator[Data]:
         with open_records(path) as records:
             yield Data(records, range(len(records)), len(records), _origin("pool", path, records))
     elif path is not None and path.is_dir() and _holds_selection(path):
-        with open_choice(path, ChoiceOptions(pool=pool)) as choice:
+        with open_choice(path, ChoiceOptions(pool=None if pool is None else Path(pool))) as choice:
             records, indices = choice.pool.records, choice.selection.indices
             origin = _origin("selection", path, records) | {"indices_sha256": files.sha256_array(indices)}
             yield Data(records, indices.tolist(), len(indices), origin)

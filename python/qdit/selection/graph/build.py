@@ -50,12 +50,8 @@ def build_graph(
     )
     check_backend(problem.backend)
     plan = plan_graph(problem.n, chosen)
-    sink, bar = open_sink(progress)
-    try:
+    with open_sink(progress) as sink:
         return _build(problem, plan, chosen.thread_count, sink)
-    finally:
-        if bar is not None:
-            bar.close()
 
 
 class GraphMaker:

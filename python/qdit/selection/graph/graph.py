@@ -105,13 +105,9 @@ class SimilarityGraph:
         check_backend(problem.backend)
         k, threads = resolve_k(k, problem.n), chosen.thread_count
         check_k(k, problem.n, len(problem.given))
-        sink, bar = open_sink(progress)
-        try:
+        with open_sink(progress) as sink:
             engine = problem.engine(threads=threads)
             outcome = self.pick(problem, k, engine, threads, sink)
-        finally:
-            if bar is not None:
-                bar.close()
         params = record.params(problem, k, SPARSE.name, len(engine.ignored))
         seconds = time.perf_counter() - start
         return record.result(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ...common.checks import check_int, check_seed
+from ...common.checks import check_least, check_seed
 from ...common.text import format_bytes, parse_bytes
 from ...engine.kmeans import CELL_ITERATIONS
 from ..memory import total_memory
@@ -53,9 +53,7 @@ class GraphOptions(Machine, Similarity):
     def _check(self) -> None:
         for name in ("cells", "probes", "first_picks", "sample"):
             if getattr(self, name) is not None:
-                number = check_int(name, getattr(self, name))
-                if number < 1:
-                    raise ValueError(f"{name}: got {number}, wanted at least 1")
+                check_least(name, getattr(self, name), 1)
         check_seed(self.seed)
         parse_bytes("memory_budget", self.memory_budget)
 
