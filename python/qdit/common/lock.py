@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
-from typing import Self
+
+from .closing import Closing
 
 LOCK = "lock"  # name of the file that holds the directory around it
 
 
-class Lock:
+class Lock(Closing):
     """A held file or directory; use it as a context manager, or close it. A killed run lets go of it."""
 
     def __init__(
@@ -40,12 +41,6 @@ class Lock:
             held = name or (path.parent if path.name == LOCK else path)
             raise RuntimeError(f"{held}: another run is {doing}; {remedy}") from None
         self._handle = handle
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of it. Safe to call twice."""

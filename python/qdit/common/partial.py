@@ -14,11 +14,12 @@ import io
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
 from . import files
+from .closing import Closing
 from .lock import LOCK, Lock
 from .types import JSON, Array
 
@@ -26,7 +27,7 @@ ROWS, PROGRESS = "rows.npy", "progress.json"
 FORMAT_VERSION = 1
 
 
-class PartialRows:
+class PartialRows(Closing):
     """The rows of an unfinished file; use it as a context manager.
 
     Attributes:
@@ -50,12 +51,6 @@ class PartialRows:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = Lock(folder / LOCK, "using it")
         files.remove_leftovers(folder, (PROGRESS,))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the files. Safe to call twice."""

@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
+from .closing import Closing
 from .text import format_seconds
 
 _WINDOW_SECONDS = 4.0
@@ -191,7 +192,7 @@ class Phases:
         )
 
 
-class RowTracker:
+class RowTracker(Closing):
     """Turns counts into `RowProgress` a few times a second; also closes the bar it may have opened."""
 
     def __init__(
@@ -211,12 +212,6 @@ class RowTracker:
         self._total = total
         self._clock = clock
         self._start = self._last = clock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def update(self, rows: int, share: float | None = None) -> None:
         """Tell of `rows` rows done; `share` of the work where the number of rows to come is unknown."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..common.closing import Closing
 from .messages import EngineOptions, Traffic, WorkerLostError, payload
 from .sources import Source
 from .worker import Worker
@@ -30,7 +31,7 @@ class Ref:
     nbytes: int = 0
 
 
-class Transport(ABC):
+class Transport(Closing, ABC):
     """Workers 0 .. count - 1, one for each shard. Use it as a context manager.
 
     Attributes:
@@ -45,12 +46,6 @@ class Transport(ABC):
         self.options = options
         self.traffic = Traffic()
         self.lost = 0
-
-    def __enter__(self) -> Transport:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def count(self) -> int:
@@ -88,9 +83,6 @@ class Transport(ABC):
     @abstractmethod
     def revive(self) -> None:
         """Replace the workers that died by new ones of the same shards; all have to begin again."""
-
-    def close(self) -> None:  # noqa: B027 - workers in this process hold nothing
-        """End the workers."""
 
     @abstractmethod
     def _call(self, worker: int, method: str, arguments: list[Any]) -> Any: ...

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
+from ..common.closing import Closing
 from ..common.types import JSON, Array
 from .options import EmbedOptions
 
 Tick = Callable[[int], object]  # told how many texts of a call are done
 
 
-class Encoder(ABC):
+class Encoder(Closing, ABC):
     """Turns texts into vectors; use it as a context manager.
 
     Attributes:
@@ -32,15 +33,6 @@ class Encoder(ABC):
 
         """
         self.batch_size = options.layout()["batch_size"]
-
-    def __enter__(self) -> Encoder:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:  # noqa: B027 - most encoders hold nothing
-        """Let go of processes and connections."""
 
     @abstractmethod
     def identity(self) -> JSON:

@@ -5,24 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import Self
 
 import numpy as np
 
 from ..common import files
 from ..common.identity import check_same
-from ..common.job import Job
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.text import shorten
 from ..common.types import JSON, Array
 from ..engine.rows import Rows, open_embeddings
-from ..records import Records, open_records
-from ..records.pool import PoolLike, pool_directory
+from ..records.pool import PoolJob, PoolLike
 from ..records.templates import make_template
 from .encoder import Encoder, Tick
 from .encoders import encoder_class
 from .options import EmbedOptions
-from .writer import MANIFEST, REMEDY, ROWS, Writer, partial_rows, remove_finished
+from .writer import REMEDY, ROWS, Writer, partial_rows, remove_finished
 
 _SHOWN = 60  # characters of a text in an error
 _SAMPLE = 1000  # rows that an estimate looks at
@@ -45,24 +42,16 @@ class Embeddings:
     manifest: JSON = field(repr=False)
 
 
-class EmbedJob(Job[Embeddings]):
+class EmbedJob(PoolJob[Embeddings]):
     """A checked call of `embed`; use it as a context manager."""
 
-    verb, format = "embed", "qdit-embeddings"
+    verb, format, array = "embed", "qdit-embeddings", "embeddings"
 
     def __init__(self, pool: PoolLike, options: EmbedOptions) -> None:
         """Open the pool's records."""
         self.options = options
         self.template = make_template(options.template)
-        self.directory = pool_directory(pool)
-        self.path, self.manifest_path = self.directory / ROWS, self.directory / MANIFEST
-        self.records: Records = open_records(self.directory)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.records.close()
+        super().__init__(pool)
 
     def _identity(self) -> JSON:
         """Return all that decides the rows, rounding aside."""

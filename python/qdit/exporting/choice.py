@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..common import files
+from ..common.closing import Closing
 from ..common.types import Floats, Indices, StrPath
 from ..engine.rows import Rows
 from ..records.pool import Pool
@@ -42,7 +43,7 @@ class ChoiceOptions(DeviceOptions):
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class Choice(Closing):
     """A selection and its pool, as `open_choice` returns them.
 
     Attributes:
@@ -59,12 +60,6 @@ class Choice:
     selection: Selection
     pool: Pool
     options: ChoiceOptions
-
-    def __enter__(self) -> Choice:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def threads(self) -> int:

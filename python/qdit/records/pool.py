@@ -15,12 +15,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
 from ..common import files, npy
+from ..common.closing import Closing
+from ..common.job import Job
 from ..common.progress import RowProgressLike
 from ..common.types import JSON, Array, Floats, Ints, StrPath
 from ..engine.rows import Rows, open_embeddings
@@ -114,11 +117,36 @@ class Pool:
 
 
 PoolLike = StrPath | Pool
+Made = TypeVar("Made")
 
 
 def pool_directory(pool: PoolLike) -> Path:
     """Return the directory of a pool, which may be one itself."""
     return pool.directory if isinstance(pool, Pool) else Path(pool)
+
+
+class PoolJob(Closing, Job[Made]):
+    """A job that makes an array with a row for each record of a pool; use it as a context manager.
+
+    Attributes:
+        array: name of the array, "embeddings" or "quality".
+        directory: of the pool.
+        records: the pool's, opened.
+
+    """
+
+    array: ClassVar[str]
+
+    def __init__(self, pool: PoolLike) -> None:
+        """Open the pool's records."""
+        self.directory = pool_directory(pool)
+        self.path = self.directory / f"{self.array}.npy"
+        self.manifest_path = self.directory / f"{self.array}.json"
+        self.records: Records = open_records(self.directory)
+
+    def close(self) -> None:
+        """Close the records."""
+        self.records.close()
 
 
 def attach(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common import files
+from ..common.closing import Closing
 from ..common.optional import require
 from ..common.types import JSON, ArrowTable, Indices, StrPath
 from .formats import Layout
@@ -59,7 +60,7 @@ class Part:
         return f"{self.name}-{i if self.origins is None else self.origins[i]}"
 
 
-class Records:
+class Records(Closing):
     """The rows of a pool directory; see `open_records`.
 
     Attributes:
@@ -84,12 +85,6 @@ class Records:
 
     def __repr__(self) -> str:
         return f"Records(n={len(self):,}, format={self.format!r}, directory={str(self.directory)!r})"
-
-    def __enter__(self) -> Records:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the files."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..records.pool import PoolLike
 from .job import ScoreJob, Scores
 from .options import ScoreOptions
 
 
 def score(
-    pool: Any,
+    pool: PoolLike,
     by: str | Iterable[str] = "reward",
     *,
     progress: Any = None,
@@ -47,6 +48,6 @@ def score(
         return job.run(progress=progress, overwrite=overwrite)
 
 
-def prepare(pool: Any, by: str | Iterable[str] = "reward", **options: Any) -> ScoreJob:
+def prepare(pool: PoolLike, by: str | Iterable[str] = "reward", **options: Any) -> ScoreJob:
     """Check every argument and return a job to run or estimate; arguments are those of `score`."""
     return ScoreJob(pool, by, ScoreOptions.of("score", options))

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from ..common import checks, files
-from ..common.job import Job
 from ..common.lock import LOCK, Lock
 from ..common.types import JSON, Floats
-from ..records import Records, open_records
+from ..records.pool import PoolJob, PoolLike
 from .column import Column
 from .combine import combine, fill
 from .heuristics import LENGTHS, ResponseLength
@@ -82,13 +79,13 @@ def make_scorer(name: str, options: ScoreOptions) -> Scorer:
     return Column(options.column) if name == "column" else ResponseLength(name)
 
 
-class ScoreJob(Job[Scores]):
+class ScoreJob(PoolJob[Scores]):
     """A checked call of `score`; use it as a context manager."""
 
-    verb, format = "score", "qdit-quality"
+    verb, format, array = "score", "qdit-quality", "quality"
     goes_on = True  # where requests of a judge failed
 
-    def __init__(self, pool: Any, by: str | Iterable[str], options: ScoreOptions) -> None:
+    def __init__(self, pool: PoolLike, by: str | Iterable[str], options: ScoreOptions) -> None:
         """Make the scorers, and open the pool's records.
 
         Args:
@@ -99,16 +96,8 @@ class ScoreJob(Job[Scores]):
         """
         self.options = options
         self.scorers = [make_scorer(name, options) for name in parse_by(by)]
-        self.directory = Path(os.fspath(getattr(pool, "directory", pool)))
-        self.path, self.manifest_path = self.directory / QUALITY, self.directory / MANIFEST
-        self.records: Records = open_records(self.directory)
+        super().__init__(pool)
         self.folder = self.directory / FOLDER
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.records.close()
 
     def _identity(self) -> JSON:
         return {

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..common import files
+from ..common.closing import Closing
 from ..common.identity import check_same
 from ..common.lock import LOCK, Lock
 from ..common.types import JSON, Indices, StrPath
@@ -53,7 +54,7 @@ def resumable(directory: StrPath | None) -> Iterator[None]:
         raise
 
 
-class Checkpoint:
+class Checkpoint(Closing):
     """An open checkpoint directory; use it as a context manager.
 
     Attributes:
@@ -94,12 +95,6 @@ class Checkpoint:
         self._count = len(self.indices)
         self._synced = clock()
         self._next_snapshot = clock() + _SNAPSHOT_SECONDS
-
-    def __enter__(self) -> Checkpoint:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Make the journal durable and let go of the directory. Safe to call twice."""

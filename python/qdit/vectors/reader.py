@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
+from ..common.closing import Closing
 from ..common.types import JSON, Array
 
 _USUAL = ("embeddings", "embedding", "vector", "vectors")
@@ -27,7 +28,7 @@ class Block:
     ids: list[Any] | None
 
 
-class Reader(ABC):
+class Reader(Closing, ABC):
     """An opened source of vectors; use it as a context manager.
 
     Attributes:
@@ -47,15 +48,6 @@ class Reader(ABC):
     dtype: str
     column: str = ""
     id_column: str | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:  # noqa: B027 - most readers hold nothing
-        """Let go of files and connections."""
 
     @abstractmethod
     def blocks(self, start: int, size: int) -> Iterator[Block]:
