@@ -62,6 +62,10 @@ class Journal(Generic[Value]):
     def __getitem__(self, key: str) -> Value:
         return self._values[key]
 
+    def get(self, key: str) -> Value | None:
+        """Return the value of a key, None without one."""
+        return self._values.get(key)
+
     def write(self, fields: Iterable[tuple[str, JSON]]) -> None:
         """Keep values, each by its key and the fields it is read from, in one piece."""
         found = dict(fields)

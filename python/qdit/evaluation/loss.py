@@ -15,12 +15,12 @@ from ..common.types import JSON, Floats
 from ..generation.questions import Question
 from ..models.causal import CausalModel
 from ..models.options import CausalModelOptions
-from ..models.prompts import ALPACA, CHAT, check_template, check_tokenizer, make_prompt
+from ..models.prompts import ALPACA, check_template, check_tokenizer
 from ..records import Row
 from ..scoring.likelihood import IGNORED, response_losses
 from ..scoring.modelscorer import ModelScorer, ModelScorerOptions, unscored
 from ..scoring.scorer import Scored
-from ..training.tokens import Example, encode, encode_chat
+from ..training.tokens import Example, examples
 from .answers import Answer, Answers
 from .job import ScorerJob
 
@@ -68,11 +68,9 @@ class ReferenceLoss(ModelScorer):
 
     def examples(self, rows: Sequence[Row]) -> list[Example]:
         """Return the tokens and labels of rows, not cut."""
-        tokenizer = self.hub.tokenizer
-        if self.template == CHAT:
-            return [encode_chat(tokenizer, row, sys.maxsize) for row in rows]
-        prompt = make_prompt(self.template, tokenizer)
-        return list(encode(tokenizer, list(map(prompt, rows)), [row.output for row in rows], sys.maxsize))
+        named = [(row, "") for row in rows]  # of no format whose prompt is written out already
+        found = examples(named, self.hub.tokenizer, self.template, sys.maxsize)
+        return [example for _, example in found]
 
     def score_chunk(self, rows: list[Row], tick: Callable[[int], None]) -> tuple[Floats, Floats]:
         """Return losses and numbers of tokens; 0 tokens where there is nothing to score."""

@@ -1,9 +1,18 @@
 """Answers of a language model to questions: one that runs here, or one behind an OpenAI-compatible server.
 
-A module imports only from those before it: questions, journal, sampling, local, server, job, api, command.
+Questions come in; a JSONL file of answers goes out, and a manifest beside it.
+
+    api          `generate` and `prepare`
+    options      GenerateOptions: the model, its prompt, how it draws
+    questions    what is asked: a question, its hash, what its draws depend on
+    job          a checked call: which answers are left, and the files
+    local        answers of a model in this process, in batches that an interruption does not change
+    sampling     the choice of the next token, and ends of answers
+    server       answers of a model behind an endpoint
 """
 
 from .api import generate, prepare
 from .job import Generated, GenerateJob
+from .options import GenerateOptions
 
-__all__ = ["GenerateJob", "Generated", "generate", "prepare"]
+__all__ = ["GenerateJob", "GenerateOptions", "Generated", "generate", "prepare"]

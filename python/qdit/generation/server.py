@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 from ..common.identity import digest
+from ..common.progress import RowProgressLike
 from ..common.types import JSON
 from ..models.answers import WrittenAnswers
 from ..models.asking import Asker, Request
@@ -44,9 +44,7 @@ class Server:
     @property
     def limit(self) -> int | None:
         """Tokens of an answer at most."""
-        params = self._asker.params
-        limit = params.get("max_tokens") or params.get("max_completion_tokens")
-        return None if limit is None else int(limit)
+        return self._asker.limit
 
     @cached_property
     def keys(self) -> list[str]:
@@ -71,7 +69,7 @@ class Server:
         """Return requests left, and at most how many tokens and how much money they take."""
         return self._asker.estimate(self._asker.survey(self._requests, journal))
 
-    def run(self, journal: WrittenAnswers, progress: Any) -> JSON:
+    def run(self, journal: WrittenAnswers, progress: RowProgressLike) -> JSON:
         """Ask for every answer that is not in the journal; return what there is to report.
 
         Raises:

@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..common.identity import digest
-from ..common.progress import RowTracker
+from ..common.progress import RowProgressLike, RowTracker
+from ..common.types import JSON
 from .client import ChatClient, EndpointError, RequestError, hide, read_key
 from .options import OPENAI_URL, ChatEndpoint, JudgeEndpoint
 
-JUDGE_DEFAULTS: dict[str, Any] = {"temperature": 0, "max_tokens": 64}
-Request = dict[str, Any]
+JUDGE_DEFAULTS: JSON = {"temperature": 0, "max_tokens": 64}
+Message = dict[str, str]  # role and content
+Messages = list[Message]
+Request = JSON  # fields of a request
 _BYTES_PER_TOKEN = 4  # of English text, roughly
 _MESSAGE_TOKENS = 4  # around each message
 _SECRET_PARAMS = ("extra_headers", "extra_query", "api_key")  # where a key travels beside the body
@@ -25,10 +28,10 @@ _LEAST_FAILURES = 20  # in a row, before a run is given up
 
 
 class Kept(Protocol):
-    """Answers that are there already, by the hash of their request."""
+    """Answers on disk, by the hash of their request."""
 
     def __contains__(self, key: str) -> bool:
-        """Return whether the request needs not be made."""
+        """Return whether there is an answer already."""
 
     def add(self, key: str, answer: str, prompt_tokens: int, completion_tokens: int) -> None:
         """Keep an answer."""
@@ -113,7 +116,13 @@ class Asker:
         """The base URL, fit to be written down."""
         return hide(self._url, self._key)
 
-    def request(self, messages: list[dict[str, str]]) -> Request:
+    @property
+    def limit(self) -> int | None:
+        """Tokens of an answer at most."""
+        limit = self.params.get("max_tokens") or self.params.get("max_completion_tokens")
+        return None if limit is None else int(limit)
+
+    def request(self, messages: Messages) -> Request:
         """Return the fields of a request."""
         return {"model": self._model, "messages": messages, **self.params}
 
@@ -134,11 +143,10 @@ class Asker:
             seen.add(key)
         return survey
 
-    def estimate(self, survey: Survey) -> dict[str, Any]:
+    def estimate(self, survey: Survey) -> JSON:
         """Return requests left, and at most how many tokens and how much money they take."""
-        limit = self.params.get("max_tokens") or self.params.get("max_completion_tokens")
-        most = None if limit is None else len(survey.todo) * int(limit)
-        estimate: dict[str, Any] = {
+        most = None if self.limit is None else len(survey.todo) * self.limit
+        estimate: JSON = {
             "left": len(survey.todo),
             "prompt_tokens": survey.prompt_tokens,
             "completion_tokens_at_most": most,
@@ -149,7 +157,12 @@ class Asker:
         return estimate
 
     def ask(
-        self, request: Callable[[int], Request], survey: Survey, answers: Kept, progress: Any, phase: str
+        self,
+        request: Callable[[int], Request],
+        survey: Survey,
+        answers: Kept,
+        progress: RowProgressLike,
+        phase: str,
     ) -> Counter[str]:
         """Make the requests that are left; return the errors of those that failed.
 
@@ -181,62 +194,53 @@ class Asker:
         return ChatClient(self._url, self._key, retries=endpoint.retries, timeout=endpoint.timeout)
 
 
-def _tokens(message: dict[str, str]) -> int:
+def _tokens(message: Message) -> int:
     return _MESSAGE_TOKENS + math.ceil(len(message["content"].encode()) / _BYTES_PER_TOKEN)
 
 
+@dataclass
 class _Asking:
     """The requests of one run: as many workers as requests at a time take numbers from one iterator."""
 
-    def __init__(
-        self,
-        client: Callable[[], ChatClient],
-        concurrency: int,
-        request: Callable[[int], Request],
-        survey: Survey,
-        answers: Kept,
-        tracker: RowTracker,
-    ) -> None:
-        self.errors: Counter[str] = Counter()
-        self._client = client
-        self._concurrency = concurrency
-        self._request = request
-        self._keys = survey.keys
-        self._todo: Iterator[int] = iter(survey.todo)
-        self._answers = answers
-        self._tracker = tracker
-        self._done = 0
-        self._failures = 0  # since the last success
-        self._most_failures = max(_LEAST_FAILURES, 2 * concurrency)
+    client: Callable[[], ChatClient]
+    concurrency: int
+    request: Callable[[int], Request]
+    survey: Survey
+    answers: Kept
+    tracker: RowTracker
+    errors: Counter[str] = field(default_factory=Counter)
+    done: int = 0
+    failures: int = 0  # since the last success
 
     async def run(self) -> None:
         """Make all requests; EndpointError if there is no point in going on."""
-        async with self._client() as client:
+        todo = iter(self.survey.todo)
+        async with self.client() as client:
             try:
                 async with asyncio.TaskGroup() as group:
-                    for _ in range(self._concurrency):
-                        group.create_task(self._work(client))
+                    for _ in range(self.concurrency):
+                        group.create_task(self._work(client, todo))
             except ExceptionGroup as stopped:  # the first error of a worker, and others at the same moment
                 raise stopped.exceptions[0] from None
 
-    async def _work(self, client: ChatClient) -> None:
-        for number in self._todo:
+    async def _work(self, client: ChatClient, todo: Iterator[int]) -> None:
+        for number in todo:
             try:
-                answer = await client.ask(self._request(number))
+                answer = await client.ask(self.request(number))
             except RequestError as error:
                 self._fail(str(error))
             else:
-                self._answers.add(self._keys[number], *answer)
-                self._failures = 0
-            self._done += 1
-            self._tracker.update(self._done)
+                self.answers.add(self.survey.keys[number], *answer)
+                self.failures = 0
+            self.done += 1
+            self.tracker.update(self.done)
 
     def _fail(self, message: str) -> None:
         self.errors[message] += 1
-        self._failures += 1
-        if self._failures >= self._most_failures:
+        self.failures += 1
+        if self.failures >= max(_LEAST_FAILURES, 2 * self.concurrency):
             raise EndpointError(
-                f"{self._failures} requests in a row failed, the last with: {message}; all answers so far "
+                f"{self.failures} requests in a row failed, the last with: {message}; all answers so far "
                 "are kept, repeat the command when the endpoint works again"
             )
 

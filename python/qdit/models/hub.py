@@ -169,5 +169,10 @@ class HubModel:
             [[*row, *[fill] * (longest - len(row))] for row in rows], device=self.device
         )
 
+    def logits(self, model: Any, rows: Sequence[Sequence[int]]) -> Any:
+        """Return what a loaded model gives for the token ids of rows; padding is masked."""
+        mask = self.pad([[1] * len(row) for row in rows], 0)
+        return model(input_ids=self.pad(rows), attention_mask=mask).logits
+
     def _where(self) -> JSON:
         return {} if Path(self.name).is_dir() else {"revision": self.revision}

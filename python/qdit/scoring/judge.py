@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..common.identity import digest
-from ..common.progress import RowTracker
+from ..common.progress import RowProgressLike, RowTracker
+from ..common.types import JSON
 from ..models.answers import RatedAnswers
 from ..models.asking import Asker, Request, Survey
 from ..models.options import JudgeEndpoint
@@ -37,7 +36,7 @@ class Judge(Scorer):
         self._options = options
         self._asker = Asker.judge(options, f", which by={self.name!r} needs")
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JSON:
         """Return model, parameters and the rubric's wording, by its request for a row of placeholders."""
         shape = Row(0, "", "", "{instruction}", "{input}", "{output}", ())
         request = {"messages": self._rubric.messages(shape), **self._asker.params}
@@ -47,14 +46,14 @@ class Judge(Scorer):
             "scale": [self._rubric.low, self._rubric.high],
         }
 
-    def estimate(self, records: Records, folder: Path) -> dict[str, Any]:
+    def estimate(self, records: Records, folder: Path) -> JSON:
         """Return rows, requests left, and at most how many tokens and how much money they take."""
         path = self._path(folder)
         with self._answers(path) if path.exists() else nullcontext() as answers:
             survey = self._survey(records, answers)
         return {"rows": len(records), **self._asker.estimate(survey)}
 
-    def run(self, records: Records, folder: Path, progress: Any) -> Scored:
+    def run(self, records: Records, folder: Path, progress: RowProgressLike) -> Scored:
         """Ask for every row that has no answer yet.
 
         Raises:
@@ -69,14 +68,16 @@ class Judge(Scorer):
             )
             return self._scored(survey, answers, errors)
 
-    def unfinished(self, report: Mapping[str, Any]) -> bool:
+    def unfinished(self, report: JSON) -> bool:
         """Return whether requests failed, or answers are to be asked for again."""
         return bool(report["failed"] or (self._options.retry_unparsable and report["unparsable"]))
 
     def _request(self, row: Row) -> Request:
         return self._asker.request(self._rubric.messages(row))
 
-    def _survey(self, records: Records, answers: RatedAnswers | None, progress: Any = None) -> Survey:
+    def _survey(
+        self, records: Records, answers: RatedAnswers | None, progress: RowProgressLike = None
+    ) -> Survey:
         with RowTracker(progress, f"{self.name}: rows", len(records)) as tracker:
             return self._asker.survey(map(self._request, records.rows()), answers, tracker)
 
@@ -87,15 +88,10 @@ class Judge(Scorer):
         return folder / f"{self.name}-{digest(self.identity())[:12]}.jsonl"
 
     def _scored(self, survey: Survey, answers: RatedAnswers, errors: Counter[str]) -> Scored:
-        values = np.full(len(survey.keys), math.nan)
-        for row, key in enumerate(survey.keys):
-            if key in answers:
-                rating = answers[key].rating
-                values[row] = math.nan if rating is None else rating
-        unparsable = [
-            row for row, key in enumerate(survey.keys) if key in answers and answers[key].rating is None
-        ]
-        failed = [row for row, key in enumerate(survey.keys) if key not in answers]
+        found = [answers.get(key) for key in survey.keys]
+        values = [math.nan if one is None or one.rating is None else one.rating for one in found]
+        unparsable = [row for row, one in enumerate(found) if one is not None and one.rating is None]
+        failed = [row for row, one in enumerate(found) if one is None]
         used = [answers[key] for key in set(survey.keys) if key in answers]
         report = {
             "base_url": self._asker.url,
@@ -108,4 +104,4 @@ class Judge(Scorer):
             "prompt_tokens": sum(rated.prompt_tokens for rated in used),
             "completion_tokens": sum(rated.completion_tokens for rated in used),
         }
-        return Scored(values, report)
+        return Scored(np.array(values), report)

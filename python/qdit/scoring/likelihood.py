@@ -120,9 +120,7 @@ def response_losses(
 
     def forward(batch: list[int]) -> None:
         labels = hub.pad([examples[i][1] for i in batch], IGNORED)[:, 1:]
-        mask = hub.pad([[1] * len(examples[i][0]) for i in batch], 0)
-        ids = hub.pad([examples[i][0] for i in batch])
-        logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
+        logits = hub.logits(model, [examples[i][0] for i in batch])[:, :-1].float()
         each = cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none")
         losses[batch] = (each.double().sum(1) / (labels != IGNORED).sum(1)).cpu().numpy()
 

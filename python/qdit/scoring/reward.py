@@ -100,9 +100,8 @@ class RewardModel(ModelScorer):
         scores = unscored(len(rows))
 
         def forward(batch: list[int]) -> None:
-            ids = hub.pad([cut[i] for i in batch])
-            mask = hub.pad([[1] * len(cut[i]) for i in batch], 0)
-            scores[batch] = model(input_ids=ids, attention_mask=mask).logits[:, 0].double().cpu().numpy()
+            logits = hub.logits(model, [cut[i] for i in batch])
+            scores[batch] = logits[:, 0].double().cpu().numpy()
 
         hub.batches([len(ids) for ids in cut], forward, tick)
         return scores, np.array(sizes, np.float64)

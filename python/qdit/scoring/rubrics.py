@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..models.answers import first_line
+from ..models.asking import Messages
 from ..records import Row
-
-Messages = list[dict[str, str]]
 
 _RATING = re.compile(
     r"[*_#\s]*(?:(?:the\s+)?(?:overall\s+)?(?:score|rating|value|complexity|quality|accuracy)\b[*_\s]*(?:is|:|=)?)?"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -71,7 +71,7 @@ class Scorer(ABC):
         """Return "rows" and "left", those that are not scored yet; a judge adds tokens and cost."""
         return {"rows": len(records), "left": len(records)}
 
-    def unfinished(self, report: Mapping[str, Any]) -> bool:
+    def unfinished(self, report: JSON) -> bool:
         """Return whether another run may score more rows than the one with this report."""
         return False
 

@@ -1,11 +1,19 @@
 """Fine-tuning of a causal language model on chosen rows, by the recipe of the paper.
 
-A module imports only from those before it: prompts, tokens, data, recipe, adapters, estimate, checkpoints,
-output, watch, trainer, job, api, describe, command.
+Rows of a file, a selection or a pool come in; a folder with the model goes out, and train.json beside it.
+
+    api                     `train` and `prepare`
+    options, recipe         TrainOptions; what of them decides the weights, and the steps that follow
+    job                     a checked call: what is trained on what, the run, the manifest
+    data, tokens            rows in their order; their tokens, with labels on what is learnt
+    trainer, watch          TRL's trainer set up for a recipe; progress and checkpoints while it runs
+    checkpoints, output     checkpoints that are whole; the directory of a run
+    estimate                memory and disk that a run takes
 """
 
 from .api import prepare, train
 from .job import Trained, TrainJob
+from .options import TrainOptions
 from .recipe import Lora, Recipe
 
-__all__ = ["Lora", "Recipe", "TrainJob", "Trained", "prepare", "train"]
+__all__ = ["Lora", "Recipe", "TrainJob", "TrainOptions", "Trained", "prepare", "train"]

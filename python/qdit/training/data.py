@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..common import files
-from ..common.types import StrPath
+from ..common.types import JSON, StrPath
 from ..exporting import open_choice
 from ..exporting.choice import ChoiceOptions
 from ..records import Records, Row, import_records, open_records
@@ -34,12 +34,11 @@ class Data:
     """
 
     records: Records
-    indices: Iterable[int]
-    n: int
-    origin: dict[str, Any]
+    indices: Sequence[int]
+    origin: JSON
 
     def __len__(self) -> int:
-        return self.n
+        return len(self.indices)
 
     def __iter__(self) -> Iterator[tuple[Row, str]]:
         """Yield every row with the name of its format."""
@@ -68,12 +67,12 @@ def open_data(data: DataLike, pool: StrPath | None = None) -> Iterator[Data]:
     path = Path(data) if isinstance(data, str | os.PathLike) else None
     if path is not None and (path / RECORDS).is_file():
         with open_records(path) as records:
-            yield Data(records, range(len(records)), len(records), _origin("pool", path, records))
+            yield Data(records, range(len(records)), _origin("pool", path, records))
     elif path is not None and path.is_dir() and _holds_selection(path):
         with open_choice(path, ChoiceOptions(pool=None if pool is None else Path(pool))) as choice:
             records, indices = choice.pool.records, choice.selection.indices
             origin = _origin("selection", path, records) | {"indices_sha256": files.sha256_array(indices)}
-            yield Data(records, indices.tolist(), len(indices), origin)
+            yield Data(records, indices.tolist(), origin)
     else:
         if path is not None and not path.exists():
             raise FileNotFoundError(
@@ -84,15 +83,15 @@ def open_data(data: DataLike, pool: StrPath | None = None) -> Iterator[Data]:
             import_records(data, Path(held) / "pool") as records,
         ):
             origin = _origin("memory" if path is None else "file", path, records)
-            yield Data(records, range(len(records)), len(records), origin)
+            yield Data(records, range(len(records)), origin)
 
 
 def _holds_selection(path: Path) -> bool:
     return any((path / name).is_file() for name in (SELECTION, f"selection/{SELECTION}", SWEEP))
 
 
-def _origin(kind: str, path: Path | None, records: Records) -> dict[str, Any]:
-    origin: dict[str, Any] = {"kind": kind, "format": records.format}
+def _origin(kind: str, path: Path | None, records: Records) -> JSON:
+    origin: JSON = {"kind": kind, "format": records.format}
     if path is not None:
         origin["path"] = str(path)
     if kind == "file" and path is not None and path.is_file():

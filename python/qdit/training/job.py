@@ -220,13 +220,9 @@ class TrainJob(Job[Trained]):
 
     def _make(self, progress: RowProgressLike, overwrite: bool) -> Trained:
         output = self.output
+        recompute = self.options.gradient_checkpointing
         config = _trainer.make_config(
-            self.recipe,
-            self.schedule,
-            output.checkpoints,
-            device=self.model.device,
-            dtype=self.model.dtype,
-            recompute=self.options.gradient_checkpointing,
+            self.recipe, self.schedule, output.checkpoints, self.model, recompute=recompute
         )
         wait = config.distributed_state.wait_for_everyone
         with quiet(require("transformers", "train", _WHY)):

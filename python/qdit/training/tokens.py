@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.optional import require
-from ..common.progress import RowTracker
-from ..models.prompts import CHAT, make_prompt
+from ..common.progress import RowProgressLike, RowTracker
+from ..common.types import JSON, Indices
+from ..models.prompts import ALPACA, CHAT, make_prompt
 from ..models.texts import render_chat
 from ..records import Row
 from ..scoring.likelihood import IGNORED
@@ -96,8 +97,8 @@ class Tokens:
 
     ids: NDArray[np.int32]
     labels: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    report: dict[str, Any] = field(repr=False)
+    offsets: Indices
+    report: JSON = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -127,7 +128,7 @@ def tokenize(
     tokenizer: Any,
     template: str,
     max_length: int,
-    progress: Any = None,
+    progress: RowProgressLike = None,
 ) -> Tokens:
     """Return the tokens of all rows that have something to learn.
 
@@ -148,26 +149,18 @@ def tokenize(
     lengths: list[int] = []
     left_out: list[int] = []
     cut = more_turns = 0
-    tracker = RowTracker(progress, "tokenize", n)
-    source = iter(rows)
     done = 0
-    try:
-        while chunk := list(islice(source, _CHUNK)):
-            for (row, _), example in zip(
-                chunk, _examples(chunk, tokenizer, template, max_length), strict=True
-            ):
-                more_turns += template != CHAT and len(row.turns) > 2
-                cut += example.cut
-                if all(label == IGNORED for label in example.labels):
-                    left_out.append(row.index)
-                else:
-                    ids.append(np.array(example.ids, np.int32))
-                    labels.append(np.array(example.labels, np.int32))
-                    lengths.append(len(example.ids))
-                done += 1
+    with RowTracker(progress, "tokenize", n) as tracker:
+        for done, (row, example) in enumerate(examples(rows, tokenizer, template, max_length), 1):
+            more_turns += template != CHAT and len(row.turns) > 2
+            cut += example.cut
+            if all(label == IGNORED for label in example.labels):
+                left_out.append(row.index)
+            else:
+                ids.append(np.array(example.ids, np.int32))
+                labels.append(np.array(example.labels, np.int32))
+                lengths.append(len(example.ids))
             tracker.update(done)
-    finally:
-        tracker.close()
     if not lengths:
         raise ValueError(
             f"data: the prompts of all {done} rows fill max_length ({max_length} tokens), so there is "
@@ -188,13 +181,20 @@ def tokenize(
     return Tokens(np.concatenate(ids), np.concatenate(labels), offsets, report)
 
 
-def _examples(
-    chunk: Sequence[tuple[Row, str]], tokenizer: Any, template: str, max_length: int
-) -> Iterator[Example]:
-    if template == CHAT:
-        return (encode_chat(tokenizer, row, max_length) for row, _ in chunk)
-    prompt = make_prompt(template, tokenizer)
-    prompts = [
-        row.instruction if kind == VERBATIM and template == "alpaca" else prompt(row) for row, kind in chunk
-    ]
-    return encode(tokenizer, prompts, [row.output for row, _ in chunk], max_length)
+def examples(
+    rows: Iterable[tuple[Row, str]], tokenizer: Any, template: str, max_length: int
+) -> Iterator[tuple[Row, Example]]:
+    """Yield each row with its tokens, cut to `max_length`; arguments are those of `tokenize`."""
+    source = iter(rows)
+    while chunk := list(islice(source, _CHUNK)):
+        found: Iterable[Example]
+        if template == CHAT:
+            found = (encode_chat(tokenizer, row, max_length) for row, _ in chunk)
+        else:
+            prompt = make_prompt(template, tokenizer)
+            prompts = [
+                row.instruction if kind == VERBATIM and template == ALPACA else prompt(row)
+                for row, kind in chunk
+            ]
+            found = encode(tokenizer, prompts, [row.output for row, _ in chunk], max_length)
+        yield from zip((row for row, _ in chunk), found, strict=True)

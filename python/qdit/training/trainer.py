@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..common.optional import require
+from ..common.types import JSON
+from ..models.causal import CausalModel
 from .recipe import Lora, Recipe, Schedule
 from .watch import EVENTS, Watch
 
@@ -25,7 +27,7 @@ def is_first() -> bool:
     return processes() == 1 or int(os.environ.get("RANK", "0")) == 0
 
 
-def lora_arguments(lora: Lora) -> dict[str, Any]:
+def lora_arguments(lora: Lora) -> JSON:
     """Return the arguments of peft.LoraConfig."""
     targets = lora.targets if isinstance(lora.targets, str) else list(lora.targets)
     return {
@@ -38,7 +40,7 @@ def lora_arguments(lora: Lora) -> dict[str, Any]:
 
 
 def make_config(
-    recipe: Recipe, schedule: Schedule, folder: Path, *, device: str, dtype: str, recompute: bool
+    recipe: Recipe, schedule: Schedule, folder: Path, model: CausalModel, *, recompute: bool
 ) -> Any:
     """Return a trl.SFTConfig; where several processes train, it waits for all of them.
 
@@ -67,10 +69,10 @@ def make_config(
         max_length=recipe.max_length,
         dataset_kwargs={"skip_prepare_dataset": True},  # tokens and labels are ready
         packing=False,
-        bf16=dtype == "bfloat16",
-        fp16=dtype == "float16",
-        use_cpu=device == "cpu",
-        dataloader_pin_memory=device != "cpu",
+        bf16=model.dtype == "bfloat16",
+        fp16=model.dtype == "float16",
+        use_cpu=model.device == "cpu",
+        dataloader_pin_memory=model.device != "cpu",
         seed=recipe.seed,
         data_seed=recipe.seed,
         save_strategy="no",  # `Watch` says when

@@ -4,50 +4,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..common.progress import RowTracker
+from ..common.types import JSON
 from .checkpoints import complete
 
 EVENTS = ("on_substep_end", "on_step_end", "on_save", "on_log")
 
 
+@dataclass
 class Watch:
-    """Reacts to the events of transformers' Trainer."""
+    """Reacts to the events of transformers' Trainer.
 
-    def __init__(
-        self,
-        tracker: RowTracker,
-        rows: int,
-        total: int,
-        *,
-        last_step: int,
-        save_steps: int,
-        identity: dict[str, Any],
-        wait: Callable[[], Any],
-    ) -> None:
-        """Begin to count.
+    Attributes:
+        tracker: is told of rows, counted from here.
+        rows: of a batch over all devices, before they are accumulated.
+        total: rows to come; the last batches of epochs are smaller, so it is not met exactly.
+        last_step: after which no checkpoint is needed.
+        save_steps: steps between checkpoints, 0 for none.
+        identity: of the run, for its checkpoints.
+        wait: returns when every process has come here.
+        saved_step: after which the last checkpoint was written, 0 before.
+        done: rows that were counted.
 
-        Args:
-            tracker: is told of rows, counted from here.
-            rows: of a batch over all devices, before they are accumulated.
-            total: rows to come; the last batches of epochs are smaller, so it is not met exactly.
-            last_step: after which no checkpoint is needed.
-            save_steps: steps between checkpoints, 0 for none.
-            identity: of the run, for its checkpoints.
-            wait: returns when every process has come here.
+    """
 
-        """
-        self._tracker = tracker
-        self._rows = rows
-        self._total = total
-        self._done = 0
-        self._last_step = last_step
-        self._save_steps = save_steps
-        self._identity = identity
-        self._wait = wait
-        self.saved_step = 0
+    tracker: RowTracker
+    rows: int
+    total: int
+    last_step: int
+    save_steps: int
+    identity: JSON
+    wait: Callable[[], object]
+    saved_step: int = 0
+    done: int = 0
 
     def on_substep_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Count a batch that is accumulated."""
@@ -56,16 +49,16 @@ class Watch:
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Count a batch; ask for a checkpoint where one is due."""
         self._count()
-        due = self._save_steps > 0 and state.global_step % self._save_steps == 0
-        control.should_save = due and state.global_step < self._last_step
+        due = self.save_steps > 0 and state.global_step % self.save_steps == 0
+        control.should_save = due and state.global_step < self.last_step
         return control
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Mark a checkpoint as whole once every process has written its part."""
-        self._wait()
+        self.wait()
         if state.is_world_process_zero:
-            complete(Path(args.output_dir) / f"checkpoint-{state.global_step}", self._identity)
-        self._wait()
+            complete(Path(args.output_dir) / f"checkpoint-{state.global_step}", self.identity)
+        self.wait()
         self.saved_step = state.global_step
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -78,5 +71,5 @@ class Watch:
             )
 
     def _count(self) -> None:
-        self._done = min(self._done + self._rows, self._total)
-        self._tracker.update(self._done)
+        self.done = min(self.done + self.rows, self.total)
+        self.tracker.update(self.done)
