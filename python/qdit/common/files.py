@@ -58,6 +58,13 @@ def sync(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
+def write_all(handle: int, content: bytes | memoryview) -> None:
+    """Write to a file descriptor, however many calls that takes."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
 def sync_directory(directory: Path) -> None:
     """Make file creations and renames in `directory` durable."""
     handle = os.open(directory, os.O_RDONLY)

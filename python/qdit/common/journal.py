@@ -7,8 +7,10 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
+from . import files
+from .closing import Closing
 from .lock import Lock
 from .types import JSON
 
@@ -17,7 +19,7 @@ _SYNC_SECONDS = 2.0
 Value = TypeVar("Value")
 
 
-class Journal(Generic[Value]):
+class Journal(Closing, Generic[Value]):
     """An append-only JSONL file of values; use it as a context manager.
 
     A line is an object of the key, a hash of what was asked, and the fields that the value is read from.
@@ -45,16 +47,16 @@ class Journal(Generic[Value]):
         try:
             os.ftruncate(self._handle, self._read())
         except BaseException:
-            self._close()
+            self.close()
             raise
         self._synced = time.monotonic()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Make what was written durable, and let go of the file."""
         os.fsync(self._handle)
-        self._close()
+        os.close(self._handle)
+        if self._lock is not None:
+            self._lock.close()
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -70,9 +72,7 @@ class Journal(Generic[Value]):
         """Keep values, each by its key and the fields it is read from, in one piece."""
         found = dict(fields)
         lines = [json.dumps({"key": key, **one}) + "\n" for key, one in found.items()]
-        rest = memoryview("".join(lines).encode())
-        while rest:
-            rest = rest[os.write(self._handle, rest) :]
+        files.write_all(self._handle, "".join(lines).encode())
         self._values |= {key: self._value(one) for key, one in found.items()}
         if time.monotonic() - self._synced >= _SYNC_SECONDS:
             os.fsync(self._handle)
@@ -98,8 +98,3 @@ class Journal(Generic[Value]):
                     raise ValueError(f"{where}; delete that line to ask for it again") from error
                 size += len(line)
         return size
-
-    def _close(self) -> None:
-        os.close(self._handle)
-        if self._lock is not None:
-            self._lock.close()

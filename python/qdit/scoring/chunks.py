@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..common import files
+from ..common.closing import Closing
+from ..common.types import Floats
 
 _FIELDS = 2  # score, tokens of the row
 _ROW_BYTES = _FIELDS * 8
 
 
-class ChunkFile:
+class ChunkFile(Closing):
     """(rows, 2) float64: score (NaN for none) and tokens of each row so far; use it as a context manager.
 
     Chunks are appended whole, so a run that goes on cuts the rows into the same chunks as an unbroken one.
@@ -30,21 +32,17 @@ class ChunkFile:
         self.rows = whole if whole == n else whole - whole % chunk
         os.ftruncate(self._handle, self.rows * _ROW_BYTES)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the file."""
         os.close(self._handle)
 
-    def append(self, values: NDArray[np.float64]) -> None:
+    def append(self, values: Floats) -> None:
         """Append the (rows, 2) values of a chunk, durably."""
-        rest = memoryview(values.astype("<f8").tobytes())
-        while rest:
-            rest = rest[os.write(self._handle, rest) :]
+        files.write_all(self._handle, values.astype("<f8").tobytes())
         os.fsync(self._handle)
         self.rows += len(values)
 
-    def read(self) -> NDArray[np.float64]:
+    def read(self) -> Floats:
         """Return all that is done, (rows, 2)."""
         content = os.pread(self._handle, self.rows * _ROW_BYTES, 0)
         return np.frombuffer(content, "<f8").reshape(-1, _FIELDS)

@@ -118,7 +118,7 @@ class Checkpoint(Closing):
         self.gains = np.concatenate([self.gains, gains[known:]])
         self._count = len(self.indices)
         journal = self._open_journal()
-        _write_all(journal, records.tobytes())
+        files.write_all(journal, records.tobytes())
         if self._clock() - self._synced >= _SYNC_SECONDS:
             os.fsync(journal)
             self._synced = self._clock()
@@ -249,9 +249,3 @@ def _check_words(records: Indices, position: int, key: int) -> Indices:
 def _key(identity: JSON) -> int:
     text = repr(sorted(identity.items()))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
-
-
-def _write_all(handle: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(handle, view) :]
