@@ -18,7 +18,7 @@ from qdit.paper.fig4 import size_lines
 from qdit.paper.losses import category_table
 from qdit.paper.methods import Method
 from qdit.paper.scores import Scores, collect, group_of, read_rows
-from qdit.paper.study import Cell, known_options, read_study
+from qdit.paper.study import STAGES, Cell, read_study
 from qdit.paper.table1 import difference_table, score_table
 from qdit.paper.table2 import benchmark_table, read_scores
 from qdit.pipeline.state import fingerprint
@@ -36,7 +36,7 @@ def test_a_study_is_every_combination(tmp_path):
     assert found[2].method == found[3].method == Method("quality")
     assert len({cell.name for cell in found}) == len(found)
     assert study.models == {"tiny": str((tmp_path / "models" / "tiny").resolve())}
-    assert study.steps["hh"]["reward_model"] == str((tmp_path / "models" / "tiny").resolve())
+    assert study.stages["hh"]["reward_model"] == str((tmp_path / "models" / "tiny").resolve())
     assert study.pools["small"] == tmp_path / "pool"
     assert [cell.method.alpha for cell in study.alpha_cells()][::4] == [0.1, 0.1]
 
@@ -53,6 +53,8 @@ def test_a_study_is_every_combination(tmp_path):
         ({"train": {"epoch": 2}}, "did you mean 'epochs'"),
         ({"train": {"seed": 2}}, "got 'seed'"),
         ({"select": {"alpha": 2}}, "select: got 'alpha'"),
+        ({"select": {"gain_scale": "x"}}, r"study.yaml: select: gain_scale: got 'x'"),
+        ({"judge": {"prompt": "worst", "against": "random"}}, r"study.yaml: judge: prompt: got 'worst'"),
         ({"alphas": [2]}, "alpha"),
         ({"pools": {"a/b": "pool"}}, "wanted letters"),
         ({"pools": ["pool"]}, "pools: got"),
@@ -86,9 +88,9 @@ def test_paths_may_name_variables(tmp_path, monkeypatch):
 
 
 def test_every_step_has_options():
-    assert {"epochs", "learning_rate", "lora"} <= set(known_options("train"))
-    assert {"against", "judge_model", "base_url"} <= set(known_options("judge"))
-    assert "model" not in known_options("loss")
+    assert {"epochs", "learning_rate", "lora"} <= set(STAGES["train"].names)
+    assert {"against", "judge_model", "base_url"} <= set(STAGES["judge"].names)
+    assert "model" not in STAGES["loss"].names
 
 
 class Recorder:

@@ -178,6 +178,8 @@ def test_a_killed_run_goes_on_to_the_same_results(folder):
         ),
         ("source: a\nembed: 3", "embed: got 3, wanted a mapping of options"),
         ("source: a\nembed: false", "embed: got False, wanted a mapping of options"),
+        ("source: a\nselect: {alpha: 2}", r"run.yaml: select: alpha: got 2.0, wanted a number from 0"),
+        ("source: a\nreport: {sample: 0}", r"run.yaml: report: sample: got 0, wanted at least 1"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path, text, message):

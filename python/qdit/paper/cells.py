@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ..pipeline.state import State, Watch
+from ..common.progress import ProgressLike
+from ..pipeline.state import Say, State, silent
 from .methods import Method
 from .place import Place
 from .shelf import Shelf
@@ -36,8 +36,8 @@ class Runner:
         study: Study,
         work: Path,
         *,
-        progress: Any = None,
-        say: Callable[[str], Any] = lambda line: None,
+        progress: ProgressLike = None,
+        say: Say = silent,
     ) -> None:
         """Keep where everything is; nothing is opened yet.
 
@@ -103,13 +103,9 @@ class Runner:
     def _action(self, stage: Stage) -> str:
         state, name = _state(stage), stage.folder.name
         try:
-            key = stage.key()
+            return "reuse" if state.is_done(name, stage.key()) else state.next(name, stage.key)[0]
         except FileNotFoundError:  # what it is made of is not there yet
             return "run"
-        if state.is_done(name, key):
-            return "reuse"
-        entry = state.get(name)
-        return "resume" if (entry.get("state"), entry.get("fingerprint")) == ("started", key) else "run"
 
     def _do(self, stage: Stage) -> Step:
         action, state, name = self._action(stage), _state(stage), stage.folder.name
@@ -117,13 +113,9 @@ class Runner:
         if action == "reuse":
             return step
         self._say(f"{stage.cell.name}  {stage.name}  {action}")
-        key = stage.key()
         if action == "run" and state.get(name):  # made of other inputs or with other options
             shutil.rmtree(stage.folder, ignore_errors=True)
-        state.begin(name, key)
-        watch = Watch()
-        stage.do(self._progress)
-        state.end(name, key, stage.result, watch)
+        state.do(name, stage.key(), stage.result, lambda: stage.do(self._progress))
         return step
 
 

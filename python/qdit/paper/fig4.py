@@ -35,7 +35,7 @@ def fig4(runner: Runner) -> Result:
 
 def step_of(study: Study) -> str:
     """Return the evaluation that is drawn: the first of HH score, judge and loss that the study names."""
-    return next((step for step in ("hh", "judge", "loss") if step in study.steps), "hh")
+    return next((step for step in ("hh", "judge", "loss") if step in study.stages), "hh")
 
 
 def size_lines(scores: Scores, model: str, share: float | None) -> list[Line]:

@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..common import files
 from ..common.progress import ProgressLike
 from ..common.types import Floats, StrPath
-from ..pipeline.state import State, Watch, fingerprint, with_checkpoint
+from ..pipeline.state import Say, State, Watch, fingerprint, silent, with_checkpoint
 from ..selection.api import run_sweep, select
 from ..selection.evaluate import row_coverage
 from ..selection.options import CoverageOptions, SelectOptions, resolve_k
@@ -47,7 +46,7 @@ class Shelf:
         options: SelectOptions | None = None,
         *,
         progress: ProgressLike = None,
-        say: Callable[[str], Any] = lambda line: None,
+        say: Say = silent,
     ) -> None:
         """Open or make the folder."""
         self.source, self.work, self.options = source, work, options or SelectOptions()
@@ -150,7 +149,7 @@ def open_shelf(
     *,
     records: StrPath | None = None,
     progress: ProgressLike = None,
-    say: Callable[[str], Any] = print,
+    say: Say = print,
 ) -> Shelf:
     """Open the pool of a figure that goes to `out`; records: with the texts, where the pool has none."""
     work = Path(out) / "work" if options.work is None else Path(options.work)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.files import sha256_file
+from ..common.types import JSON
 from ..evaluation.answers import Answers, read_answers
 from ..evaluation.benchmarks.api import TOGETHER, run_benchmarks
 from ..evaluation.benchmarks.model import BenchmarkOptions
@@ -19,6 +20,7 @@ from ..exporting import export
 from ..generation import generate
 from ..pipeline.state import fingerprint
 from ..scoring.reward import RewardModel, RewardOptions
+from ..selection.selection import MANIFEST
 from ..training import train
 from ..training.output import FINAL
 from ..training.output import MANIFEST as TRAINED
@@ -31,45 +33,37 @@ _RESOURCES = {  # options that do not change what comes out
 
 
 class Stage(ABC):
-    """One stage of a cell.
+    """One stage of a cell; a class says what differs between stages in the methods with an underscore.
 
     Attributes:
         name: in the study file.
-        part: name of its folder among those of the cell.
-        file: the file in it that is written last.
+        part: name of its folder among those of the cell; nothing else is in that.
+        last: the file in it that is written last.
+        cell: whose stage it is.
+        options: those of the study file.
 
     """
 
     name: str
     part: str
-    file: str
+    last: str
 
     def __init__(self, cell: Cell, place: Place) -> None:
-        """Keep whose stage it is."""
-        self.cell, self.place = cell, place
-
-    @property
-    def folder(self) -> Path:
-        """What the stage writes; nothing else is in it."""
-        return self.place.model(self.cell) / self.part
-
-    @property
-    def result(self) -> Path:
-        """The file that is written last."""
-        return self.folder / self.file
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Options of the study file."""
-        return dict(self.place.study.steps.get(self.name, {}))
+        self.cell, self.place, self.study = cell, place, place.study
+        self.options = dict(self.study.stages.get(self.name, {}))
+        self.folder = self._folder()
+        self.result = self.folder / self.last
 
     def key(self) -> str:
         """Return the fingerprint of options and inputs; what comes before must be done."""
         deciding = {name: value for name, value in self.options.items() if name not in _RESOURCES}
-        return fingerprint(options=deciding, **self.inputs())
+        return fingerprint(options=deciding, **self._inputs())
+
+    def _folder(self) -> Path:
+        return self.place.model(self.cell) / self.part
 
     @abstractmethod
-    def inputs(self) -> Mapping[str, Any]:
+    def _inputs(self) -> JSON:
         """Return hashes of what the stage is made of."""
 
     @abstractmethod
@@ -78,87 +72,66 @@ class Stage(ABC):
 
 
 class Export(Stage):
-    """The chosen rows as a file."""
+    """The chosen rows as a file, beside the selections of the pool: cells of several seeds may share it."""
 
-    name, file = "export", "manifest.json"
+    name, last = "export", MANIFEST
 
-    @property
-    def folder(self) -> Path:
-        """Beside the selections of the pool: cells of several seeds may share it."""
+    def _folder(self) -> Path:
         return self.place.export(self.cell)
 
-    def inputs(self) -> Mapping[str, Any]:
-        """Return the hash of the picks."""
+    def _inputs(self) -> JSON:
         return {"picks": sha256_file(self.place.selection(self.cell) / "indices.npy")}
 
     def do(self, progress: Any) -> None:
         """Export, without decisions on the rest of the pool."""
-        export(
-            self.place.selection(self.cell),
-            self.folder,
-            pool=self.place.study.pools[self.cell.pool],
-            decisions="none",
-            final_gains="none",
-            overwrite=True,
-            progress=progress,
-        )
+        given = {"pool": self.study.pools[self.cell.pool], "decisions": "none", "final_gains": "none"}
+        selection = self.place.selection(self.cell)
+        export(selection, self.folder, overwrite=True, progress=progress, **given)
 
 
 class Train(Stage):
     """The model."""
 
-    name, part, file = "train", "train", TRAINED
+    name, part, last = "train", "train", TRAINED
 
-    def inputs(self) -> Mapping[str, Any]:
-        """Return the hash of the rows and of the base model, and the seed."""
+    def _inputs(self) -> JSON:
         rows = sha256_file(self.place.export(self.cell) / "data.jsonl")
         return {"rows": rows, "base": self.place.base_models[self.cell.model], "seed": self.cell.seed}
 
     def do(self, progress: Any) -> None:
         """Train on the export."""
-        train(
-            self.place.export(self.cell),
-            self.folder,
-            model=self.place.study.models[self.cell.model],
-            pool=self.place.study.pools[self.cell.pool],
-            seed=self.cell.seed,
-            progress=progress,
-            **self.options,
-        )
+        cell, study = self.cell, self.study
+        given: JSON = {**self.options, "model": study.models[cell.model], "pool": study.pools[cell.pool]}
+        train(self.place.export(cell), self.folder, progress=progress, seed=cell.seed, **given)
 
 
 class _OfModel(Stage):
     """A stage that runs the model of the cell."""
 
-    @property
-    def final(self) -> Path:
-        """The folder of the model."""
-        return self.place.model(self.cell) / "train" / FINAL
+    def __init__(self, cell: Cell, place: Place) -> None:
+        super().__init__(cell, place)
+        self.model = place.model(cell) / "train" / FINAL
 
-    @property
-    def trained(self) -> str:
-        """The hash of what is known of the training."""
-        return sha256_file(self.final.parent / TRAINED)
+    def _inputs(self) -> JSON:
+        return {"model": sha256_file(self.model.parent / TRAINED)}
 
 
-class Generate(_OfModel):
+class _OfQuestions(_OfModel):
+    """A stage that runs it on all questions."""
+
+    def _inputs(self) -> JSON:
+        return {**super()._inputs(), "questions": self.place.questions.sha256}
+
+
+class Generate(_OfQuestions):
     """Its answers to all questions."""
 
-    name, part, file = "generate", "answers", f"{ANSWERS}.json"
-
-    def inputs(self) -> Mapping[str, Any]:
-        """Return the hashes of model and questions."""
-        return {"model": self.trained, "questions": self.place.questions.sha256}
+    name, part, last = "generate", "answers", f"{ANSWERS}.json"
 
     def do(self, progress: Any) -> None:
         """Generate, on from the answers that are there."""
-        generate(
-            self.place.questions,
-            self.folder / ANSWERS,
-            model=str(self.final),
-            progress=progress,
-            **self.options,
-        )
+        out, given = self.folder / ANSWERS, {"model": str(self.model), **self.options}
+        generate(self.place.questions, out, progress=progress, **given)
 
 
 class _OfAnswers(Stage):
@@ -167,17 +140,19 @@ class _OfAnswers(Stage):
     @property
     def answers(self) -> Answers:
         """The answers, under the name of the cell."""
-        return read_answers(self.place.model(self.cell) / "answers" / ANSWERS, self.cell.name)
+        return self._answers_of(self.cell)
+
+    def _answers_of(self, cell: Cell) -> Answers:
+        return read_answers(self.place.model(cell) / "answers" / ANSWERS, cell.name)
+
+    def _inputs(self) -> JSON:
+        return {"answers": self.answers.sha256}
 
 
 class HH(_OfAnswers):
     """What a reward model gives the answers."""
 
-    name, part, file = "hh", "hh", f"{HHJob.kind}.json"
-
-    def inputs(self) -> Mapping[str, Any]:
-        """Return the hash of the answers."""
-        return {"answers": self.answers.sha256}
+    name, part, last = "hh", "hh", f"{HHJob.kind}.json"
 
     def do(self, progress: Any) -> None:
         """Score."""
@@ -187,19 +162,16 @@ class HH(_OfAnswers):
 class Judge(_OfAnswers):
     """What a judge says of the answers and those of the baseline."""
 
-    name, part, file = "judge", "judge", f"{JudgeJob.kind}.json"
+    name, part, last = "judge", "judge", f"{JudgeJob.kind}.json"
 
     @property
     def baseline(self) -> Answers:
         """The answers that these are compared with."""
         found = self.place.baseline(self.cell)
-        if isinstance(found, Path):
-            return read_answers(found)
-        return read_answers(self.place.model(found) / "answers" / ANSWERS, found.name)
+        return read_answers(found) if isinstance(found, Path) else self._answers_of(found)
 
-    def inputs(self) -> Mapping[str, Any]:
-        """Return the hashes of both models' answers."""
-        return {"answers": self.answers.sha256, "baseline": self.baseline.sha256}
+    def _inputs(self) -> JSON:
+        return {**super()._inputs(), "baseline": self.baseline.sha256}
 
     def do(self, progress: Any) -> None:
         """Ask, on from the replies that are there."""
@@ -210,32 +182,24 @@ class Judge(_OfAnswers):
 class Benchmarks(_OfModel):
     """Scores on benchmarks."""
 
-    name, part, file = "benchmarks", "benchmarks", TOGETHER
-
-    def inputs(self) -> Mapping[str, Any]:
-        """Return the hash of the model."""
-        return {"model": self.trained}
+    name, part, last = "benchmarks", "benchmarks", TOGETHER
 
     def do(self, progress: Any) -> None:
         """Run them, on from those that are done."""
-        given = self.options
+        given = {**self.options, "label": self.cell.name}
         if given.get("data") is not None:
-            given["data"] = self.place.study.file.parent / str(given["data"])
-        run_benchmarks(str(self.final), self.folder, label=self.cell.name, progress=bool(progress), **given)
+            given["data"] = self.study.file.parent / str(given["data"])
+        run_benchmarks(str(self.model), self.folder, progress=bool(progress), **given)
 
 
-class Loss(_OfModel):
+class Loss(_OfQuestions):
     """Loss on the references of the questions."""
 
-    name, part, file = "loss", "loss", f"{LossJob.kind}.json"
-
-    def inputs(self) -> Mapping[str, Any]:
-        """Return the hashes of model and questions."""
-        return {"model": self.trained, "questions": self.place.questions.sha256}
+    name, part, last = "loss", "loss", f"{LossJob.kind}.json"
 
     def do(self, progress: Any) -> None:
         """Score the references."""
-        options = LossOptions(model=str(self.final), name=self.cell.name, **self.options)
+        options = LossOptions(model=str(self.model), name=self.cell.name, **self.options)
         LossJob(self.place.questions, options, self.folder).run(progress=progress)
 
 

@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ..common import checks
+from ..common.checks import check_int
+from ..common.types import JSON, StrPath
 from ..evaluation.benchmarks.model import BenchmarkOptions
 from ..evaluation.judge.job import JudgeOptions
 from ..evaluation.loss import LossOptions
 from ..generation.options import GenerateOptions
-from ..pipeline.config import check_names
+from ..pipeline.keys import Keys, mapping, read_yaml
 from ..scoring.reward import RewardOptions
 from ..selection.options import SelectOptions, check_alpha
 from ..training.options import TrainOptions
 from .methods import Method, parse, qdit, with_seed
 from .options import SHARED
 
-# what decides each step's options, what of it is not the file's to say, and what it takes besides
-_STEPS: Mapping[str, tuple[Callable[..., Any], set[str], set[str]]] = {
-    "train": (TrainOptions, {"model", "pool", "seed"}, set()),
-    "generate": (GenerateOptions, {"model"}, set()),
-    "hh": (RewardOptions, set(), set()),
-    "judge": (JudgeOptions, set(), {"against"}),
-    "benchmarks": (BenchmarkOptions, {"label"}, set()),
-    "loss": (LossOptions, {"model", "name", "revision"}, set()),
+_SELECT = Keys(SelectOptions, own={n: x for n, x in vars(SelectOptions()).items() if n not in SHARED})
+STAGES: Mapping[str, Keys] = {
+    "train": Keys(TrainOptions, own={"model": "of the cell", "pool": None, "seed": 0}),
+    "generate": Keys(GenerateOptions, own={"model": "of the cell"}),
+    "hh": Keys(RewardOptions),
+    "judge": Keys(JudgeOptions, more=("against",)),
+    "benchmarks": Keys(BenchmarkOptions, own={"label": None}),
+    "loss": Keys(LossOptions, own={"model": "of the cell", "name": None, "revision": None}),
 }
-_OURS = {"progress", "dry_run", "overwrite"}
-STEPS = tuple(_STEPS)
-_GRID = ("pools", "models", "sizes", "methods", "alphas", "seeds", "sets")
 _NEEDED = ("pools", "models", "sizes")
+_GRID = (*_NEEDED, "methods", "alphas", "seeds", "sets")
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class Study:
         seeds: a model is trained for each.
         sets: files of evaluation questions by the name of the set.
         select: options that selections have in common.
-        steps: options of train, generate and the evaluations; an evaluation that is not named is not done.
+        stages: options of train, generate and the evaluations; an evaluation that is not named is not done.
 
     """
 
@@ -90,8 +86,8 @@ class Study:
     alphas: tuple[float, ...]
     seeds: tuple[int, ...]
     sets: Mapping[str, Path]
-    select: SelectOptions = field(default_factory=SelectOptions)
-    steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    select: SelectOptions
+    stages: Mapping[str, JSON]
 
     def cells(self, methods: Iterable[Method] | None = None) -> list[Cell]:
         """Return every model of the study; methods: in place of its own."""
@@ -109,45 +105,38 @@ class Study:
             raise ValueError(f"{self.file}: alphas: got none, wanted values such as [0.1, 0.5, 0.9]")
         return self.cells(qdit(*self.alphas))
 
-    def need(self, step: str) -> Mapping[str, Any]:
+    def need(self, stage: str) -> JSON:
         """Return the options of an evaluation; ValueError if the file does not name it."""
-        if step not in self.steps:
-            raise ValueError(f"{self.file}: no key {step!r}, which this figure or table is made of; add it")
-        return self.steps[step]
+        if stage not in self.stages:
+            raise ValueError(f"{self.file}: no key {stage!r}, which this figure or table is made of; add it")
+        return self.stages[stage]
 
 
-def read_study(path: str | os.PathLike[str]) -> Study:
+def read_study(path: StrPath) -> Study:
     """Read and check a file; paths in it are relative to it, and $NAME in them is an environment variable.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no YAML, a key or value in it is wrong, or a variable is not set.
+        TypeError, ValueError: if it is no YAML, a key or value in it is wrong, or a variable is not set.
 
     """
     file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"study: {file} does not exist; pass the YAML file of a study")
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: this is no YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{file}: got {type(content).__name__}, wanted keys such as pools, models, sizes")
-    check_names(str(file), content, (*_GRID, "select", *STEPS))
+    content = read_yaml(file, "study", "study", (*_GRID, "select", *STAGES))
     for name in _NEEDED:
         if not content.get(name):
             raise ValueError(f"{file}: no {name}; a study needs {', '.join(_NEEDED)}")
     base = file.parent
-    select = _mapping(file, content, "select")
-    check_names(f"{file}: select", select, SHARED)
-    steps = {name: _mapping(file, content, name) for name in STEPS if content.get(name) is not None}
-    for name, given in steps.items():
-        check_names(f"{file}: {name}", given, known_options(name))
-        for option, value in given.items():
-            if isinstance(value, str) and value.startswith("$"):
-                given[option] = _expanded(f"{file}: {name}: {option}", value)
-    if "reward_model" in steps.get("hh", {}):
-        steps["hh"]["reward_model"] = _located(str(steps["hh"]["reward_model"]), base)
+    stages = {}
+    for name in ("select", *STAGES):
+        if content.get(name) is not None:
+            given = mapping(f"{file}: {name}", content[name])
+            for option, value in given.items():
+                if isinstance(value, str) and value.startswith("$"):
+                    given[option] = _expanded(f"{file}: {name}: {option}", value)
+            (_SELECT if name == "select" else STAGES[name]).check(f"{file}: {name}", given)
+            stages[name] = given
+    if "reward_model" in stages.get("hh", {}):
+        stages["hh"]["reward_model"] = _located(str(stages["hh"]["reward_model"]), base)
     return Study(
         file=file,
         pools={name: base / place for name, place in _named(file, content, "pools").items()},
@@ -157,20 +146,14 @@ def read_study(path: str | os.PathLike[str]) -> Study:
         alphas=tuple(check_alpha(alpha) for alpha in _listed(content.get("alphas", []))),
         seeds=_whole(file, "seeds", content.get("seeds", [0]), 0),
         sets={name: base / place for name, place in _named(file, content, "sets").items()},
-        select=SelectOptions(**select),
-        steps=steps,
+        select=SelectOptions(**stages.pop("select", {})),
+        stages=stages,
     )
 
 
-def known_options(step: str) -> tuple[str, ...]:
-    """Return the names of the options of a step: those of the function or class that does it."""
-    maker, own, more = _STEPS[step]
-    return tuple(sorted(set(inspect.signature(maker).parameters) - own - _OURS | more))
-
-
-def _named(file: Path, content: Mapping[str, Any], key: str) -> dict[str, str]:
+def _named(file: Path, content: JSON, key: str) -> dict[str, str]:
     """Return a mapping of names to paths or models; names become parts of file names."""
-    found = _mapping(file, content, key)
+    found = mapping(f"{file}: {key}", content.get(key), "names")
     for name in found:
         if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
             raise ValueError(
@@ -187,15 +170,6 @@ def _expanded(where: str, text: str) -> str:
     return found
 
 
-def _mapping(file: Path, content: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = content.get(key)
-    if value is None or value is True:
-        return {}
-    if not isinstance(value, dict):
-        raise ValueError(f"{file}: {key}: got {value!r}, wanted a mapping")
-    return {str(name): entry for name, entry in value.items()}
-
-
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
@@ -203,7 +177,7 @@ def _listed(value: Any) -> list[Any]:
 def _whole(file: Path, key: str, value: Any, least: int) -> tuple[int, ...]:
     found = []
     for number in _listed(value):
-        if checks.check_int(key, number) < least:
+        if check_int(key, number) < least:
             raise ValueError(f"{file}: {key}: got {number}, wanted at least {least}")
         found.append(int(number))
     if not found or len(set(found)) < len(found):

@@ -42,7 +42,7 @@ def table1(runner: Runner) -> Result:
 
 def steps_of(study: Study) -> list[str]:
     """Return the evaluations of answers that a study names; "hh" if it names none, which then is missed."""
-    return [step for step in ("judge", "hh") if step in study.steps] or ["hh"]
+    return [step for step in ("judge", "hh") if step in study.stages] or ["hh"]
 
 
 def scored(runner: Runner, cells: Sequence[Cell], steps: Sequence[str]) -> dict[str, Scores]:
@@ -114,7 +114,7 @@ def describe_study(runner: Runner) -> dict[str, Any]:
         "seeds": list(study.seeds),
         "sets": list(study.sets),
         "select": in_common(study.select),
-        "steps": {name: dict(options) for name, options in study.steps.items()},
+        "steps": {name: dict(options) for name, options in study.stages.items()},
     }
 
 

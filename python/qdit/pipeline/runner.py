@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .config import Config
 from .stages import KINDS, Stage
-from .state import State, Watch
+from .state import Say, State, silent
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def plan(config: Config) -> list[Step]:
     return steps
 
 
-def run(config: Config, *, progress: Any = None, say: Callable[[str], Any] = lambda line: None) -> list[Step]:
+def run(config: Config, *, progress: Any = None, say: Say = silent) -> list[Step]:
     """Run what has to run. Interrupted, it goes on when it is called again.
 
     Args:
@@ -65,14 +65,9 @@ def run(config: Config, *, progress: Any = None, say: Callable[[str], Any] = lam
         step = _step(stage, state)
         steps.append(step)
         say(f"{step.stage:<8}{step.action:<8}{step.why}")
-        if step.action == "reuse":
-            continue
-        key = stage.key()
-        overwrite = state.owns(stage.name)  # a stage refuses to replace anything else
-        state.begin(stage.name, key)
-        watch = Watch()
-        stage.do(overwrite=overwrite, progress=progress)
-        state.end(stage.name, key, stage.result, watch)
+        if step.action != "reuse":  # what somebody else made is not replaced: the stage refuses
+            work = partial(stage.do, overwrite=state.owns(stage.name), progress=progress)
+            state.do(stage.name, stage.key(), stage.result, work)
     return steps
 
 
@@ -81,13 +76,6 @@ def _stages(config: Config, state: State) -> list[Stage]:
 
 
 def _step(stage: Stage, state: State) -> Step:
-    entry = state.get(stage.name)
     if stage.is_done():
         return Step(stage.name, "reuse", "options and inputs are unchanged")
-    if not entry:
-        return Step(stage.name, "run", "it has not run yet")
-    if entry.get("fingerprint") != stage.key():
-        return Step(stage.name, "run", "options or inputs have changed")
-    if entry.get("state") == "started":
-        return Step(stage.name, "resume", "it was interrupted")
-    return Step(stage.name, "run", f"{entry.get('result')} or what it was made of has changed")
+    return Step(stage.name, *state.next(stage.name, stage.key))

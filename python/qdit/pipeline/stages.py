@@ -7,272 +7,234 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
-from ..common import files
-from ..embedding import prepare as prepare_embed
+from ..common.files import sha256_file
+from ..common.types import JSON
+from ..embedding.api import prepare as prepare_embed
+from ..embedding.job import EmbedJob
 from ..exporting import export
+from ..exporting.choice import SELECTION_FOLDER as SELECTION
 from ..records import import_records
 from ..records.importing import is_imported
 from ..records.pool import Pool, attach
+from ..records.records import MANIFEST as RECORDS
 from ..reporting import report
-from ..scoring import prepare as prepare_score
+from ..scoring.api import prepare as prepare_score
+from ..scoring.job import ScoreJob
 from ..selection.pool import select_pool, sweep_pool
 from ..selection.selection import MANIFEST
 from ..selection.tables import SWEEP, format_sweep, save_sweep
 from .config import Config
 from .state import State, fingerprint, with_checkpoint
 
-_CHECKPOINT = "checkpoint"
+_ALPHAS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
 class Stage(ABC):
-    """One stage of a run.
+    """One stage of a run; a class says what differs between stages in the methods with an underscore.
 
     Attributes:
-        name: its key in the file.
+        name: its key in the file, and its folder in that of the run.
         needs: stages whose results it uses.
-        result: the file that is written last, so where it is the result is whole.
+        last: the file that is written last, so where it is the result is whole.
 
     """
 
     name: str
     needs: tuple[str, ...] = ()
-    result: Path
+    last: str = MANIFEST
 
     def __init__(self, config: Config, state: State) -> None:
-        """Take this stage's options from the file."""
         self.config, self.state = config, state
         self.options = config.stages[self.name]
+        self.folder = self._folder()
+        self.result = self.folder / self.last
 
-    @abstractmethod
     def key(self) -> str:
         """Return the fingerprint of options and inputs; all stages before must be done."""
+        return fingerprint(**self._inputs(), **self.options)
 
     def is_done(self) -> bool:
         """Return whether the result is there and is that of these options and inputs."""
         return self.state.is_done(self.name, self.key())
+
+    def _folder(self) -> Path:
+        """Return what the stage writes into."""
+        return self.config.out / self.name
+
+    @abstractmethod
+    def _inputs(self) -> JSON:
+        """Return what the stage is made of beside its options: hashes, as far as it can be hashed."""
 
     @abstractmethod
     def do(self, *, overwrite: bool, progress: Any) -> None:
         """Make the result. overwrite: replace one of other options or inputs."""
 
 
-class Import(Stage):
+class _InPool(Stage):
+    """A stage whose result is in the pool."""
+
+    def _folder(self) -> Path:
+        return self.config.pool
+
+
+class Import(_InPool):
     """Records of a source."""
 
-    name = "import"
+    name, last = "import", RECORDS
 
-    def __init__(self, config: Config, state: State) -> None:
-        """Put records into the pool."""
-        super().__init__(config, state)
-        self.result = config.pool / "records.json"
-
-    def key(self) -> str:
-        """Return the fingerprint of source and options; contents are compared by `is_imported`."""
-        return fingerprint(source=self.config.source, **self.options)
+    def _inputs(self) -> JSON:
+        return {"source": self.config.source}  # by its name; `is_imported` compares contents
 
     def is_done(self) -> bool:
         """Return whether the pool's records are those of the source as it is now."""
-        return is_imported(self.config.source, self.config.pool, **self.options)
+        return is_imported(self.config.source, self.folder, **self.options)
 
     def do(self, *, overwrite: bool, progress: Any) -> None:
         """Import."""
-        import_records(
-            self.config.source, self.config.pool, overwrite=overwrite, progress=progress, **self.options
-        ).close()
+        given = {**self.options, "overwrite": overwrite, "progress": progress}
+        import_records(self.config.source, self.folder, **given).close()
 
 
-class _Array(Stage):
+class _Array(_InPool):
     """An array with a row for each record: one that is worked out, or one that was made elsewhere."""
 
     needs = ("import",)
     array: str
 
-    def __init__(self, config: Config, state: State) -> None:
-        """Put the array into the pool."""
-        super().__init__(config, state)
-        self.result = config.pool / f"{self.array}.json"
-
-    def key(self) -> str:
-        """Return the fingerprint of records, options and a given file."""
+    def _inputs(self) -> JSON:
         file = self.options.get("file")
-        given = None if file is None else files.sha256_file(_existing(self.name, file))
-        return fingerprint(records=_sha256(self.config.pool / "records.json"), given=given, **self.options)
+        if file is not None and not Path(file).is_file():
+            raise FileNotFoundError(f"{self.name}: file: {file} does not exist")
+        given = None if file is None else sha256_file(Path(file))
+        return {"records": sha256_file(self.folder / RECORDS), "given": given}
 
     def is_done(self) -> bool:
         """Return whether the pool has the array of these options, made by a run or not."""
         if "file" in self.options:
             return super().is_done()
-        with self.job() as job:
+        with self._job() as job:
             return job.saved() is not None
 
     def do(self, *, overwrite: bool, progress: Any) -> None:
         """Work the array out, or copy it."""
         if "file" in self.options:
             named = {self.array: self.options["file"]}
-            attach(self.config.pool, overwrite=overwrite, **named)
+            attach(self.folder, overwrite=overwrite, **named)
             return
-        with self.job() as job:
+        with self._job() as job:
             job.run(progress=progress, overwrite=overwrite)
 
     @abstractmethod
-    def job(self) -> Any:
+    def _job(self) -> Any:
         """Return the job that makes the array."""
 
 
 class Embed(_Array):
     """Embeddings."""
 
-    name, array = "embed", "embeddings"
+    name, array, last = "embed", "embeddings", "embeddings.json"
 
-    def job(self) -> Any:
-        """Return the job of `qdit.embed`."""
-        return prepare_embed(self.config.pool, **self.options)
+    def _job(self) -> EmbedJob:
+        return prepare_embed(self.folder, **self.options)
 
 
 class Score(_Array):
     """Quality."""
 
-    name, array = "score", "quality"
+    name, array, last = "score", "quality", "quality.json"
 
-    def job(self) -> Any:
-        """Return the job of `qdit.score`."""
-        return prepare_score(self.config.pool, **self.options)
+    def _job(self) -> ScoreJob:
+        return prepare_score(self.folder, **self.options)
 
 
-class Select(Stage):
+class _OfPool(Stage):
+    """A stage that selects from the pool, with a checkpoint beside its result."""
+
+    needs = ("import", "embed", "score")
+
+    def _inputs(self) -> JSON:
+        pool = Pool.open(self.config.pool)
+        hashes = {name: found["files"][f"{name}.npy"]["sha256"] for name, found in pool.manifests.items()}
+        return {"pool": {"records": pool.records.sha256, **hashes}}
+
+    def do(self, *, overwrite: bool, progress: Any) -> None:
+        """Select, and drop the checkpoint at the end."""
+        checkpoint = self.folder / "checkpoint"
+        given = {**self.options, "checkpoint": checkpoint, "progress": progress}
+        with_checkpoint(lambda: self._select(given), checkpoint)
+        shutil.rmtree(checkpoint)
+
+    @abstractmethod
+    def _select(self, given: JSON) -> None:
+        """Select and save."""
+
+
+class Select(_OfPool):
     """The selection."""
 
     name = "select"
-    needs = ("import", "embed", "score")
 
-    def __init__(self, config: Config, state: State) -> None:
-        """Put the selection into the folder selection."""
-        super().__init__(config, state)
-        self.folder = config.out / "selection"
-        self.result = self.folder / MANIFEST
+    def _folder(self) -> Path:
+        return self.config.out / SELECTION
 
-    def key(self) -> str:
-        """Return the fingerprint of options and the pool's arrays."""
-        return fingerprint(pool=_pool_hashes(self.config), **self.options)
-
-    def do(self, *, overwrite: bool, progress: Any) -> None:
-        """Select, with a checkpoint."""
-        checkpoint = self.folder / _CHECKPOINT
-        selection = with_checkpoint(
-            lambda: select_pool(self.config.pool, checkpoint=checkpoint, progress=progress, **self.options),
-            checkpoint,
-        )
-        selection.save(self.folder)
-        shutil.rmtree(checkpoint)
+    def _select(self, given: JSON) -> None:
+        select_pool(self.config.pool, **given).save(self.folder)
 
 
-class Sweep(Stage):
+class Sweep(_OfPool):
     """Selections for several alphas."""
 
-    name = "sweep"
-    needs = ("import", "embed", "score")
+    name, last = "sweep", SWEEP
 
-    def __init__(self, config: Config, state: State) -> None:
-        """Put the selections into the folder sweep."""
-        super().__init__(config, state)
-        self.folder = config.out / "sweep"
-        self.result = self.folder / SWEEP
-
-    def key(self) -> str:
-        """Return the fingerprint of options and the pool's arrays."""
-        return fingerprint(pool=_pool_hashes(self.config), **self.options)
-
-    def do(self, *, overwrite: bool, progress: Any) -> None:
-        """Select for every alpha, with a checkpoint each."""
-        options = {"alphas": [0.1, 0.3, 0.5, 0.7, 0.9], **self.options}
-        checkpoint = self.folder / _CHECKPOINT
-        selections = with_checkpoint(
-            lambda: sweep_pool(self.config.pool, checkpoint=checkpoint, progress=progress, **options),
-            checkpoint,
-        )
+    def _select(self, given: JSON) -> None:
+        selections = sweep_pool(self.config.pool, **{"alphas": _ALPHAS, **given})
         save_sweep(selections, self.folder)
-        shutil.rmtree(checkpoint)
         print(format_sweep(selections))
 
 
-class Export(Stage):
+class _OfSelection(Stage):
+    """A stage that shows the selection."""
+
+    needs: tuple[str, ...] = ("select",)
+
+    def __init__(self, config: Config, state: State) -> None:
+        super().__init__(config, state)
+        self.selection = config.out / SELECTION
+
+    def _inputs(self) -> JSON:
+        return {"selection": sha256_file(self.selection / "indices.npy")}
+
+
+class Export(_OfSelection):
     """The chosen rows."""
 
     name = "export"
-    needs = ("select",)
-
-    def __init__(self, config: Config, state: State) -> None:
-        """Put rows into the folder export."""
-        super().__init__(config, state)
-        self.result = config.out / "export" / MANIFEST
-
-    def key(self) -> str:
-        """Return the fingerprint of options and the selection."""
-        return fingerprint(selection=_picks(self.config), **self.options)
 
     def do(self, *, overwrite: bool, progress: Any) -> None:
-        """Export."""
-        export(
-            self.config.out / "selection",
-            self.config.out / "export",
-            pool=self.config.pool,
-            overwrite=True,  # it refuses to replace what is no export
-            progress=progress,
-            **self.options,
-        )
+        """Export; what is there may always be replaced, because an export replaces exports only."""
+        given = {**self.options, "pool": self.config.pool}
+        export(self.selection, self.folder, overwrite=True, progress=progress, **given)
 
 
-class Report(Stage):
+class Report(_OfSelection):
     """The page."""
 
-    name = "report"
+    name, last = "report", "report.html"
     needs = ("select", "sweep")
 
     def __init__(self, config: Config, state: State) -> None:
-        """Put the page into the folder report."""
         super().__init__(config, state)
-        self.result = config.out / "report" / "report.html"
+        self.sweep = config.out / "sweep" if "sweep" in config.stages else None
 
-    def key(self) -> str:
-        """Return the fingerprint of options, the selection and the sweep."""
-        sweep = self.config.out / "sweep" / SWEEP
-        there = "sweep" in self.config.stages and sweep.is_file()
-        return fingerprint(
-            selection=_picks(self.config), sweep=_sha256(sweep) if there else None, **self.options
-        )
+    def _inputs(self) -> JSON:
+        table = None if self.sweep is None else self.sweep / SWEEP
+        found = sha256_file(table) if table is not None and table.is_file() else None
+        return {**super()._inputs(), "sweep": found}
 
     def do(self, *, overwrite: bool, progress: Any) -> None:
         """Write the page."""
-        sweep = self.config.out / "sweep" if "sweep" in self.config.stages else None
-        report(
-            self.config.out / "selection",
-            pool=self.config.pool,
-            out=self.config.out / "report",
-            sweep=sweep,
-            progress=progress,
-            **self.options,
-        )
+        given = {**self.options, "pool": self.config.pool, "out": self.folder, "sweep": self.sweep}
+        report(self.selection, progress=progress, **given)
 
 
 KINDS: tuple[type[Stage], ...] = (Import, Embed, Score, Select, Sweep, Export, Report)
-
-
-def _existing(stage: str, file: str) -> Path:
-    path = Path(file)
-    if not path.is_file():
-        raise FileNotFoundError(f"{stage}: file: {path} does not exist")
-    return path
-
-
-def _sha256(path: Path) -> str:
-    return files.sha256_file(path)
-
-
-def _pool_hashes(config: Config) -> dict[str, Any]:
-    pool = Pool.open(config.pool)
-    hashes = {name: found["files"][f"{name}.npy"]["sha256"] for name, found in pool.manifests.items()}
-    return {"records": pool.records.sha256, **hashes}
-
-
-def _picks(config: Config) -> str:
-    return _sha256(config.out / "selection" / "indices.npy")

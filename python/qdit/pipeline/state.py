@@ -19,6 +19,12 @@ from ..common.identity import OtherRunError
 from ..common.types import JSON
 
 Made = TypeVar("Made")
+Say = Callable[[str], object]  # gets a line for what is done
+
+
+def silent(line: str) -> None:
+    """Say nothing."""
+
 
 FORMAT = "qdit-run"
 FORMAT_VERSION = 1
@@ -53,6 +59,17 @@ class State:
         path = Path(entry["result"])
         path = path if path.is_absolute() else self._path.parent / path
         return path.is_file() and files.sha256_file(path) == entry["sha256"]
+
+    def next(self, stage: str, key: Callable[[], str]) -> tuple[str, str]:
+        """Return what to do about a stage that is not done, "run" or "resume", and why."""
+        entry = self.get(stage)
+        if not entry:
+            return "run", "it has not run yet"
+        if entry.get("fingerprint") != key():
+            return "run", "options or inputs have changed"
+        if entry.get("state") == "started":
+            return "resume", "it was interrupted"
+        return "run", f"{entry.get('result')} or what it was made of has changed"
 
     def owns(self, stage: str) -> bool:
         """Return whether what is there may be replaced: an earlier run made it or was about to replace it."""
