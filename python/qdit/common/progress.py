@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, TextIO
 
 from .closing import Closing
@@ -81,44 +81,42 @@ RowProgressLike = bool | RowSink | None
 AnyProgressLike = bool | Callable[[Any], Any] | None  # of work on rows and on picks
 
 
+@dataclass
 class Tracker:
-    """Turns counts into `Progress` and hands it to a sink."""
+    """Turns counts into `Progress` and hands it to a sink; the clock starts when it is made.
 
-    def __init__(
-        self,
-        sink: Sink | None,
-        k: int,
-        n: int,
-        *,
-        replay: int = 0,
-        first_pass: bool = False,
-        accelerating: bool = False,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Start the clock.
+    Attributes:
+        sink: what is told, None for nothing.
+        k: rows to pick.
+        n: rows in the pool.
+        replay: the first picks that are only added again.
+        first_pass: the method evaluates every row before it can pick fast, so that is a phase of its own.
+        accelerating: picks get faster as the run goes on.
+        clock: returns seconds.
 
-        replay: the first picks that are only added again. first_pass: the method evaluates every row before
-        it can pick fast, so that is a phase of its own. accelerating: picks get faster as the run goes on.
-        """
-        self._sink = sink
-        self._k = k
-        self._n = n
-        self._replay = replay
-        self._first_pass = first_pass
-        self._accelerating = accelerating
-        self._clock = clock
-        self._start = clock()
+    """
+
+    sink: Sink | None
+    k: int
+    n: int
+    _: KW_ONLY
+    replay: int = 0
+    first_pass: bool = False
+    accelerating: bool = False
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._start = self.clock()
         self._recent: deque[tuple[float, int]] = deque([(self._start, 0)])
-        self._picks = 0
-        self._evaluations = 0
+        self._picks = self._evaluations = 0
         self._base = 0  # evaluations when the pick count last changed
         self._last_phase = ""
 
     def update(self, picks: int, evaluations: int) -> None:
         """Tell the sink that `picks` rows are picked after `evaluations` evaluations."""
-        if self._sink is None:
+        if self.sink is None:
             return
-        now = self._clock()
+        now = self.clock()
         self._evaluations = evaluations
         if picks != self._picks:
             self._picks, self._base = picks, evaluations
@@ -132,32 +130,30 @@ class Tracker:
         then, before = self._recent[0]
         rate = (picks - before) / (now - then) if now > then else 0.0
         eta = self._eta(picks, rate) if rate > 0 and phase in ("picking", "done") else None
-        self._sink(
-            Progress(
-                picks, self._k, evaluations, self._n, now - self._start, rate, eta, phase, min(1.0, share)
-            )
+        self.sink(
+            Progress(picks, self.k, evaluations, self.n, now - self._start, rate, eta, phase, min(1.0, share))
         )
 
     def end(self, picks: int) -> None:
         """Tell the sink that the run is over with fewer picks than were expected."""
-        self._k = picks
+        self.k = picks
         self.update(picks, self._evaluations)
 
     def _eta(self, picks: int, rate: float) -> float:
-        if self._accelerating and picks > 0:
+        if self.accelerating and picks > 0:
             # lazy picks get cheaper about as 1 / t: the rate grows with the number of picks made
-            return picks / rate * math.log(self._k / picks)
-        return (self._k - picks) / rate
+            return picks / rate * math.log(self.k / picks)
+        return (self.k - picks) / rate
 
     def _phase(self, picks: int, evaluations: int) -> tuple[str, float]:
-        if picks >= self._k:
+        if picks >= self.k:
             return "done", 1.0
-        if picks < self._replay:
-            return "replay", picks / self._replay
+        if picks < self.replay:
+            return "replay", picks / self.replay
         # the first pick is cheap (a closed form), so the pass that counts comes before or after it
-        if self._first_pass and picks <= max(1, self._replay):
-            return "first pass", (evaluations - self._base) / self._n
-        return "picking", picks / self._k
+        if self.first_pass and picks <= max(1, self.replay):
+            return "first pass", (evaluations - self._base) / self.n
+        return "picking", picks / self.k
 
 
 class Phases:
