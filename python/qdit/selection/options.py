@@ -90,6 +90,23 @@ class Objective(Start, Similarity, Balance):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Neighbors(Options):
+    """How far a similarity graph looks for neighbors.
+
+    Attributes:
+        probes: Cells that a similarity graph compares each row with; none for what makes some 4,000 rows, and
+            at least 12. More find more pairs.
+
+    """
+
+    probes: int | None = None
+
+    def _check(self) -> None:
+        if self.probes is not None:
+            self._set("probes", check_least("probes", self.probes, 1))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Search(Options):
     """How many rows are looked for, and how.
 

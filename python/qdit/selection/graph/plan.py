@@ -9,7 +9,7 @@ from ...common.checks import check_least, check_seed
 from ...common.text import format_bytes, parse_bytes
 from ...engine.kmeans import CELL_ITERATIONS
 from ..memory import total_memory
-from ..options import Machine, Similarity
+from ..options import Machine, Neighbors, Similarity
 
 _COMPARED = 4_000  # rows that each row is compared with, about
 _LEAST_PROBES = 12
@@ -25,13 +25,11 @@ TRAINING_ROWS = 16  # per cell
 
 
 @dataclass(frozen=True, kw_only=True)
-class GraphOptions(Machine, Similarity):
+class GraphOptions(Machine, Similarity, Neighbors):
     """All options of `qdit.build_graph`.
 
     Attributes:
         cells: Number of cells; none for 4 * sqrt(n).
-        probes: Cells that each row is compared with; none for what makes some 4,000 rows, and at least 12.
-            More find more pairs.
         first_picks: None for one for every 2,000 rows, from 25 to 500, and at least 60 sampled rows for each.
             Fewer keep more pairs.
         sample: Rows that first picks are chosen from.
@@ -44,14 +42,13 @@ class GraphOptions(Machine, Similarity):
     """
 
     cells: int | None = None
-    probes: int | None = None
     first_picks: int | None = None
     sample: int = 30_000
     seed: int = 0
     memory_budget: int | str | None = None
 
     def _check(self) -> None:
-        for name in ("cells", "probes", "first_picks", "sample"):
+        for name in ("cells", "first_picks", "sample"):
             if getattr(self, name) is not None:
                 check_least(name, getattr(self, name), 1)
         check_seed(self.seed)
