@@ -32,6 +32,7 @@ def select(
     zero_rows: str = "error",
     floor: float | None = None,
     given: Column | None = None,
+    probes: int | None = None,
     method: str = "auto",
     epsilon: float = 0.01,
     seed: int = 0,
@@ -73,6 +74,7 @@ def select(
             similarities count as they are, negative ones too.
         given: what is already chosen: row numbers of the pool, or (m, d) rows outside it. Their coverage
             counts, they are not picked again.
+        probes: of "sparse", the cells that each row is compared with; more keep more of the gain.
         method: greedy with the same picks: "exact" (all gains from one pass over all pairs, then kept up to
             date), "lazy" (upper bounds, Minoux 1978), "naive" (every gain at every pick). For large pools:
             "sparse" (a similarity graph of the pool, see `qdit.build_graph`, and greedy on it; the reported

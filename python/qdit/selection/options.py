@@ -107,7 +107,7 @@ class Neighbors(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Search(Options):
+class Search(Neighbors):
     """How many rows are looked for, and how.
 
     Attributes:

@@ -72,7 +72,9 @@ def make_plan(problem: Problem, options: SelectOptions, threads: int) -> Plan:
     k = _picks(options.k, problem, limits)
     graph = None
     if method.uses_graph:
-        graph = plan_graph(problem.n, GraphOptions(seed=options.seed, memory_budget=limit))
+        graph = plan_graph(
+            problem.n, GraphOptions(probes=options.probes, seed=options.seed, memory_budget=limit)
+        )
     if limits.costs is None:
         check_k(k, problem.n, len(problem.given))
     return Plan(method, k, options, limits, granted, graph)

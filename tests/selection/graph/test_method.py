@@ -64,6 +64,19 @@ def test_is_what_the_graph_selects(graph_variant, pool, options):
     assert got.params["graph"] == {name: graph.params[name] for name in got.params["graph"]}
 
 
+def test_probes_are_those_of_the_graph(tmp_path):
+    got = qdit.select(ROWS, QUALITY, 0.6, 80, method="sparse", probes=3)
+    assert got.params["graph"]["probes"] == 3
+    assert same(got, qdit.build_graph(ROWS, probes=3).select(QUALITY, 0.6, 80))
+    assert same(got, qdit.sweep(ROWS, QUALITY, [0.6], 80, method="sparse", probes=3)[0.6])
+    np.save(tmp_path / "x.npy", ROWS)
+    line = ["select", tmp_path / "x.npy", "--alpha=0", "--k=80", "--method=sparse", "--out", tmp_path / "out"]
+    assert main([*map(str, line), "--probes=3"]) == 0
+    assert qdit.Selection.load(tmp_path / "out").params["graph"]["probes"] == 3
+    with pytest.raises(ValueError, match="probes: got 0, wanted at least 1"):
+        qdit.select(ROWS, QUALITY, 0.6, 80, method="sparse", probes=0)
+
+
 def test_gains_objective_and_coverage_are_exact():
     got = qdit.select(ROWS, QUALITY, 0.6, 80, method="sparse")
     assert got.objective == pytest.approx(qdit.objective(ROWS, got.indices, QUALITY, 0.6), rel=1e-12)
