@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..common.progress import RowProgressLike
 from ..common.types import StrPath
 from .job import Generated, GenerateJob
 from .options import GenerateOptions
@@ -15,7 +16,7 @@ def generate(
     questions: Sequence[Question],
     out: StrPath,
     *,
-    progress: Any = None,
+    progress: RowProgressLike = None,
     overwrite: bool = False,
     **options: Any,
 ) -> Generated:

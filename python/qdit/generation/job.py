@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..common import files
 from ..common.job import Job
+from ..common.progress import RowProgressLike
 from ..common.types import JSON, StrPath
 from ..models.answers import WrittenAnswers
 from .local import LocalModel
@@ -87,7 +87,7 @@ class GenerateJob(Job[Generated]):
             estimate |= dict.fromkeys(("left", "prompt_tokens", "completion_tokens_at_most"), 0)
         return {"questions": len(self.questions), **estimate}
 
-    def _make(self, progress: Any, overwrite: bool) -> Generated:
+    def _make(self, progress: RowProgressLike, overwrite: bool) -> Generated:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._journal() as journal:  # holds its file
             report = self.model.run(journal, progress)

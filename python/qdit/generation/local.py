@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 from ..common.identity import digest
 from ..common.optional import require
-from ..common.progress import RowTracker
+from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON
 from ..models.answers import LENGTH, STOP, Written, WrittenAnswers
 from ..models.causal import CausalModel
+from ..models.hub import Network
 from ..models.prompts import check_tokenizer, make_prompt, writes_special_tokens
 from . import sampling
 from .options import GenerateOptions
@@ -74,7 +74,7 @@ class LocalModel:
             "completion_tokens_at_most": len(left) * self._options.max_new_tokens,
         }
 
-    def run(self, journal: WrittenAnswers, progress: Any) -> JSON:
+    def run(self, journal: WrittenAnswers, progress: RowProgressLike) -> JSON:
         """Write every answer that is not in the journal; return what there is to report."""
         keys, size = self.keys, self._options.batch_size
         order = sorted(range(len(keys)), key=lambda i: (-len(self.prompts[i]), i))
@@ -90,13 +90,13 @@ class LocalModel:
         return {"device": self._hub.device, "batch_size": size}
 
     @cached_property
-    def _model(self) -> Any:
+    def _model(self) -> Network:
         model = self._hub.load_causal()
         transformers = require("transformers", "train", "to run a model")
         ends = model.generation_config.eos_token_id  # some models end their turns in several ways
         ends = ends if isinstance(ends, list) else [] if ends is None else [ends]
         end = self._hub.tokenizer.eos_token_id
-        # a fresh one: what a model's authors preset (penalties, temperature) is not asked for here
+        # a new one, without the penalties and temperature that the model's authors preset
         model.generation_config = transformers.GenerationConfig(
             eos_token_id=sorted({*ends, *([] if end is None else [end])}) or None,
             pad_token_id=self._hub.tokenizer.pad_token_id,
@@ -122,7 +122,7 @@ class LocalModel:
         hub, options, model = self._hub, self._options, self._model
         prompts = [self.prompts[i] for i in batch]
         longest = max(map(len, prompts))
-        # as many blanks as are missing, turned to the left
+        # padding goes to the left: rows are turned around, padded on the right, and turned back
         ids = hub.pad([prompt[::-1] for prompt in prompts]).flip(1)
         mask = hub.pad([[1] * len(prompt) for prompt in prompts], 0).flip(1)
         how: JSON = {}
@@ -144,5 +144,5 @@ class LocalModel:
         finish = STOP if stopped or size < len(answer) else LENGTH
         return Written(text, finish, len(prompt), min(size + 1, len(answer)))
 
-    def _text(self, ids: Any) -> str:
+    def _text(self, ids: Sequence[int]) -> str:
         return str(self._hub.tokenizer.decode(ids, skip_special_tokens=True))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..common.optional import require
+from ..models.hub import Tensor
 
 
 def uniform(key: bytes, step: int) -> float:
@@ -15,7 +16,7 @@ def uniform(key: bytes, step: int) -> float:
     return float((int.from_bytes(digest[:8], "little") >> 11) * 2.0**-53)
 
 
-def draw(scores: Any, numbers: Any, temperature: float, top_p: float) -> Any:
+def draw(scores: Tensor, numbers: Tensor, temperature: float, top_p: float) -> Tensor:
     """Return the tokens (batch,) that numbers in [0, 1) stand for.
 
     Args:
@@ -45,7 +46,7 @@ def make_processor(keys: Sequence[bytes], start: int, temperature: float, top_p:
     torch = require("torch", "train", "to run a model")
     transformers = require("transformers", "train", "to run a model")
 
-    def process(self: Any, input_ids: Any, scores: Any) -> Any:
+    def process(self: Any, input_ids: Tensor, scores: Tensor) -> Tensor:
         step = input_ids.shape[1] - start
         numbers = torch.tensor([uniform(key, step) for key in keys], dtype=torch.float64)
         chosen = draw(scores, numbers.to(scores.device), temperature, top_p)
@@ -63,7 +64,7 @@ def make_criteria(decode: Callable[[Any], str], start: int, stop: Sequence[str])
     torch = require("torch", "train", "to run a model")
     transformers = require("transformers", "train", "to run a model")
 
-    def ended(self: Any, input_ids: Any, scores: Any, **_: Any) -> Any:
+    def ended(self: Any, input_ids: Tensor, scores: Tensor, **_: Any) -> Tensor:
         texts = [decode(ids) for ids in input_ids[:, start:]]
         done = [any(text in answer for text in stop) for answer in texts]
         return torch.tensor(done, device=input_ids.device)

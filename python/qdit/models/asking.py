@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -65,8 +65,8 @@ class Asker:
         self,
         endpoint: ChatEndpoint,
         model: str,
-        params: Mapping[str, Any] | None,
-        defaults: Mapping[str, Any],
+        params: JSON | None,
+        defaults: JSON,
         *,
         params_option: str = "params",
     ) -> None:

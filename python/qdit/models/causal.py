@@ -14,7 +14,7 @@ from typing import Any
 from ..common.files import sha256_folder
 from ..common.optional import require
 from ..common.types import JSON
-from .hub import HubModel
+from .hub import HubModel, Network
 from .options import ModelOptions
 
 ADAPTER = "adapter_config.json"
@@ -81,12 +81,12 @@ class CausalModel(HubModel):
             return super().identity()
         return super().identity() | {"adapter": str(self.adapter), "adapter_sha256": self.adapter_sha256}
 
-    def load(self, auto_class: str) -> Any:
+    def load(self, auto_class: str) -> Network:
         """As in `HubModel`, without a bar."""
         with quiet(self._transformers):
             return super().load(auto_class)
 
-    def load_causal(self) -> Any:
+    def load_causal(self) -> Network:
         """Return the model with its weights, in evaluation mode on its device."""
         model = self.load("AutoModelForCausalLM")
         if self.adapter is None:
@@ -95,7 +95,7 @@ class CausalModel(HubModel):
         with quiet(self._transformers):
             return peft.PeftModel.from_pretrained(model, str(self.adapter)).eval()
 
-    def load_for_training(self, dtype: str) -> Any:
+    def load_for_training(self, dtype: str) -> Network:
         """Return the model with weights in `dtype`, in main memory: the trainer moves it."""
         folder = Path(self.name)  # adapters name their base: it must be found from everywhere
         name = str(folder.resolve()) if folder.is_dir() else self.name
@@ -112,7 +112,7 @@ class CausalModel(HubModel):
         self.tokenizer.save_pretrained(folder)
 
     @staticmethod
-    def count(model: Any) -> dict[str, int]:
+    def count(model: Network) -> dict[str, int]:
         """Return how many parameters a loaded model has, and how many of them are trained."""
         counts = [(p.numel(), p.requires_grad) for p in model.parameters()]
         return {

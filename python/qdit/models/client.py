@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from ..common.optional import require
 from ..common.text import shorten
+from ..common.types import JSON
 
 _SECRET_LENGTH = 8  # what is shorter, such as "none", is no secret and might be a word of an answer
 _MESSAGE_LENGTH = 200
@@ -79,7 +80,7 @@ class ChatClient:
     async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
-    async def ask(self, request: Mapping[str, Any]) -> Answer:
+    async def ask(self, request: JSON) -> Answer:
         """Return the answer to the fields of a request.
 
         The library repeats what fails on the way (connection, 408, 409, 429, 5xx; it waits as long as
@@ -96,7 +97,7 @@ class ChatClient:
                 reason = str(error)
         raise RequestError(reason)
 
-    async def _ask(self, request: Mapping[str, Any]) -> Answer:
+    async def _ask(self, request: JSON) -> Answer:
         openai = self._openai
         # `from None` throughout: what these errors are made from holds the request, with the key in it
         try:

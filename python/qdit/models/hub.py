@@ -12,6 +12,10 @@ from ..common.optional import require
 from ..common.types import JSON
 from .options import ModelOptions
 
+# what transformers and torch make; they are imported only when they are needed
+Tokenizer = Any
+Network = Any
+Tensor = Any
 Tick = Callable[[int], None]  # told how many rows are done
 _LONGEST = 2048  # tokens by default: what a row may cost in time and memory
 _NO_LIMIT = 1_000_000  # tokenizers without a limit name a huge one
@@ -85,7 +89,7 @@ class HubModel:
         return self._transformers.AutoConfig.from_pretrained(self.name, **self._where())
 
     @cached_property
-    def tokenizer(self) -> Any:
+    def tokenizer(self) -> Tokenizer:
         """The tokenizer, with a padding token, padding on the right."""
         tokenizer = self._transformers.AutoTokenizer.from_pretrained(self.name, **self._where())
         tokenizer.padding_side = "right"
@@ -118,7 +122,7 @@ class HubModel:
         identity = {"model": self.name, "revision": self.revision, "dtype": self.dtype}
         return identity | {"max_length": self.max_length}
 
-    def load(self, auto_class: str) -> Any:
+    def load(self, auto_class: str) -> Network:
         """Return the model with its weights, in evaluation mode on its device.
 
         Raises:
@@ -161,7 +165,7 @@ class HubModel:
             start += len(batch)
             tick(start)
 
-    def pad(self, rows: Sequence[Sequence[int]], fill: int | None = None) -> Any:
+    def pad(self, rows: Sequence[Sequence[int]], fill: int | None = None) -> Tensor:
         """Return token ids as one tensor on the device, filled up on the right (None: with padding)."""
         fill = self.tokenizer.pad_token_id if fill is None else fill
         longest = max(map(len, rows))
@@ -169,7 +173,7 @@ class HubModel:
             [[*row, *[fill] * (longest - len(row))] for row in rows], device=self.device
         )
 
-    def logits(self, model: Any, rows: Sequence[Sequence[int]]) -> Any:
+    def logits(self, model: Network, rows: Sequence[Sequence[int]]) -> Tensor:
         """Return what a loaded model gives for the token ids of rows; padding is masked."""
         mask = self.pad([[1] * len(row) for row in rows], 0)
         return model(input_ids=self.pad(rows), attention_mask=mask).logits

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..records import Row
 from ..records.templates import Template, alpaca_prompt
+from .hub import Tokenizer
 from .texts import make_template, render_chat
 
 ALPACA, CHAT = "alpaca", "chat"
@@ -25,7 +24,7 @@ def check_template(template: str) -> str:
 
 def check_tokenizer(
     template: str | None,
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     name: str,
     option: str = "template",
     others: str = "'alpaca' or a format string",
@@ -38,7 +37,7 @@ def check_tokenizer(
         raise ValueError(f"{option}: {name} has no chat template; pass {others}")
 
 
-def make_prompt(template: str, tokenizer: Any) -> Template:
+def make_prompt(template: str, tokenizer: Tokenizer) -> Template:
     """Return the function that makes a row's prompt; of a chat it ends before the first answer."""
     if template == ALPACA:
         return alpaca_prompt

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..records import Row
 from ..records.templates import Template, check_format, user_text
+from .hub import Tokenizer
 
 FIELDS = ("instruction", "input", "output", "prompt")
-# some chat templates write the date of today, and scores would change overnight; theirs without a clock
+# given to chat templates that write a date: with that of today scores would change overnight
 _DATE = "26 Jul 2024"
 _SPEAKERS = {"user": "###Human: ", "assistant": "###Assistant: ", "system": ""}
 
@@ -19,7 +19,9 @@ def human_assistant(row: Row) -> str:
     return " ".join(_SPEAKERS[role] + text for role, text in row.turns)
 
 
-def render_chat(tokenizer: Any, row: Row, turns: Sequence[tuple[str, str]], *, prompt: bool = False) -> str:
+def render_chat(
+    tokenizer: Tokenizer, row: Row, turns: Sequence[tuple[str, str]], *, prompt: bool = False
+) -> str:
     """Return turns of a row through the tokenizer's chat template.
 
     prompt: up to where the assistant would start. ValueError if the template refuses the turns.

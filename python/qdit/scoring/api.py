@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..common.progress import RowProgressLike
 from ..records.pool import PoolLike
 from .job import ScoreJob, Scores
 from .options import ScoreOptions
@@ -14,7 +15,7 @@ def score(
     pool: PoolLike,
     by: str | Iterable[str] = "reward",
     *,
-    progress: Any = None,
+    progress: RowProgressLike = None,
     overwrite: bool = False,
     **options: Any,
 ) -> Scores:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from ..common.types import JSON, Floats
+from ..common.types import JSON, Floats, Indices
 from .scorer import Scored
 
 COMBINE = ("product", "mean")
@@ -63,7 +62,7 @@ def fill(values: Floats, policy: str, scored: Mapping[str, Scored]) -> tuple[Flo
     return np.where(absent, done["value"], values), done
 
 
-def _explain(values: Floats, missing: Any, scored: Mapping[str, Scored]) -> str:
+def _explain(values: Floats, missing: Indices, scored: Mapping[str, Scored]) -> str:
     rows = ", ".join(map(str, missing[:_ROWS_SHOWN])) + (", ..." if len(missing) > _ROWS_SHOWN else "")
     parts = []
     failed = 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from ..common import checks, files
 from ..common.lock import LOCK, Lock
+from ..common.progress import RowProgressLike
 from ..common.types import JSON, Floats
 from ..records.pool import PoolJob, PoolLike
 from .column import Column
@@ -130,7 +130,7 @@ class ScoreJob(PoolJob[Scores]):
         """Return for each scorer what a run would do."""
         return [{"by": one.name, **one.estimate(self.records, self.folder)} for one in self.scorers]
 
-    def _make(self, progress: Any, overwrite: bool) -> Scores:
+    def _make(self, progress: RowProgressLike, overwrite: bool) -> Scores:
         scored: dict[str, Scored] = {}
         results = []
         for one in self.scorers:

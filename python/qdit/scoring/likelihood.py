@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from ..common.optional import require
 from ..common.types import Floats
 from ..models import texts
-from ..models.hub import HubModel, Tick
+from ..models.hub import HubModel, Network, Tick
 from ..models.prompts import CHAT, check_tokenizer
 from ..records import Row
 from ..records.templates import user_text
@@ -71,7 +70,7 @@ class Likelihood(ModelScorer):
         return given or (CHAT if tokenizer.chat_template else PLAIN)
 
     @cached_property
-    def _model(self) -> Any:
+    def _model(self) -> Network:
         return self.hub.load("AutoModelForCausalLM")
 
     def _prompt_tokens(self, rows: list[Row]) -> list[list[int]]:
@@ -104,7 +103,7 @@ class Likelihood(ModelScorer):
 
 
 def response_losses(
-    hub: HubModel, model: Any, examples: Sequence[tuple[list[int], list[int]]], tick: Tick
+    hub: HubModel, model: Network, examples: Sequence[tuple[list[int], list[int]]], tick: Tick
 ) -> Floats:
     """Return the mean negative log-likelihood, in nats, of the labelled tokens of each example.
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from ..common.types import Floats
 from ..models import texts
-from ..models.hub import HubModel, Tick
+from ..models.hub import HubModel, Network, Tick
 from ..models.prompts import CHAT, check_tokenizer
 from ..records import Row
 from .modelscorer import ModelScorer, ModelScorerOptions, unscored
@@ -83,7 +82,7 @@ class RewardModel(ModelScorer):
         return texts.make_template("reward_template", self.template, TEMPLATES)
 
     @cached_property
-    def _model(self) -> Any:
+    def _model(self) -> Network:
         outputs = self.hub.config.num_labels
         if outputs != 1:
             raise ValueError(f"reward_model: {self.hub.name} has {outputs} outputs, wanted a model with one")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..common.progress import RowProgressLike
 from ..common.types import StrPath
 from .data import DataLike
 from .job import Trained, TrainJob
@@ -14,7 +15,7 @@ def train(
     data: DataLike,
     out: StrPath,
     *,
-    progress: Any = None,
+    progress: RowProgressLike = None,
     resume: bool = True,
     overwrite: bool = False,
     **options: Any,

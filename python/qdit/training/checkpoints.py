@@ -6,10 +6,10 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 from ..common import files
 from ..common.identity import check_same
+from ..common.types import JSON
 
 MARKER = "qdit.json"
 FORMAT = "qdit-training-checkpoint"
@@ -26,7 +26,7 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(found, key=step_of)
 
 
-def complete(checkpoint: Path, identity: dict[str, Any]) -> None:
+def complete(checkpoint: Path, identity: JSON) -> None:
     """Make a checkpoint that was written durable, mark it as whole, and delete those before it.
 
     identity: all that decides the weights, as JSON values.
@@ -49,7 +49,7 @@ def sync(folder: Path) -> None:
     files.sync_directory(folder.parent)
 
 
-def newest(folder: Path, identity: dict[str, Any]) -> Path | None:
+def newest(folder: Path, identity: JSON) -> Path | None:
     """Return the last whole checkpoint, None if there is none.
 
     Raises:

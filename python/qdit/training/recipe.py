@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from ..common import checks
 from ..common.options import Options
+from ..common.types import JSON
 from ..models.prompts import ALPACA, check_template
 
 SCHEDULES = ("cosine", "linear", "constant", "constant_with_warmup")
@@ -136,7 +136,7 @@ class Recipe(RecipeOptions):
             )
         return self
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JSON:
         """Return the values as JSON."""
         values = asdict(self)
         last = {name: values.pop(name) for name in ("seed", "max_steps")}  # in the order of older manifests

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..common.optional import require
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON, Indices
+from ..models.hub import Tokenizer
 from ..models.prompts import ALPACA, CHAT, make_prompt
 from ..models.texts import render_chat
 from ..records import Row
@@ -40,7 +41,7 @@ class Example(NamedTuple):
 
 
 def encode(
-    tokenizer: Any, prompts: Sequence[str], responses: Sequence[str], max_length: int
+    tokenizer: Tokenizer, prompts: Sequence[str], responses: Sequence[str], max_length: int
 ) -> Iterator[Example]:
     """Yield examples as Stanford Alpaca makes them.
 
@@ -56,7 +57,7 @@ def encode(
         yield Example(ids[:max_length], labels[: min(len(ids), max_length)], len(ids) > max_length)
 
 
-def encode_chat(tokenizer: Any, row: Row, max_length: int) -> Example:
+def encode_chat(tokenizer: Tokenizer, row: Row, max_length: int) -> Example:
     """Return a chat by the tokenizer's template, with labels on every answer and the token that ends it.
 
     Raises:
@@ -125,7 +126,7 @@ class Tokens:
 def tokenize(
     rows: Iterable[tuple[Row, str]],
     n: int,
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     template: str,
     max_length: int,
     progress: RowProgressLike = None,
@@ -182,7 +183,7 @@ def tokenize(
 
 
 def examples(
-    rows: Iterable[tuple[Row, str]], tokenizer: Any, template: str, max_length: int
+    rows: Iterable[tuple[Row, str]], tokenizer: Tokenizer, template: str, max_length: int
 ) -> Iterator[tuple[Row, Example]]:
     """Yield each row with its tokens, cut to `max_length`; arguments are those of `tokenize`."""
     source = iter(rows)

@@ -98,7 +98,7 @@ def make_trainer(
     """Return a trainer that writes, prints and sends nothing of its own accord."""
     transformers = require("transformers", "train", _WHY)
     trl = require("trl", "train", _WHY)
-    # trl reports each trainer that is made to its makers
+    # trl sends telemetry for each trainer, and writes a model card
     quiet = {"_send_telemetry": lambda self: None, "create_model_card": lambda self, *_, **__: None}
     kind = type("SFTTrainer", (trl.SFTTrainer,), quiet)
     events = {event: staticmethod(getattr(watch, event)) for event in EVENTS}
