@@ -86,7 +86,7 @@ def _features(texts: Sequence[str]) -> Words:
     pairs = splitmix64(words[:-1] + GOLDEN * words[1:])[together]
 
     at = np.arange(max(0, len(codes) - _GRAM + 1))
-    at = at[row_of[at] == row_of[at + _GRAM - 1]]  # n-grams that cross from one text to the next are none
+    at = at[row_of[at] == row_of[at + _GRAM - 1]]  # without those that cross from one text to the next
     pieces = hashes(at, at + _GRAM)
     return np.concatenate(
         [

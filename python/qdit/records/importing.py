@@ -183,7 +183,7 @@ def _held(directory: Path) -> Iterator[None]:
         with Lock(directory, "importing into it", name=f"pool {directory}"):
             yield
     finally:
-        if new and not any(directory.iterdir()):  # nothing came of it
+        if new and not any(directory.iterdir()):  # the import failed before it wrote anything
             directory.rmdir()
 
 

@@ -50,7 +50,7 @@ def count_tokens(
             done += len(texts)
             tracker.update(done)
         tracker.done(done)
-    np.maximum(costs, 1, out=costs)  # a row of no tokens would be free for ever
+    np.maximum(costs, 1, out=costs)  # a row that costs nothing would never use up a budget
     (directory / MANIFEST).unlink(missing_ok=True)
     entries = {COSTS: files.write_npy(directory / COSTS, costs)}
     files.write_json(

@@ -163,7 +163,7 @@ class _ConvertJob(Job[Converted]):
                     rows, bad = self._checked(block, part.done)
                     part.append(rows, block.ids, bad)
                     tracker.update(part.done)
-            except (ValueError, TypeError):  # would come again
+            except (ValueError, TypeError):  # a repeated call would meet the same row
                 part.discard()
                 raise
             if part.done != reader.n:
