@@ -6,7 +6,7 @@ A pool and options come in; embeddings.npy, (n, d) float16 or float32, and embed
     options      EmbedOptions: model, text, layout of the file
     job          a checked call: texts of rows in, finished rows out, chunk by chunk
     writer       the rows on disk while they are made, and the last steps
-    encoder      the interface of all encoders; encoders tells which one options ask for
+    encoder      the interface of all encoders
     hashed       builtin:hash, a stand-in without a download
     sentence     models of sentence-transformers, on one or more devices
     server       any server with OpenAI's /v1/embeddings

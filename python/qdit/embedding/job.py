@@ -17,8 +17,10 @@ from ..engine.rows import Rows, open_embeddings
 from ..records.pool import PoolJob, PoolLike
 from ..records.templates import make_template
 from .encoder import Encoder, Tick
-from .encoders import encoder_class
+from .hashed import HashEncoder
 from .options import EmbedOptions
+from .sentence import SentenceEncoder
+from .server import ServerEncoder
 from .writer import REMEDY, ROWS, Writer, partial_rows, remove_finished
 
 _SHOWN = 60  # characters of a text in an error
@@ -40,6 +42,13 @@ class Embeddings:
 
     rows: Rows
     manifest: JSON = field(repr=False)
+
+
+def encoder_class(options: EmbedOptions) -> type[Encoder]:
+    """Return what encodes with these options; called with them, it loads the model, or makes a client."""
+    if options.base_url is not None:
+        return ServerEncoder
+    return HashEncoder if options.is_builtin else SentenceEncoder
 
 
 class EmbedJob(PoolJob[Embeddings]):

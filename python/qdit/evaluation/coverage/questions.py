@@ -19,8 +19,7 @@ from ...common.progress import RowProgressLike, RowTracker
 from ...common.text import file_name
 from ...common.types import JSON, Array, StrPath
 from ...embedding.encoder import Encoder
-from ...embedding.encoders import encoder_class
-from ...embedding.job import EmbedJob, finished
+from ...embedding.job import EmbedJob, encoder_class, finished
 from ...embedding.options import EmbedOptions
 from ...embedding.writer import MANIFEST, ROWS
 from ...engine.rows import Rows, open_embeddings
