@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from qdit.demo.texts import DOMAINS, FILLERS
-from qdit.models.texts import human_assistant
 from qdit.records import Row
+from qdit.scoring.reward import human_assistant
 
 Pair = tuple[str, str]  # chosen and rejected, as texts
 

@@ -9,10 +9,11 @@ from helpers.scoring_pools import KEY, KEY_ENV
 from qdit.models.answers import RatedAnswers
 from qdit.models.client import HIDDEN, check_url, hide, read_key
 from qdit.models.options import JudgeEndpoint
-from qdit.models.texts import human_assistant, make_template
+from qdit.models.prompts import make_template
 from qdit.records import Row
 from qdit.records.templates import user_text
 from qdit.scoring.judge import Judge
+from qdit.scoring.reward import human_assistant
 from qdit.scoring.rubrics import alpagasus, deita
 
 ROW = Row(0, "0", "s", "Add {a}.", "1, 2", "3", (("user", "Add {a}.\n\n1, 2"), ("assistant", "3")))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..common.journal import Journal
+from ..common.journal import Journal, Value
 from ..common.types import JSON
 
 STOP, LENGTH = "stop", "length"
@@ -20,6 +21,14 @@ def first_line(answer: str) -> str:
     return lines[0].strip() if lines else ""
 
 
+class Answers(Journal[Value]):
+    """A file of answers, by the hash of their request."""
+
+    @abstractmethod
+    def add(self, key: str, answer: str, prompt_tokens: int, completion_tokens: int) -> None:
+        """Keep an answer of a server."""
+
+
 class Rated(NamedTuple):
     """A rating, None if the answer could not be read, and the tokens it took."""
 
@@ -28,7 +37,7 @@ class Rated(NamedTuple):
     completion_tokens: int
 
 
-class RatedAnswers(Journal[Rated]):
+class RatedAnswers(Answers[Rated]):
     """Answers of a judge; fields of a line: "answer", its text, "prompt_tokens", "completion_tokens"."""
 
     def __init__(self, path: Path, parse: Callable[[str], float | None], *, retry: bool = False) -> None:
@@ -64,7 +73,7 @@ class Written(NamedTuple):
     completion_tokens: int
 
 
-class WrittenAnswers(Journal[Written]):
+class WrittenAnswers(Answers[Written]):
     """A held file of answers; fields of a line: "output", "finish", "prompt_tokens", "completion_tokens"."""
 
     def __init__(self, path: Path, limit: int | None = None) -> None:

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from ..common.identity import digest
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON
+from .answers import Answers
 from .client import ChatClient, EndpointError, RequestError, hide, read_key
 from .options import OPENAI_URL, ChatEndpoint, JudgeEndpoint
 
@@ -25,16 +26,6 @@ _BYTES_PER_TOKEN = 4  # of English text, roughly
 _MESSAGE_TOKENS = 4  # around each message
 _SECRET_PARAMS = ("extra_headers", "extra_query", "api_key")  # where a key travels beside the body
 _LEAST_FAILURES = 20  # in a row, before a run is given up
-
-
-class Kept(Protocol):
-    """Answers on disk, by the hash of their request."""
-
-    def __contains__(self, key: str) -> bool:
-        """Return whether there is an answer already."""
-
-    def add(self, key: str, answer: str, prompt_tokens: int, completion_tokens: int) -> None:
-        """Keep an answer."""
 
 
 @dataclass
@@ -127,7 +118,7 @@ class Asker:
         return {"model": self._model, "messages": messages, **self.params}
 
     def survey(
-        self, requests: Iterable[Request], answers: Kept | None, tracker: RowTracker | None = None
+        self, requests: Iterable[Request], answers: Answers[Any] | None, tracker: RowTracker | None = None
     ) -> Survey:
         """Return which of the requests are left."""
         survey = Survey()
@@ -160,7 +151,7 @@ class Asker:
         self,
         request: Callable[[int], Request],
         survey: Survey,
-        answers: Kept,
+        answers: Answers[Any],
         progress: RowProgressLike,
         phase: str,
     ) -> Counter[str]:
@@ -206,7 +197,7 @@ class _Asking:
     concurrency: int
     request: Callable[[int], Request]
     survey: Survey
-    answers: Kept
+    answers: Answers[Any]
     tracker: RowTracker
     errors: Counter[str] = field(default_factory=Counter)
     done: int = 0

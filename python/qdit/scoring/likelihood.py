@@ -10,9 +10,8 @@ import numpy as np
 
 from ..common.optional import require
 from ..common.types import Floats
-from ..models import texts
 from ..models.hub import HubModel, Network, Tick
-from ..models.prompts import CHAT, check_tokenizer
+from ..models.prompts import CHAT, check_tokenizer, make_template, render_chat
 from ..records import Row
 from ..records.templates import user_text
 from .modelscorer import ModelScorer, ModelScorerOptions, unscored
@@ -41,7 +40,7 @@ class LikelihoodOptions(ModelScorerOptions):
 
     def _check(self) -> None:
         if self.lm_template is not None and self.lm_template not in TEMPLATES:
-            texts.make_template("lm_template", self.lm_template, TEMPLATES)
+            make_template("lm_template", self.lm_template, TEMPLATES)
 
 
 class Likelihood(ModelScorer):
@@ -76,12 +75,10 @@ class Likelihood(ModelScorer):
     def _prompt_tokens(self, rows: list[Row]) -> list[list[int]]:
         tokenizer = self.hub.tokenizer
         if self.template == CHAT:
-            prompts = [
-                texts.render_chat(tokenizer, row, [("user", user_text(row))], prompt=True) for row in rows
-            ]
+            prompts = [render_chat(tokenizer, row, [("user", user_text(row))], prompt=True) for row in rows]
             found: list[list[int]] = tokenizer(prompts, add_special_tokens=False)["input_ids"]
             return found
-        fill = texts.make_template("lm_template", self.template, TEMPLATES)
+        fill = make_template("lm_template", self.template, TEMPLATES)
         found = tokenizer([fill(row) for row in rows])["input_ids"]
         # some tokenizers end every text; here it goes on
         return [ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids for ids in found]

@@ -9,9 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from ..common.types import Floats
-from ..models import texts
 from ..models.hub import HubModel, Network, Tick
-from ..models.prompts import CHAT, check_tokenizer
+from ..models.prompts import CHAT, check_tokenizer, make_template, render_chat
 from ..records import Row
 from .modelscorer import ModelScorer, ModelScorerOptions, unscored
 
@@ -19,6 +18,12 @@ from .modelscorer import ModelScorer, ModelScorerOptions, unscored
 DEFAULT_MODEL = "weqweasdas/hh_rlhf_rm_open_llama_3b"
 HUMAN_ASSISTANT = "human-assistant"
 TEMPLATES = (HUMAN_ASSISTANT, CHAT)
+_SPEAKERS = {"user": "###Human: ", "assistant": "###Assistant: ", "system": ""}
+
+
+def human_assistant(row: Row) -> str:
+    """Return all turns as "###Human: ... ###Assistant: ...", what the RAFT reward models were trained on."""
+    return " ".join(_SPEAKERS[role] + text for role, text in row.turns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +47,7 @@ class RewardOptions(ModelScorerOptions):
 
     def _check(self) -> None:
         if self.reward_template is not None and self.reward_template not in TEMPLATES:
-            texts.make_template("reward_template", self.reward_template, TEMPLATES)
+            make_template("reward_template", self.reward_template, TEMPLATES)
 
 
 class RewardModel(ModelScorer):
@@ -76,10 +81,10 @@ class RewardModel(ModelScorer):
     @cached_property
     def _text(self) -> Callable[[Row], str]:
         if self.template == CHAT:
-            return lambda row: texts.render_chat(self.hub.tokenizer, row, row.turns)
+            return lambda row: render_chat(self.hub.tokenizer, row, row.turns)
         if self.template == HUMAN_ASSISTANT:
-            return texts.human_assistant
-        return texts.make_template("reward_template", self.template, TEMPLATES)
+            return human_assistant
+        return make_template("reward_template", self.template, TEMPLATES)
 
     @cached_property
     def _model(self) -> Network:

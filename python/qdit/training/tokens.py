@@ -15,8 +15,7 @@ from ..common.optional import require
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON, Indices
 from ..models.hub import Tokenizer
-from ..models.prompts import ALPACA, CHAT, make_prompt
-from ..models.texts import render_chat
+from ..models.prompts import ALPACA, CHAT, make_prompt, render_chat
 from ..records import Row
 from ..scoring.likelihood import IGNORED
 
