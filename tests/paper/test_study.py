@@ -288,8 +288,8 @@ def test_lines_go_through_the_values():
     alone = Scores("hh", scores.questions, scores.categories, {GROUPS[1]: scores.runs[GROUPS[1]]}, 0)
     mean, worst = alpha_lines(alone)
     assert (mean.label, list(mean.x)) == ("mean", [0.5])
-    assert mean.y[0][0] == pytest.approx(np.mean(scores.runs[GROUPS[1]]))
-    assert worst.y[0][0] < mean.y[0][0]
+    assert mean.y[0].mean == pytest.approx(np.mean(scores.runs[GROUPS[1]]))
+    assert worst.y[0].mean < mean.y[0].mean
     lines = size_lines(scores, "m", None)
     assert [(line.label, list(line.x)) for line in lines] == [("Random", [10]), ("QDIT, alpha 0.5", [10])]
 

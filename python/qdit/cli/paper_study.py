@@ -4,122 +4,122 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ..common.options import Options
+from ..common.types import StrPath
 from ..paper.cells import Runner
 from ..paper.fig3 import fig3
-from ..paper.fig4 import fig4, step_of
+from ..paper.fig4 import evaluation_of, fig4
 from ..paper.losses import losses
 from ..paper.results import Result, finish
 from ..paper.study import Cell, Study, read_study
-from ..paper.table1 import steps_of, table1
+from ..paper.table1 import evaluations_of, table1
 from ..paper.table2 import table2
 from ..reporting.figures import require_matplotlib
 
 
-def paper_fig3_command(
-    study: str, out: str, *, work: str | None = None, progress: bool = True, dry_run: bool = False
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions(Options):
+    """How a study runs.
+
+    Attributes:
+        work: Folder that keeps selections, models, answers and scores; none for work in out. A repeated
+            command, or another figure of the study, goes on from what is there.
+        progress: Show progress bars on stderr (--no-progress: do not).
+        dry_run: Print what would run and what is there already, and stop.
+
+    """
+
+    work: StrPath | None = None
+    progress: bool = True
+    dry_run: bool = False
+
+
+def paper_fig3_command(study: str, out: str, **options: Any) -> None:
     """Figure 3: performance of models trained on what QDIT chooses, by alpha.
 
     Args:
         study: YAML file with pools, models, sizes, alphas, seeds, sets, and options of train, generate, hh
             and judge; see docs/paper.
         out: Directory for fig3.png, fig3.csv and so on.
-        work: Folder that keeps selections, models, answers and scores; null for work in out. A repeated
-            command, or another figure of the study, goes on from what is there.
-        progress: Show progress bars on stderr (--no-progress: do not).
-        dry_run: Print what would run and what is there already, and stop.
+        options: Those of `StudyOptions`.
 
     """
     require_matplotlib()
-    _run(study, out, work, progress, dry_run, fig3, steps_of, Study.alpha_cells)
+    _run(study, out, StudyOptions(**options), fig3, evaluations_of, Study.alpha_cells)
 
 
-def paper_fig4_command(
-    study: str, out: str, *, work: str | None = None, progress: bool = True, dry_run: bool = False
-) -> None:
+def paper_fig4_command(study: str, out: str, **options: Any) -> None:
     """Figure 4: every base model of a study trained on every number of rows.
 
     Args:
         study: YAML file with pools, models, sizes, methods, seeds, sets, and options of train, generate, hh
             (or judge, or loss); see docs/paper.
         out: Directory for fig4.png, fig4.csv and so on.
-        work: Folder that keeps selections, models, answers and scores; null for work in out.
-        progress: Show progress bars on stderr (--no-progress: do not).
-        dry_run: Print what would run and what is there already, and stop.
+        options: Those of `StudyOptions`.
 
     """
     require_matplotlib()
-    _run(study, out, work, progress, dry_run, fig4, lambda found: [step_of(found)], Study.cells)
+    _run(study, out, StudyOptions(**options), fig4, lambda found: [evaluation_of(found)])
 
 
-def paper_table1_command(
-    study: str, out: str, *, work: str | None = None, progress: bool = True, dry_run: bool = False
-) -> None:
+def paper_table1_command(study: str, out: str, **options: Any) -> None:
     """Table 1: winning score and HH score of models trained on what each method chose.
 
     Args:
         study: YAML file with pools, models, sizes, methods, seeds, sets, and options of train, generate, hh
             and judge; see docs/paper.
         out: Directory for table1.csv, table1.md and so on.
-        work: Folder that keeps selections, models, answers and scores; null for work in out.
-        progress: Show progress bars on stderr (--no-progress: do not).
-        dry_run: Print what would run and what is there already, and stop.
+        options: Those of `StudyOptions`.
 
     """
-    _run(study, out, work, progress, dry_run, table1, steps_of, Study.cells)
+    _run(study, out, StudyOptions(**options), table1, evaluations_of)
 
 
-def paper_table2_command(
-    study: str, out: str, *, work: str | None = None, progress: bool = True, dry_run: bool = False
-) -> None:
+def paper_table2_command(study: str, out: str, **options: Any) -> None:
     """Table 2: benchmark scores of models trained on what each method chose.
 
     Args:
         study: YAML file with pools, models, sizes, methods, seeds, and options of train and benchmarks; see
             docs/paper.
         out: Directory for table2.csv, table2.md and so on.
-        work: Folder that keeps selections, models and scores; null for work in out.
-        progress: Show progress bars on stderr (--no-progress: do not).
-        dry_run: Print what would run and what is there already, and stop.
+        options: Those of `StudyOptions`.
 
     """
-    _run(study, out, work, progress, dry_run, table2, lambda _: ["benchmarks"], Study.cells)
+    _run(study, out, StudyOptions(**options), table2, lambda _: ["benchmarks"])
 
 
-def paper_loss_command(
-    study: str, out: str, *, work: str | None = None, progress: bool = True, dry_run: bool = False
-) -> None:
+def paper_loss_command(study: str, out: str, **options: Any) -> None:
     """Loss of models trained on what each method chose, on the references of evaluation questions.
 
     Args:
         study: YAML file with pools, models, sizes, methods, seeds, sets, and options of train and loss; see
             docs/paper.
         out: Directory for losses.csv, losses-categories.csv and so on.
-        work: Folder that keeps selections, models and losses; null for work in out.
-        progress: Show progress bars on stderr (--no-progress: do not).
-        dry_run: Print what would run and what is there already, and stop.
+        options: Those of `StudyOptions`.
 
     """
-    _run(study, out, work, progress, dry_run, losses, lambda _: ["loss"], Study.cells)
+    _run(study, out, StudyOptions(**options), losses, lambda _: ["loss"])
 
 
 def _run(
     file: str,
     out: str,
-    work: str | None,
-    progress: bool,
-    dry_run: bool,
+    options: StudyOptions,
     make: Callable[[Runner], Result],
-    steps: Callable[[Study], Sequence[str]],
-    cells: Callable[[Study], list[Cell]],
+    evaluations: Callable[[Study], Sequence[str]],
+    cells: Callable[[Study], list[Cell]] = Study.cells,
 ) -> None:
+    """Make a figure or table of a study; evaluations, cells: what it needs, for a dry run."""
     start = time.perf_counter()
     study = read_study(file)
-    runner = Runner(study, Path(out) / "work" if work is None else Path(work), progress=progress, say=print)
-    if dry_run:
-        for step in runner.plan(cells(study), steps(study)):
-            print(f"{step.action:<8}{step.stage:<12}{step.cell}")
+    work = Path(out) / "work" if options.work is None else Path(options.work)
+    runner = Runner(study, work, progress=options.progress, say=print)
+    if not options.dry_run:
+        finish(make(runner), out, start)
         return
-    finish(make(runner), out, start)
+    for step in runner.plan(cells(study), evaluations(study)):
+        print(f"{step.action:<8}{step.stage:<12}{step.cell}")

@@ -165,7 +165,7 @@ def _lines(
         points = [samples[name, (k, family), kind].less(samples[name, (k, RANDOM), kind]) for family in ends]
         x = [float(alpha or 0.0) + 0.012 * i for alpha in ends.values()]  # aside, so that bars do not overlap
         style = "qdit" if i == 0 else "random"
-        lines.append(Line(f"k = {k:,}", style, x, [(one.mean, one.low, one.high) for one in points]))
+        lines.append(Line(f"k = {k:,}", style, x, points))
     return lines
 
 

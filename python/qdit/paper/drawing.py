@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..common.types import Floats
+from ..evaluation.stats import Interval
 from ..reporting.figures import LIGHT, Draw, Theme, draw_sunburst, render_as, require_matplotlib
 from ..reporting.verbs import Verbs
 
-Floats = NDArray[np.float64]
 COLORS = {
     "qdit": "#c2410c",
     "quality": "#7c3aed",
@@ -144,12 +144,12 @@ def draw_panels(panels: Sequence[Panel], *, size: float, ring: float, shade: str
 
 @dataclass(frozen=True)
 class Line:
-    """A line with an interval at each point: label, kind of method, x, and (mean, low, high) at each x."""
+    """A line with an interval at each point: label, kind of method, x, and the interval at each x."""
 
     label: str
     kind: str
     x: Sequence[float]
-    y: Sequence[tuple[float, float, float]]
+    y: Sequence[Interval]
 
 
 def draw_lines(columns: Mapping[str, Sequence[Line]], x: str, y: str) -> Draw:
@@ -159,7 +159,8 @@ def draw_lines(columns: Mapping[str, Sequence[Line]], x: str, y: str) -> Draw:
         row = figure.subplots(1, len(columns), squeeze=False)[0]
         for axes, (title, lines) in zip(row, columns.items(), strict=True):
             for line in lines:
-                mean, low, high = np.array(line.y, np.float64).reshape(-1, 3).T
+                points = [(one.mean, one.low, one.high) for one in line.y]
+                mean, low, high = np.array(points, np.float64).reshape(-1, 3).T
                 spread = np.abs(np.stack([mean - low, high - mean]))
                 axes.errorbar(
                     *(line.x, mean, spread),

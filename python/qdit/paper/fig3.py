@@ -9,31 +9,15 @@ from .drawing import Line, draw_lines, png
 from .published import FIG3
 from .results import Result
 from .scores import SHARE, Scores
-from .table1 import (
-    NAMES,
-    describe_inputs,
-    describe_study,
-    notes_of,
-    score_table,
-    scored,
-    steps_of,
-    with_published,
-)
+from .table1 import NAMES, evaluations_of, scored, study_result, with_published
 
 
 def fig3(runner: Runner) -> Result:
     """Train on what QDIT chooses for every alpha of the study, evaluate, and draw mean and worst tenth."""
-    found = scored(runner, runner.study.alpha_cells(), steps_of(runner.study))
-    columns = {NAMES[step]: alpha_lines(scores) for step, scores in found.items()}
-    result = Result(
-        "fig3",
-        "Figure 3: performance by alpha",
-        {"": score_table(found)},
-        pictures={".png": png(draw_lines(columns, "alpha", "score"), 5.5 * len(columns), 4.2)},
-        inputs=describe_inputs(runner),
-        options=describe_study(runner),
-        notes=notes_of(found),
-    )
+    found = scored(runner, runner.study.alpha_cells(), evaluations_of(runner.study))
+    columns = {NAMES[name]: alpha_lines(scores) for name, scores in found.items()}
+    result = study_result(runner, "fig3", "Figure 3: performance by alpha", found)
+    result.pictures[".png"] = png(draw_lines(columns, "alpha", "score"), 5.5 * len(columns), 4.2)
     return with_published(result, FIG3)
 
 
@@ -52,6 +36,5 @@ def alpha_lines(scores: Scores) -> list[Line]:
         }
         for kind, (color, share) in kinds.items():
             values = [scores.value((*start, family), share=share) for _, family in sorted(points)]
-            y = [(value.mean, value.low, value.high) for value in values]
-            lines.append(Line(name + kind, color, [alpha for alpha, _ in sorted(points)], y))
+            lines.append(Line(name + kind, color, [alpha for alpha, _ in sorted(points)], values))
     return lines

@@ -8,34 +8,27 @@ from .methods import parse
 from .results import Result
 from .scores import SHARE, Scores
 from .study import Study
-from .table1 import NAMES, describe_inputs, describe_study, notes_of, score_table, scored
+from .table1 import NAMES, scored, study_result
 
 
 def fig4(runner: Runner) -> Result:
     """Train every model of the study on every number of rows, evaluate, and draw mean and worst tenth."""
-    study = runner.study
-    step = step_of(study)
-    found = scored(runner, study.cells(), [step])
-    scores = found[step]
+    name = evaluation_of(runner.study)
+    found = scored(runner, runner.study.cells(), [name])
     columns = {
-        f"{model}, {kind}": size_lines(scores, model, share)
-        for model in study.models
+        f"{model}, {kind}": size_lines(found[name], model, share)
+        for model in runner.study.models
         for kind, share in (("mean", None), (f"worst {SHARE:.0%}", SHARE))
     }
-    return Result(
-        "fig4",
-        "Figure 4: base models and numbers of rows",
-        {"": score_table(found)},
-        pictures={".png": png(draw_lines(columns, "rows chosen", NAMES[step]), 4.2 * len(columns), 4.2)},
-        inputs=describe_inputs(runner),
-        options=describe_study(runner),
-        notes=notes_of(found),
-    )
+    result = study_result(runner, "fig4", "Figure 4: base models and numbers of rows", found)
+    drawn = draw_lines(columns, "rows chosen", NAMES[name])
+    result.pictures[".png"] = png(drawn, 4.2 * len(columns), 4.2)
+    return result
 
 
-def step_of(study: Study) -> str:
+def evaluation_of(study: Study) -> str:
     """Return the evaluation that is drawn: the first of HH score, judge and loss that the study names."""
-    return next((step for step in ("hh", "judge", "loss") if step in study.stages), "hh")
+    return next((name for name in ("hh", "judge", "loss") if name in study.stages), "hh")
 
 
 def size_lines(scores: Scores, model: str, share: float | None) -> list[Line]:
@@ -50,6 +43,5 @@ def size_lines(scores: Scores, model: str, share: float | None) -> list[Line]:
         values = [scores.value((pool, model, k, family), share=share) for k in sorted(sizes)]
         method = parse(family.replace("-", ":"))
         label = f"{pool}: {method.label}" if several else method.label
-        y = [(value.mean, value.low, value.high) for value in values]
-        lines.append(Line(label, method.kind, sorted(sizes), y))
+        lines.append(Line(label, method.kind, sorted(sizes), values))
     return lines

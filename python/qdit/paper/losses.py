@@ -8,25 +8,16 @@ from ..evaluation.tables import Table
 from .cells import Runner
 from .results import Result
 from .scores import SHARE, Scores
-from .table1 import describe_inputs, describe_study, difference_table, notes_of, score_table, scored
+from .table1 import scored, study_result, with_differences
 
 
 def losses(runner: Runner) -> Result:
     """Train, score the references that come with the questions, and tabulate; by category as CSV."""
     found = scored(runner, runner.study.cells(), ["loss"])
-    result = Result(
-        "losses",
-        "Loss on held-out references, nats a token (lower is better)",
-        {"": score_table(found)},
-        {"-categories": category_table(found["loss"])},
-        inputs=describe_inputs(runner),
-        options=describe_study(runner),
-        notes=notes_of(found),
-    )
-    differences = difference_table(found)
-    if differences.rows:
-        result.tables["-differences"] = differences
-    return result
+    title = "Loss on held-out references, nats a token (lower is better)"
+    result = study_result(runner, "losses", title, found)
+    result.data["-categories"] = category_table(found["loss"])
+    return with_differences(result, found)
 
 
 def category_table(scores: Scores) -> Table:

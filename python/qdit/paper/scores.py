@@ -8,20 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..common.types import Floats
 from ..evaluation.results import ROWS
 from ..evaluation.stats import Interval
 from .cells import Runner
 from .paired import Sample
 from .study import Cell
 
-Floats = NDArray[np.float64]
 Key = tuple[str, str]  # set and id of a question
 Group = tuple[str, str, int, str]  # pool, model, k, family of the method
 SHARE = 0.1  # of the questions that are called worst, or best
 _OUTCOMES = {"won": 2.0, "tied": 1.0, "lost": 0.0}
-_ROWS = {"hh": ROWS, "judge": ROWS, "loss": ROWS}
+_NUMBERS = {"hh": "reward", "loss": "loss", "judge": "outcome"}  # where a row has it
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +28,8 @@ class Scores:
     """One number for each question and model.
 
     Attributes:
-        step: "hh" (reward), "judge" (winning score of the question: 0 lost, 1 tied, 2 won, the mean of both
-            orders) or "loss" (nats).
+        evaluation: "hh" (reward), "judge" (winning score of the question: 0 lost, 1 tied, 2 won, the mean of
+            both orders) or "loss" (nats).
         questions: set and id of those that every model has a number for.
         categories: category of each, or None.
         runs: (m,) numbers for each seed, by group.
@@ -38,7 +37,7 @@ class Scores:
 
     """
 
-    step: str
+    evaluation: str
     questions: Sequence[Key]
     categories: Sequence[str | None]
     runs: Mapping[Group, Sequence[Floats]]
@@ -47,16 +46,9 @@ class Scores:
     @property
     def lower_is_better(self) -> bool:
         """Whether the worst are the largest."""
-        return self.step == "loss"
+        return self.evaluation == "loss"
 
-    def sample(
-        self,
-        group: Group,
-        *,
-        share: float | None = None,
-        best: bool = False,
-        rows: Sequence[int] | None = None,
-    ) -> Sample:
+    def sample(self, group: Group, share: float | None, best: bool, rows: Sequence[int] | None) -> Sample:
         """Return the mean, or that of the worst or best share, over the questions or some of them.
 
         Signs are turned where that makes the wanted share the lowest; `value` turns them back.
@@ -73,11 +65,11 @@ class Scores:
         rows: Sequence[int] | None = None,
     ) -> Interval:
         """Return the statistic with its interval over questions, seeds averaged."""
-        return self._turned(self.sample(group, share=share, best=best, rows=rows).interval(), best)
+        return self._turned(self.sample(group, share, best, rows).interval(), best)
 
     def less(self, group: Group, other: Group, *, share: float | None = None, best: bool = False) -> Interval:
         """Return the paired difference of two groups."""
-        samples = [self.sample(one, share=share, best=best) for one in (group, other)]
+        samples = [self.sample(one, share, best, None) for one in (group, other)]
         return self._turned(samples[0].less(samples[1]), best)
 
     def _sign(self, best: bool) -> float:
@@ -94,36 +86,32 @@ def group_of(cell: Cell) -> Group:
     return cell.pool, cell.model, cell.k, cell.method.family
 
 
-def collect(runner: Runner, cells: Iterable[Cell], step: str) -> Scores:
+def collect(runner: Runner, cells: Iterable[Cell], evaluation: str) -> Scores:
     """Read the rows that an evaluation left for each cell."""
     found: dict[Cell, dict[Key, float]] = {}
     categories: dict[Key, str | None] = {}
     for cell in cells:
-        folder = runner.place.model(cell) / step
-        found[cell] = read_rows(folder / _ROWS[step], step, categories)
+        rows = runner.place.model(cell) / evaluation / ROWS
+        found[cell] = read_rows(rows, evaluation, categories)
     common = [key for key in categories if all(key in numbers for numbers in found.values())]
     runs: dict[Group, list[Floats]] = {}
     for cell, numbers in found.items():
         runs.setdefault(group_of(cell), []).append(np.array([numbers[key] for key in common], np.float64))
     kept = [categories[key] for key in common]
-    return Scores(step, common, kept, runs, len(categories) - len(common))
+    return Scores(evaluation, common, kept, runs, len(categories) - len(common))
 
 
-def read_rows(path: Path, step: str, categories: dict[Key, str | None]) -> dict[Key, float]:
+def read_rows(path: Path, evaluation: str, categories: dict[Key, str | None]) -> dict[Key, float]:
     """Return the number of every question in a file of rows that has one, and note its category."""
     numbers: dict[Key, list[float]] = {}
+    name = _NUMBERS[evaluation]
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         key = row["set"], row["id"]
         categories.setdefault(key, row["category"])
-        number = (
-            row["reward"]
-            if step == "hh"
-            else row["loss"]
-            if step == "loss"
-            else _OUTCOMES.get(row["outcome"])
-        )
+        number = _OUTCOMES.get(row[name]) if name == "outcome" else row[name]
         if number is not None:
             numbers.setdefault(key, []).append(float(number))
-    both = 2 if step == "judge" else 1  # half a comparison favors whoever the judge favors by position
+    # half a comparison favors whoever the judge favors by position
+    both = 2 if name == "outcome" else 1
     return {key: sum(values) / both for key, values in numbers.items() if len(values) == both}

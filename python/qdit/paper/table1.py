@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..common.types import JSON
 from ..evaluation.stats import Interval
 from ..evaluation.tables import Table
 from .cells import Runner
@@ -25,36 +26,32 @@ BASELINES = ("quality", "random")
 
 def table1(runner: Runner) -> Result:
     """Train, generate, evaluate, and tabulate; the file of the study says which evaluations there are."""
-    found = scored(runner, runner.study.cells(), steps_of(runner.study))
-    result = Result(
-        "table1",
-        "Table 1: models trained on chosen rows",
-        {"": score_table(found)},
-        inputs=describe_inputs(runner),
-        options=describe_study(runner),
-        notes=notes_of(found),
-    )
-    differences = difference_table(found)
-    if differences.rows:
-        result.tables["-differences"] = differences
-    return with_published(result, TABLE1)
+    found = scored(runner, runner.study.cells(), evaluations_of(runner.study))
+    result = study_result(runner, "table1", "Table 1: models trained on chosen rows", found)
+    return with_published(with_differences(result, found), TABLE1)
 
 
-def steps_of(study: Study) -> list[str]:
+def study_result(runner: Runner, name: str, title: str, found: Mapping[str, Scores]) -> Result:
+    """Return a result with the table of scores, and the record of a study."""
+    notes = notes_of(found)
+    return Result(name, title, {"": score_table(found)}, **describe(runner), notes=notes)
+
+
+def evaluations_of(study: Study) -> list[str]:
     """Return the evaluations of answers that a study names; "hh" if it names none, which then is missed."""
-    return [step for step in ("judge", "hh") if step in study.stages] or ["hh"]
+    return [name for name in ("judge", "hh") if name in study.stages] or ["hh"]
 
 
-def scored(runner: Runner, cells: Sequence[Cell], steps: Sequence[str]) -> dict[str, Scores]:
+def scored(runner: Runner, cells: Sequence[Cell], names: Sequence[str]) -> dict[str, Scores]:
     """Run evaluations and read their rows. A judge's baseline is compared with nothing, so it has none."""
-    runner.run(cells, steps)
-    return {step: collect(runner, runner.judged(cells) if step == "judge" else cells, step) for step in steps}
+    runner.run(cells, names)
+    return {name: collect(runner, runner.judged(cells) if name == "judge" else cells, name) for name in names}
 
 
 def score_table(found: Mapping[str, Scores]) -> Table:
     """Return a row for each group, with mean, worst and best of each evaluation."""
     columns = ["pool", "model", "k", "choice", "seeds"]
-    columns += [f"{NAMES[step]}, {kind}" for step in found for kind in _KINDS]
+    columns += [f"{NAMES[name]}, {kind}" for name in found for kind in _KINDS]
     rows: list[list[Any]] = []
     for group in dict.fromkeys(group for scores in found.values() for group in scores.runs):
         cells: list[Any] = [*group, max(len(scores.runs.get(group, ())) for scores in found.values())]
@@ -65,17 +62,25 @@ def score_table(found: Mapping[str, Scores]) -> Table:
     return Table(columns, rows)
 
 
+def with_differences(result: Result, found: Mapping[str, Scores]) -> Result:
+    """Add the differences to the baselines, if there are any."""
+    table = difference_table(found)
+    if table.rows:
+        result.tables["-differences"] = table
+    return result
+
+
 def difference_table(found: Mapping[str, Scores]) -> Table:
     """Return QDIT and its variants less each baseline, paired by question."""
     rows: list[list[Any]] = []
-    for step, scores in found.items():
+    for name, scores in found.items():
         for group in scores.runs:
             for baseline in BASELINES:
                 other: Group = (*group[:3], baseline)
                 if group[3] in BASELINES or other not in scores.runs:
                     continue
                 values: list[Interval] = [scores.less(group, other, **kind) for kind in _KINDS.values()]
-                rows.append([NAMES[step], *group, f"less {baseline}", *values])
+                rows.append([NAMES[name], *group, f"less {baseline}", *values])
     columns = ["score", "pool", "model", "k", "choice", "difference", *_KINDS]
     return Table(columns, rows, "Differences, paired by question")
 
@@ -86,26 +91,21 @@ def notes_of(found: Mapping[str, Scores]) -> list[str]:
         "Intervals: 95%, percentile bootstrap over questions, seeds averaged; not corrected for the number "
         "of comparisons. Worst and best are chosen for each model and resample."
     ]
-    for step, scores in found.items():
+    for name, scores in found.items():
         if scores.left_out:
             notes.append(
-                f"{step}: {scores.left_out} questions have no number for some model and count for none."
+                f"{name}: {scores.left_out} questions have no number for some model and count for none."
             )
     return notes
 
 
-def describe_inputs(runner: Runner) -> dict[str, Any]:
-    """Return hashes of what a study is made of."""
-    found: dict[str, Any] = {"models": runner.place.base_models}
-    if runner.study.sets:
-        found["questions"] = runner.place.questions.sha256
-    return found
-
-
-def describe_study(runner: Runner) -> dict[str, Any]:
-    """Return the study as JSON values, without paths."""
+def describe(runner: Runner) -> JSON:
+    """Return inputs, the hashes of what a study is made of, and options, the study without paths."""
     study = runner.study
-    return {
+    inputs: JSON = {"models": runner.place.base_models}
+    if study.sets:
+        inputs["questions"] = runner.place.questions.sha256
+    options = {
         "pools": list(study.pools),
         "models": list(study.models),
         "sizes": list(study.sizes),
@@ -116,6 +116,7 @@ def describe_study(runner: Runner) -> dict[str, Any]:
         "select": in_common(study.select),
         "steps": {name: dict(options) for name, options in study.stages.items()},
     }
+    return {"inputs": inputs, "options": options}
 
 
 def with_published(result: Result, numbers: Sequence[Published]) -> Result:

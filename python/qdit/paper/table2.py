@@ -15,7 +15,7 @@ from .cells import Runner
 from .published import TABLE2
 from .results import Result
 from .scores import Group, group_of
-from .table1 import describe_inputs, describe_study, with_published
+from .table1 import describe, with_published
 
 _RESULT = "result.json"
 
@@ -32,8 +32,7 @@ def table2(runner: Runner) -> Result:
         "table2",
         "Table 2: benchmarks of models trained on chosen rows",
         {"": benchmark_table(found)},
-        inputs=describe_inputs(runner),
-        options=describe_study(runner),
+        **describe(runner),
         notes=[
             "Scores in percent, mean over seeds; per-row outputs and intervals are in the working folder."
         ],
