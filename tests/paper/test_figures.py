@@ -11,7 +11,7 @@ import pytest
 
 from helpers.export_pools import K, N, unit, vectors
 from helpers.paper_pools import OPTIONS, FirstWords, make_shelf, make_source, scores
-from qdit.evaluation.stats import mean_interval, tail_interval
+from qdit.evaluation.stats import Bootstrap, mean_interval, tail_interval
 from qdit.generation.questions import Question
 from qdit.paper import cost as cost_module
 from qdit.paper import toy
@@ -189,7 +189,7 @@ def test_seeds_are_averaged():
     found = Sample([low, high], 0.2, draws=50).interval()
     assert (found.mean, found.low, found.high) == (0.5, 0.5, 0.5)
     assert statistic(np.array([3.0, 1.0, 2.0, 5.0]), 0.5) == 1.5
-    assert len(resampled(low, None, draws=7)) == 7
+    assert len(resampled(low, None, Bootstrap(draws=7))) == 7
 
 
 def test_of_no_question_nothing_is_known():

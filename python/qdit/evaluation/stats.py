@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +99,7 @@ def tail_mean(values: Numbers, share: float, worst: bool = True) -> float:
     found = _checked(values)
     if len(found) == 0:
         return math.nan
-    return float(_tail_means(found[None, :], tail_size(len(found), share), worst)[0])
+    return float(tail_means(found[None, :], tail_size(len(found), share), worst)[0])
 
 
 def tail_interval(values: Numbers, share: float, worst: bool = True, **options: Any) -> Interval:
@@ -110,7 +110,7 @@ def tail_interval(values: Numbers, share: float, worst: bool = True, **options: 
     """
     found = _checked(values)
     size = tail_size(max(1, len(found)), share)
-    return bootstrap(len(found), lambda drawn: _tail_means(found[drawn], size, worst), **options)
+    return bootstrap(len(found), lambda drawn: tail_means(found[drawn], size, worst), **options)
 
 
 def ratio_interval(numerators: Numbers, denominators: Numbers, **options: Any) -> Interval:
@@ -154,7 +154,8 @@ def _checked(values: Numbers) -> Floats:
     return found
 
 
-def _tail_means(drawn: Floats, size: int, worst: bool) -> Floats:
+def tail_means(drawn: Floats, size: int, worst: bool = True) -> Floats:
+    """Return the mean of the `size` smallest values of each row of (b, n), or the largest if not `worst`."""
     if size < drawn.shape[1]:
         drawn = np.partition(drawn, size - 1 if worst else -size, axis=1)
         drawn = drawn[:, :size] if worst else drawn[:, -size:]
@@ -176,14 +177,21 @@ def bootstrap(
     drawing = Bootstrap.of("bootstrap", options)
     if n == 0:
         return NOTHING
+    found = np.concatenate([statistic(drawn) for drawn in resamples(n, drawing, strata)])
+    return percentiles(float(statistic(np.arange(n)[None, :])[0]), found, n, drawing.level)
+
+
+def resamples(n: int, drawing: Bootstrap, strata: Sequence[int] | None = None) -> Iterator[Indices]:
+    """Yield the resamples of n questions, some at a time: (b, n) numbers of questions, strata as above."""
     random = np.random.default_rng(drawing.seed)
     sizes = np.array([n] if strata is None else strata)
     firsts, spans = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
     step = max(1, _BLOCK_ITEMS // n)
-    found = [
-        statistic(firsts + random.integers(0, spans, (min(step, drawing.draws - start), n)))
-        for start in range(0, drawing.draws, step)
-    ]
-    ends = [(1 - drawing.level) / 2, (1 + drawing.level) / 2]
-    low, high = np.quantile(np.concatenate(found), ends)
-    return Interval(float(statistic(np.arange(n)[None, :])[0]), float(low), float(high), n)
+    for start in range(0, drawing.draws, step):
+        yield firsts + random.integers(0, spans, (min(step, drawing.draws - start), n))
+
+
+def percentiles(value: float, resampled: Floats, n: int, level: float = Bootstrap.level) -> Interval:
+    """Return a statistic of n questions with the interval that its resampled values give."""
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high), n)

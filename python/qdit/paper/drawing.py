@@ -11,7 +11,7 @@ import numpy as np
 
 from ..common.types import Floats
 from ..evaluation.stats import Interval
-from ..reporting.figures import LIGHT, Draw, Theme, draw_sunburst, render_as, require_matplotlib
+from ..reporting.figures import LIGHT, Draw, Theme, draw_sunburst, drawing, render_as, require_matplotlib
 from ..reporting.verbs import Verbs
 
 COLORS = {
@@ -34,16 +34,13 @@ def png(draw: Draw, width: float, height: float) -> bytes:
     return buffer.getvalue()
 
 
-def draw_sunbursts(found: Mapping[str, Verbs]) -> Draw:
+@drawing
+def draw_sunbursts(figure: Any, theme: Theme, found: Mapping[str, Verbs]) -> None:
     """Sunbursts of verbs and objects side by side, by title."""
-
-    def draw(figure: Any, theme: Theme) -> None:
-        panels = np.atleast_1d(figure.subfigures(1, len(found)))
-        for panel, (title, verbs) in zip(panels, found.items(), strict=True):
-            draw_sunburst(verbs)(panel, theme)
-            panel.suptitle(title, fontsize=13)
-
-    return draw
+    panels = np.atleast_1d(figure.subfigures(1, len(found)))
+    for panel, (title, verbs) in zip(panels, found.items(), strict=True):
+        draw_sunburst(verbs)(panel, theme)
+        panel.suptitle(title, fontsize=13)
 
 
 @dataclass(frozen=True)
@@ -65,30 +62,25 @@ class Spot:
     text: str = ""
 
 
-def draw_tradeoff(spots: Sequence[Spot], axis: str) -> Draw:
+@drawing
+def draw_tradeoff(figure: Any, theme: Theme, spots: Sequence[Spot], axis: str) -> None:
     """Coverage against mean quality: alphas joined by a line, other methods as single points."""
-
-    def draw(figure: Any, theme: Theme) -> None:
-        axes = figure.subplots()
-        curve = [spot for spot in spots if spot.kind == "qdit"]
-        place = [spot.quality for spot in curve], [spot.coverage for spot in curve]
-        axes.plot(*place, "o-", color=COLORS["qdit"], markersize=5, linewidth=1.6, label="QDIT, by alpha")
-        for spot in curve:
-            axes.annotate(spot.text, (spot.quality, spot.coverage), xytext=(6, 5), textcoords="offset points")
-        seen = set()
-        for spot in spots:
-            if spot.kind != "qdit":
-                label = None if spot.label in seen else spot.label
-                seen.add(spot.label)
-                axes.plot(
-                    *(spot.quality, spot.coverage, "D"), color=COLORS[spot.kind], markersize=6, label=label
-                )
-        axes.margins(0.1)
-        axes.set_xlabel("mean quality of the chosen rows")
-        axes.set_ylabel(axis)
-        axes.legend(loc="lower left")
-
-    return draw
+    axes = figure.subplots()
+    curve = [spot for spot in spots if spot.kind == "qdit"]
+    place = [spot.quality for spot in curve], [spot.coverage for spot in curve]
+    axes.plot(*place, "o-", color=COLORS["qdit"], markersize=5, linewidth=1.6, label="QDIT, by alpha")
+    for spot in curve:
+        axes.annotate(spot.text, (spot.quality, spot.coverage), xytext=(6, 5), textcoords="offset points")
+    seen = set()
+    for spot in spots:
+        if spot.kind != "qdit":
+            label = None if spot.label in seen else spot.label
+            seen.add(spot.label)
+            axes.plot(*(spot.quality, spot.coverage, "D"), color=COLORS[spot.kind], markersize=6, label=label)
+    axes.margins(0.1)
+    axes.set_xlabel("mean quality of the chosen rows")
+    axes.set_ylabel(axis)
+    axes.legend(loc="lower left")
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,35 +103,34 @@ class Panel:
     kind: str
 
 
-def draw_panels(panels: Sequence[Panel], *, size: float, ring: float, shade: str = "") -> Draw:
+@drawing
+def draw_panels(
+    figure: Any, theme: Theme, panels: Sequence[Panel], *, size: float, ring: float, shade: str = ""
+) -> None:
     """Panels side by side, with common axes. size, ring: of the points of the pool and of picks.
 
     shade: what the colors of the pool are, for the color bar.
     """
-
-    def draw(figure: Any, theme: Theme) -> None:
-        columns = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
-        for axes, panel in zip(columns, panels, strict=True):
-            axes.grid(False)
-            axes.set_xticks([])
-            axes.set_yticks([])
-            style: dict[str, Any] = {"c": theme.pool}
-            if panel.shade is not None:
-                style = {"c": panel.shade, "cmap": "Blues", "edgecolors": "#9aa4b1"}
-            points = axes.scatter(*panel.pool.T, s=size, linewidths=0.3 if shade else 0, **style)
-            axes.scatter(
-                *panel.picks.T,
-                s=ring,
-                facecolors="none" if shade else COLORS[panel.kind],
-                edgecolors=COLORS[panel.kind] if shade else "none",
-                linewidths=1.6 if shade else 0,
-                alpha=1.0 if shade else 0.7,
-            )
-            axes.set_title(panel.title, fontsize=11)
-        if shade:
-            figure.colorbar(points, ax=list(columns), label=shade, shrink=0.9)
-
-    return draw
+    columns = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, panel in zip(columns, panels, strict=True):
+        axes.grid(False)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        style: dict[str, Any] = {"c": theme.pool}
+        if panel.shade is not None:
+            style = {"c": panel.shade, "cmap": "Blues", "edgecolors": "#9aa4b1"}
+        points = axes.scatter(*panel.pool.T, s=size, linewidths=0.3 if shade else 0, **style)
+        axes.scatter(
+            *panel.picks.T,
+            s=ring,
+            facecolors="none" if shade else COLORS[panel.kind],
+            edgecolors=COLORS[panel.kind] if shade else "none",
+            linewidths=1.6 if shade else 0,
+            alpha=1.0 if shade else 0.7,
+        )
+        axes.set_title(panel.title, fontsize=11)
+    if shade:
+        figure.colorbar(points, ax=list(columns), label=shade, shrink=0.9)
 
 
 @dataclass(frozen=True)
@@ -152,28 +143,25 @@ class Line:
     y: Sequence[Interval]
 
 
-def draw_lines(columns: Mapping[str, Sequence[Line]], x: str, y: str) -> Draw:
+@drawing
+def draw_lines(figure: Any, theme: Theme, columns: Mapping[str, Sequence[Line]], x: str, y: str) -> None:
     """Lines with error bars, one column of axes for each title."""
-
-    def draw(figure: Any, theme: Theme) -> None:
-        row = figure.subplots(1, len(columns), squeeze=False)[0]
-        for axes, (title, lines) in zip(row, columns.items(), strict=True):
-            for line in lines:
-                points = [(one.mean, one.low, one.high) for one in line.y]
-                mean, low, high = np.array(points, np.float64).reshape(-1, 3).T
-                spread = np.abs(np.stack([mean - low, high - mean]))
-                axes.errorbar(
-                    *(line.x, mean, spread),
-                    fmt="o-",
-                    color=COLORS[line.kind],
-                    markersize=5,
-                    capsize=3,
-                    linewidth=1.5,
-                    label=line.label,
-                )
-            axes.set_title(title, fontsize=12)
-            axes.set_xlabel(x)
-            axes.legend()
-        row[0].set_ylabel(y)
-
-    return draw
+    row = figure.subplots(1, len(columns), squeeze=False)[0]
+    for axes, (title, lines) in zip(row, columns.items(), strict=True):
+        for line in lines:
+            points = [(one.mean, one.low, one.high) for one in line.y]
+            mean, low, high = np.array(points, np.float64).reshape(-1, 3).T
+            spread = np.abs(np.stack([mean - low, high - mean]))
+            axes.errorbar(
+                *(line.x, mean, spread),
+                fmt="o-",
+                color=COLORS[line.kind],
+                markersize=5,
+                capsize=3,
+                linewidth=1.5,
+                label=line.label,
+            )
+        axes.set_title(title, fontsize=12)
+        axes.set_xlabel(x)
+        axes.legend()
+    row[0].set_ylabel(y)

@@ -7,17 +7,16 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..common.types import Floats
 from .analysis import Curve, Map, Point
 from .verbs import Verbs
 
 _DPI = 150
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,17 @@ LIGHT = Theme("#1f2328", "#57606a", "#e4e7eb", "#ffffff", "#c3c9d1", "#c2410c", 
 DARK = Theme("#e6e8eb", "#a3abb5", "#333a43", "#171b21", "#4b545f", "#fb923c", "#7fb2e5")
 
 Draw = Callable[[Any, Theme], None]
+Given = ParamSpec("Given")
+
+
+def drawing(draw: Callable[Concatenate[Any, Theme, Given], None]) -> Callable[Given, Draw]:
+    """Return a function that takes what `draw` draws, and returns how to draw it on a figure in a theme."""
+
+    @wraps(draw)
+    def keep(*given: Given.args, **options: Given.kwargs) -> Draw:
+        return lambda figure, theme: draw(figure, theme, *given, **options)
+
+    return keep
 
 
 def require_matplotlib() -> None:
@@ -94,157 +104,145 @@ def _style(theme: Theme) -> Iterator[None]:
         yield
 
 
-def draw_map(found: Map) -> Draw:
+@drawing
+def draw_map(figure: Any, theme: Theme, found: Map) -> None:
     """Pool and picks in two dimensions."""
-
-    def draw(figure: Any, theme: Theme) -> None:
-        axes = figure.subplots()
-        axes.grid(False)
-        axes.scatter(*found.pool.T, s=3, c=theme.pool, linewidths=0, label="pool")
-        size = float(np.clip(9000 / max(1, len(found.picks)), 2.5, 14))
-        axes.scatter(*found.picks.T, s=size, c=theme.chosen, linewidths=0, alpha=0.8, label="chosen")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.set_xlabel(f"first axis ({found.shares[0]:.1%} of the variance)")
-        axes.set_ylabel(f"second axis ({found.shares[1]:.1%})")
-        _legend(axes, markerscale=2.5, handletextpad=0.2)
-
-    return draw
+    axes = figure.subplots()
+    axes.grid(False)
+    axes.scatter(*found.pool.T, s=3, c=theme.pool, linewidths=0, label="pool")
+    size = float(np.clip(9000 / max(1, len(found.picks)), 2.5, 14))
+    axes.scatter(*found.picks.T, s=size, c=theme.chosen, linewidths=0, alpha=0.8, label="chosen")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_xlabel(f"first axis ({found.shares[0]:.1%} of the variance)")
+    axes.set_ylabel(f"second axis ({found.shares[1]:.1%})")
+    _legend(axes, markerscale=2.5, handletextpad=0.2)
 
 
-def draw_coverage(chosen: Curve, random: Sequence[Curve]) -> Draw:
+@drawing
+def draw_coverage(figure: Any, theme: Theme, chosen: Curve, random: Sequence[Curve]) -> None:
     """Coverage against k, with the band of random orders."""
-
-    def draw(figure: Any, theme: Theme) -> None:
-        axes = figure.subplots()
-        if random:
-            band = np.array([curve.coverage for curve in random])
-            ks = random[0].ks
-            axes.fill_between(
-                ks, band.min(axis=0), band.max(axis=0), color=theme.random, alpha=0.25, linewidth=0
-            )
-            label = f"random, mean and range of {len(random)} seeds"
-            axes.plot(ks, band.mean(axis=0), color=theme.random, linewidth=1.6, label=label, linestyle="--")
-        axes.plot(chosen.ks, chosen.coverage, color=theme.chosen, linewidth=2.2, label="chosen")
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axes.xaxis.set_minor_formatter(lambda value, _: "")
-        axes.set_xlabel("rows taken, in pick order")
-        axes.set_ylabel("coverage")
-        _legend(axes)
-
-    return draw
+    axes = figure.subplots()
+    if random:
+        band = np.array([curve.coverage for curve in random])
+        ks = random[0].ks
+        axes.fill_between(ks, band.min(axis=0), band.max(axis=0), color=theme.random, alpha=0.25, linewidth=0)
+        label = f"random, mean and range of {len(random)} seeds"
+        axes.plot(ks, band.mean(axis=0), color=theme.random, linewidth=1.6, label=label, linestyle="--")
+    axes.plot(chosen.ks, chosen.coverage, color=theme.chosen, linewidth=2.2, label="chosen")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.xaxis.set_minor_formatter(lambda value, _: "")
+    axes.set_xlabel("rows taken, in pick order")
+    axes.set_ylabel("coverage")
+    _legend(axes)
 
 
+@drawing
 def draw_two_histograms(
-    first: Floats, second: Floats, names: tuple[str, str], label: str, random: bool = False
-) -> Draw:
+    figure: Any,
+    theme: Theme,
+    first: Floats,
+    second: Floats,
+    names: tuple[str, str],
+    label: str,
+    random: bool = False,
+) -> None:
     """Two distributions over the same bins, each as a share of its own rows."""
-
-    def draw(figure: Any, theme: Theme) -> None:
-        axes = figure.subplots()
-        low, high = (float(f(np.concatenate([first, second]))) for f in (np.min, np.max))
-        if not high > low:
-            low, high = low - 0.5, high + 0.5
-        bins = np.linspace(low, high, 61)
-        for values, name, color, filled in (
-            (first, names[0], theme.random if random else theme.pool, True),
-            (second, names[1], theme.chosen, False),
-        ):
-            weights = np.full(len(values), 100.0 / len(values))
-            style = {"histtype": "stepfilled" if filled else "step", "color": color, "label": name}
-            axes.hist(values, bins, weights=weights, **style, alpha=0.6 if filled else 1.0, linewidth=1.8)
-            axes.axvline(float(values.mean()), color=color, linewidth=1.2, linestyle=":")
-        axes.set_xlabel(f"{label} (dotted: means)")
-        axes.set_ylabel("% of rows")
-        _legend(axes)
-
-    return draw
+    axes = figure.subplots()
+    low, high = (float(f(np.concatenate([first, second]))) for f in (np.min, np.max))
+    if not high > low:
+        low, high = low - 0.5, high + 0.5
+    bins = np.linspace(low, high, 61)
+    for values, name, color, filled in (
+        (first, names[0], theme.random if random else theme.pool, True),
+        (second, names[1], theme.chosen, False),
+    ):
+        weights = np.full(len(values), 100.0 / len(values))
+        style = {"histtype": "stepfilled" if filled else "step", "color": color, "label": name}
+        axes.hist(values, bins, weights=weights, **style, alpha=0.6 if filled else 1.0, linewidth=1.8)
+        axes.axvline(float(values.mean()), color=color, linewidth=1.2, linestyle=":")
+    axes.set_xlabel(f"{label} (dotted: means)")
+    axes.set_ylabel("% of rows")
+    _legend(axes)
 
 
-def draw_sweep(points: Sequence[Point], alpha: float, random: tuple[float, float] | None) -> Draw:
+@drawing
+def draw_sweep(
+    figure: Any, theme: Theme, points: Sequence[Point], alpha: float, random: tuple[float, float] | None
+) -> None:
     """Coverage against mean quality over alpha; random: coverage and quality of random rows."""
-
-    def draw(figure: Any, theme: Theme) -> None:
-        axes = figure.subplots()
-        known = [point for point in points if point.mean_quality is not None]
-        quality = [point.mean_quality for point in known]
-        coverage = [point.coverage for point in known]
-        axes.plot(quality, coverage, "o-", color=theme.chosen, markersize=5, linewidth=1.6, label="alpha")
-        for point in known:
-            here = abs(point.alpha - alpha) < 1e-12
-            axes.annotate(
-                f"{point.alpha:g}" + (" (this one)" if here else ""),
-                (point.mean_quality, point.coverage),
-                xytext=(6, 5),
-                textcoords="offset points",
-                fontweight="bold" if here else "normal",
-            )
-        if random is not None:
-            axes.plot(random[1], random[0], "D", color=theme.random, markersize=7, label="random rows")
-        axes.margins(0.1)
-        axes.set_xlabel("mean quality of the chosen rows")
-        axes.set_ylabel("coverage")
-        _legend(axes)
-
-    return draw
-
-
-def draw_sources(labels: Sequence[str], pool: Floats, chosen: Floats) -> Draw:
-    """Shares of the sources, in percent, in the pool and in the selection."""
-
-    def draw(figure: Any, theme: Theme) -> None:
-        axes = figure.subplots()
-        at = np.arange(len(labels))
-        axes.barh(at - 0.2, pool, 0.38, color=theme.pool, label="pool")
-        axes.barh(at + 0.2, chosen, 0.38, color=theme.chosen, label="chosen")
-        axes.set_yticks(at, [label if len(label) <= 32 else label[:31] + "…" for label in labels])
-        axes.invert_yaxis()
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel("% of rows")
-        _legend(axes)
-
-    return draw
-
-
-def draw_sunburst(verbs: Verbs) -> Draw:
-    """Two rings: the commonest verbs, and the commonest objects of each."""
-
-    def draw(figure: Any, theme: Theme) -> None:
-        import matplotlib as mpl
-
-        axes = figure.subplots()
-        axes.set_aspect("equal")
-        top = verbs.top()
-        colors = mpl.colormaps["tab20"](np.arange(len(top)) % 20)
-        edge = {"edgecolor": theme.background, "linewidth": 1.0}
-        inner, outer, outer_colors, outer_labels = [], [], [], []
-        for (_, count, nouns), color in zip(top, colors, strict=True):
-            inner.append(count)
-            shown = sum(number for _, number in nouns)
-            for i, (noun, number) in enumerate(nouns):
-                outer.append(number)
-                outer_labels.append(noun)
-                outer_colors.append((*color[:3], 0.75 - 0.12 * i))
-            outer.append(count - shown)
-            outer_labels.append("")
-            outer_colors.append((*color[:3], 0.12))
-        total = sum(inner)
-        options = {"startangle": 90, "counterclock": False, "wedgeprops": {**edge, "width": 0.42}}
-        wedges, _ = axes.pie(inner, radius=0.72, colors=colors, **options)
-        rings, _ = axes.pie(
-            outer, radius=1.0, colors=outer_colors, **{**options, "wedgeprops": {**edge, "width": 0.28}}
+    axes = figure.subplots()
+    known = [point for point in points if point.mean_quality is not None]
+    quality = [point.mean_quality for point in known]
+    coverage = [point.coverage for point in known]
+    axes.plot(quality, coverage, "o-", color=theme.chosen, markersize=5, linewidth=1.6, label="alpha")
+    for point in known:
+        here = abs(point.alpha - alpha) < 1e-12
+        axes.annotate(
+            f"{point.alpha:g}" + (" (this one)" if here else ""),
+            (point.mean_quality, point.coverage),
+            xytext=(6, 5),
+            textcoords="offset points",
+            fontweight="bold" if here else "normal",
         )
-        for wedge, (verb, count, _), color in zip(wedges, top, colors, strict=True):
-            if count / total > 0.012:
-                _radial(axes, wedge, 0.51, verb, 8.5, _readable_on(color))
-        for wedge, noun, number in zip(rings, outer_labels, outer, strict=True):
-            if noun and number / total > 0.006:
-                _radial(axes, wedge, 1.03, noun, 7.5, theme.text, outside=True)
-        axes.set_xlim(-1.42, 1.42)
-        axes.set_ylim(-1.36, 1.36)
+    if random is not None:
+        axes.plot(random[1], random[0], "D", color=theme.random, markersize=7, label="random rows")
+    axes.margins(0.1)
+    axes.set_xlabel("mean quality of the chosen rows")
+    axes.set_ylabel("coverage")
+    _legend(axes)
 
-    return draw
+
+@drawing
+def draw_sources(figure: Any, theme: Theme, labels: Sequence[str], pool: Floats, chosen: Floats) -> None:
+    """Shares of the sources, in percent, in the pool and in the selection."""
+    axes = figure.subplots()
+    at = np.arange(len(labels))
+    axes.barh(at - 0.2, pool, 0.38, color=theme.pool, label="pool")
+    axes.barh(at + 0.2, chosen, 0.38, color=theme.chosen, label="chosen")
+    axes.set_yticks(at, [label if len(label) <= 32 else label[:31] + "…" for label in labels])
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("% of rows")
+    _legend(axes)
+
+
+@drawing
+def draw_sunburst(figure: Any, theme: Theme, verbs: Verbs) -> None:
+    """Two rings: the commonest verbs, and the commonest objects of each."""
+    import matplotlib as mpl
+
+    axes = figure.subplots()
+    axes.set_aspect("equal")
+    top = verbs.top()
+    colors = mpl.colormaps["tab20"](np.arange(len(top)) % 20)
+    edge = {"edgecolor": theme.background, "linewidth": 1.0}
+    inner, outer, outer_colors, outer_labels = [], [], [], []
+    for (_, count, nouns), color in zip(top, colors, strict=True):
+        inner.append(count)
+        shown = sum(number for _, number in nouns)
+        for i, (noun, number) in enumerate(nouns):
+            outer.append(number)
+            outer_labels.append(noun)
+            outer_colors.append((*color[:3], 0.75 - 0.12 * i))
+        outer.append(count - shown)
+        outer_labels.append("")
+        outer_colors.append((*color[:3], 0.12))
+    total = sum(inner)
+    options = {"startangle": 90, "counterclock": False, "wedgeprops": {**edge, "width": 0.42}}
+    wedges, _ = axes.pie(inner, radius=0.72, colors=colors, **options)
+    rings, _ = axes.pie(
+        outer, radius=1.0, colors=outer_colors, **{**options, "wedgeprops": {**edge, "width": 0.28}}
+    )
+    for wedge, (verb, count, _), color in zip(wedges, top, colors, strict=True):
+        if count / total > 0.012:
+            _radial(axes, wedge, 0.51, verb, 8.5, _readable_on(color))
+    for wedge, noun, number in zip(rings, outer_labels, outer, strict=True):
+        if noun and number / total > 0.006:
+            _radial(axes, wedge, 1.03, noun, 7.5, theme.text, outside=True)
+    axes.set_xlim(-1.42, 1.42)
+    axes.set_ylim(-1.36, 1.36)
 
 
 def _legend(axes: Any, **options: Any) -> None:
