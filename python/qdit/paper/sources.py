@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..common import files
+from ..common.types import Floats, StrPath
 from ..engine.rows import Rows, open_embeddings
 from ..records import Records, import_records, open_records
 from ..records.importing import is_imported
 from ..records.pool import Pool
+from ..selection.options import Column
 from ..selection.pool import is_pool
 from ..selection.quality import open_quality
 
@@ -37,7 +35,7 @@ class Source:
 
     name: str
     rows: Rows
-    quality: NDArray[np.float64] | None
+    quality: Floats | None
     records: Records | None
 
     @cached_property
@@ -51,7 +49,7 @@ class Source:
         return found
 
     @property
-    def scores(self) -> NDArray[np.float64]:
+    def scores(self) -> Floats:
         """The quality; ValueError if there is none."""
         if self.quality is None:
             raise ValueError(
@@ -70,11 +68,11 @@ class Source:
 
 
 def open_source(
-    pool: str | os.PathLike[str],
+    pool: StrPath,
     *,
-    quality: Any = None,
-    records: str | os.PathLike[str] | None = None,
-    work: str | os.PathLike[str] | None = None,
+    quality: Column | None = None,
+    records: StrPath | None = None,
+    work: StrPath | None = None,
     name: str | None = None,
     progress: Any = None,
 ) -> Source:
@@ -115,7 +113,7 @@ def open_source(
     return Source(name or path.stem, rows, open_quality(quality, rows.n), texts)
 
 
-def _open_texts(path: Path, work: str | os.PathLike[str] | None, progress: Any) -> Records:
+def _open_texts(path: Path, work: StrPath | None, progress: Any) -> Records:
     if is_pool(path):
         return open_records(path)
     if not path.exists():
