@@ -114,7 +114,7 @@ def loss_command(
         questions: SET=FILE, or several such as self-instruct=a.jsonl,alpaca-eval=b.json; sets: self-instruct,
             alpaca-eval, sharegpt, jsonl, and others that have references.
         out: Directory for loss.json, rows.jsonl, and what a repeated command goes on from.
-        limit: How many questions of each set to draw; null for all (sharegpt: 200).
+        limit: Draw so many questions of each set at random; null for all (sharegpt: 200).
         seed: Seed of that draw.
         progress: Show a progress bar on stderr (--no-progress: do not).
         dry_run: Print how many references the run would score, and stop.

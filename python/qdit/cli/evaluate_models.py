@@ -68,8 +68,8 @@ def evaluate_humaneval_command(
     """Have a model complete the problems of HumanEval, and run what it wrote if that is allowed.
 
     Args:
-        model: Hub id or folder of a causal language model or of adapters, or, with --base-url, the name of a
-            server's model.
+        model: Hub id or folder of a causal language model (what qdit train wrote, adapters too), or with
+            base_url its name there.
         out: Directory for texts, verdicts, rows and score; a repeated command goes on there.
         progress: Show progress bars on stderr (--no-progress: do not).
         overwrite: Replace texts and a result that were made with other settings.

@@ -58,7 +58,7 @@ class Endpoint(Options):
 
     Attributes:
         base_url: OpenAI-compatible endpoint, such as http://localhost:8000/v1.
-        key_env: Name of the environment variable with its key. The key goes nowhere but to the endpoint.
+        key_env: Name of the environment variable with the endpoint's key, which goes nowhere else.
         concurrency: Requests at a time.
         retries: How often a failed request is repeated, with growing pauses.
         timeout: Seconds that a request may take.

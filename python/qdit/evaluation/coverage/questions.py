@@ -37,8 +37,8 @@ class EncoderOptions(Options):
         model: Hub id or folder of the model that embedded the pool; by default the one that the pool's
             embeddings.json names.
         device: auto, or a torch device such as cuda:1 or cpu.
-        local_files_only: Do not ask the Hub for the model; it must be in its cache.
-        key_env: Name of the environment variable with a server's key.
+        local_files_only: Do not ask the Hub; the model must be in its cache.
+        key_env: Name of the environment variable with the endpoint's key, which goes nowhere else.
 
     """
 
