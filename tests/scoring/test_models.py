@@ -14,8 +14,8 @@ from helpers.scoring_pools import alpaca_rows, make_pool
 from qdit.cli.score import score_command
 from qdit.records import open_records
 from qdit.scoring import MissingScoresError, prepare, score
-from qdit.scoring.chunks import ChunkFile
 from qdit.scoring.likelihood import _fit
+from qdit.scoring.modelscorer import ChunkFile
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'qdit[score]'")
 transformers = pytest.importorskip("transformers", reason="needs transformers: pip install 'qdit[score]'")

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from qdit.training import Lora, Recipe
-from qdit.training.checkpoints import checkpoints, complete, newest, remove_broken
 from qdit.training.estimate import checkpoint_bytes, estimate_memory
+from qdit.training.output import checkpoints, complete, newest, remove_broken
 from qdit.training.recipe import make_schedule
 
 

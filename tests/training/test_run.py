@@ -12,7 +12,7 @@ import pytest
 
 from helpers.children import child_environment
 from helpers.training_data import alpaca_rows, write_jsonl
-from qdit.training import checkpoints
+from qdit.training import output
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'qdit[train]'")
 for name in ("transformers", "trl", "accelerate", "datasets"):
@@ -191,14 +191,14 @@ def test_a_repeated_call_does_nothing(tmp_path, rows, llama):
 
 def stopped(monkeypatch, step):
     """Make training stop as if it was killed, right after the checkpoint of a step became whole."""
-    real = checkpoints.complete
+    real = output.complete
 
     def die(path, identity):
         real(path, identity)
-        if checkpoints.step_of(path) == step:
+        if output.step_of(path) == step:
             raise SystemExit(9)
 
-    monkeypatch.setattr("qdit.training.watch.complete", die)
+    monkeypatch.setattr("qdit.training.trainer.complete", die)
 
 
 @pytest.mark.parametrize(("step", "options"), [(3, {}), (4, {}), (4, LORA), (3, LORA)], ids=str)
@@ -366,12 +366,12 @@ def test_killed_again_and_again(tmp_path, llama):
     reached = []
     for step in (2, 20):
         child = start(tmp_path / "out")
-        while not any(checkpoints.step_of(path) >= step for path in checkpoints.checkpoints(folder)):
+        while not any(output.step_of(path) >= step for path in output.checkpoints(folder)):
             assert child.poll() is None
             time.sleep(0.001)
         child.send_signal(signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL
-        reached.append(max(map(checkpoints.step_of, checkpoints.checkpoints(folder))))
+        reached.append(max(map(output.step_of, output.checkpoints(folder))))
     assert reached == sorted(reached)
     assert start(tmp_path / "out").wait(300) == 0
     assert weights(tmp_path / "out" / "final") == weights(tmp_path / "calm" / "final")

@@ -13,13 +13,12 @@ from ..common.lock import LOCK, Lock
 from ..common.progress import RowProgressLike
 from ..common.types import JSON, Floats
 from ..records.pool import PoolJob, PoolLike
-from .column import Column
 from .combine import combine, fill
-from .heuristics import LENGTHS, ResponseLength
 from .judge import Judge
 from .likelihood import NAMES as LIKELIHOODS
 from .likelihood import Likelihood
 from .options import ScoreOptions
+from .plain import LENGTHS, Column, ResponseLength
 from .reward import RewardModel
 from .rubrics import alpagasus, deita
 from .scorer import FOLDER, Scored, Scorer

@@ -6,8 +6,8 @@ Rows of a file, a selection or a pool come in; a folder with the model goes out,
     options, recipe         TrainOptions; what of them decides the weights, and the steps that follow
     job                     a checked call: what is trained on what, the run, the manifest
     data, tokens            rows in their order; their tokens, with labels on what is learnt
-    trainer, watch          TRL's trainer set up for a recipe; progress and checkpoints while it runs
-    checkpoints, output     checkpoints that are whole; the directory of a run
+    trainer                 TRL's trainer set up for a recipe; progress and checkpoints while it runs
+    output                  the directory of a run, and its checkpoints
     estimate                memory and disk that a run takes
 """
 

@@ -21,14 +21,12 @@ from ..common.versions import library_versions, versions
 from ..models.causal import CausalModel, quiet
 from ..models.prompts import check_tokenizer
 from . import trainer as _trainer
-from .checkpoints import newest, step_of
 from .data import DataLike, open_data
 from .estimate import checkpoint_bytes, estimate_memory
 from .options import TrainOptions
-from .output import Output
+from .output import Output, newest, step_of
 from .recipe import Schedule, make_schedule
 from .tokens import Tokens, tokenize
-from .watch import Watch
 
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers")
 _WHY = "to train a model"
@@ -244,7 +242,7 @@ class TrainJob(Job[Trained]):
         self._saved_step = 0 if checkpoint is None else step_of(checkpoint)
         left = math.ceil(len(self.tokens) * (schedule.total - self._saved_step) / schedule.per_epoch)
         with RowTracker(self._progress, "train", left) as tracker:
-            watch = Watch(
+            watch = _trainer.Watch(
                 tracker,
                 recipe.per_device_batch * self.processes,
                 left,

@@ -1,4 +1,4 @@
-"""Scores that the rows bring along."""
+"""Scores that need no model: a column of the rows, and lengths of responses, which ignore their content."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from ..common.types import JSON
 from ..records import Records
 from .scorer import RowScorer
+
+LENGTHS = ("response-words", "response-chars")
 
 
 class Column(RowScorer):
@@ -45,3 +47,21 @@ class Column(RowScorer):
                 f"column: row {i} has {str(value)[:40]!r} in {self._column!r}, wanted a finite number or null"
             )
         return number
+
+
+class ResponseLength(RowScorer):
+    """Length of the response, in words between white space or in characters (Unicode code points)."""
+
+    kind = "heuristic"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def identity(self) -> JSON:
+        """Return nothing: the name says it all."""
+        return {}
+
+    def numbers(self, records: Records) -> Iterator[float]:
+        """Yield the length of each row's output."""
+        words = self.name == "response-words"
+        return (len(row.output.split() if words else row.output) for row in records.rows())
