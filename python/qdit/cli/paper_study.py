@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ..common.options import Options
-from ..common.types import StrPath
 from ..paper.cells import Runner
 from ..paper.fig3 import fig3
 from ..paper.fig4 import evaluation_of, fig4
@@ -33,7 +32,7 @@ class StudyOptions(Options):
 
     """
 
-    work: StrPath | None = None
+    work: str | Path | None = None
     progress: bool = True
     dry_run: bool = False
 

@@ -6,9 +6,9 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ..common import files
+from ..common.types import JSON
 from .texts import ARITHMETIC_SHARE, DOMAINS, FILLERS, OPENINGS, Domain
 
 _SUMS = (("plus", "+"), ("minus", "-"), ("times", "*"))
@@ -26,7 +26,7 @@ def write_instructions(path: Path, n: int = 3_000, seed: int = 0) -> Path:
     return path
 
 
-def _rows(n: int, seed: int) -> Iterator[dict[str, Any]]:
+def _rows(n: int, seed: int) -> Iterator[JSON]:
     rng = random.Random(seed)
     shares = [ARITHMETIC_SHARE, *(domain.share for domain in DOMAINS)]
     for i in range(n):
@@ -35,7 +35,7 @@ def _rows(n: int, seed: int) -> Iterator[dict[str, Any]]:
         yield {"id": f"demo-{i:05d}", **row}
 
 
-def _task(domain: Domain, rng: random.Random) -> dict[str, Any]:
+def _task(domain: Domain, rng: random.Random) -> JSON:
     instruction, answer = rng.choice(domain.tasks)
     fill = {name: rng.choice(values) for name, values in domain.slots.items()}
     text = rng.choice(domain.inputs) if domain.inputs else ""
@@ -49,7 +49,7 @@ def _task(domain: Domain, rng: random.Random) -> dict[str, Any]:
     }
 
 
-def _sum(rng: random.Random) -> dict[str, Any]:
+def _sum(rng: random.Random) -> JSON:
     word, sign = rng.choice(_SUMS)
     a, b = rng.randint(2, 99), rng.randint(2, 99)
     right = {"+": a + b, "-": a - b, "*": a * b}[sign]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
 
 from ..common import files
 from ..common.options import Options
+from ..common.progress import AnyProgressLike
 from ..common.types import Indices
 from ..embedding.options import BUILTIN
 from ..pipeline import read_config, run
@@ -44,7 +44,7 @@ class DemoOptions(Options):
     seed: int = 0
 
 
-def run_demo(out: Path, options: DemoOptions, *, progress: Any = True, say: Say = print) -> Path:
+def run_demo(out: Path, options: DemoOptions, *, progress: AnyProgressLike = True, say: Say = print) -> Path:
     """Write instructions and a run file, run it, print what choices reach; return the report's path.
 
     Raises:

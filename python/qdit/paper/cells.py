@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..common.progress import ProgressLike
+from ..common.progress import AnyProgressLike
 from ..pipeline.state import Say, State, silent
 from .methods import Method
 from .place import Place
@@ -36,7 +36,7 @@ class Runner:
         study: Study,
         work: Path,
         *,
-        progress: ProgressLike = None,
+        progress: AnyProgressLike = None,
         say: Say = silent,
     ) -> None:
         """Keep where everything is; nothing is opened yet.

@@ -9,12 +9,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .._core import build_info
 from ..common import files
 from ..common.checks import check_least
 from ..common.types import JSON
+from ..evaluation.tables import Cell as TableCell
 from ..evaluation.tables import Table
 from ..pipeline.state import State, fingerprint
 from ..selection.api import select
@@ -57,7 +57,7 @@ def cost(shelf: Shelf, options: CostOptions) -> Result:
     source, state = shelf.source, State(shelf.work / "cost")
     machine = describe_machine(shelf.options)
     methods, ks = parse_all(options.methods), parse_sizes(options.k)
-    rows: list[list[Any]] = []
+    rows: list[list[TableCell]] = []
     for method in methods:
         for k in ks:
             runs = [_timed(shelf, state, machine, method, k, i) for i in range(options.repeats)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from ..common.types import JSON, Array, Floats, Indices
 from ..evaluation.coverage.api import nearest
 from ..evaluation.coverage.questions import EncoderOptions
 from ..evaluation.stats import DRAWS
+from ..evaluation.tables import Cell as TableCell
 from ..evaluation.tables import Table
 from ..generation.questions import Question, hash_questions
 from .drawing import Line, draw_lines, png
@@ -138,7 +138,7 @@ def _table(
     cells: Cells,
     labels: Mapping[str, str],
 ) -> Table:
-    rows: list[list[Any]] = []
+    rows: list[list[TableCell]] = []
     for cell in cells:
         k, family = cell
         label = labels[family] if len(cells[cell]) == 1 else f"{labels[family]}, mean of {len(cells[cell])}"

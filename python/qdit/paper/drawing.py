@@ -11,7 +11,16 @@ import numpy as np
 
 from ..common.types import Floats
 from ..evaluation.stats import Interval
-from ..reporting.figures import LIGHT, Draw, Theme, draw_sunburst, drawing, render_as, require_matplotlib
+from ..reporting.figures import (
+    LIGHT,
+    Draw,
+    Figure,
+    Theme,
+    draw_sunburst,
+    drawing,
+    render_as,
+    require_matplotlib,
+)
 from ..reporting.verbs import Verbs
 
 COLORS = {
@@ -35,7 +44,7 @@ def png(draw: Draw, width: float, height: float) -> bytes:
 
 
 @drawing
-def draw_sunbursts(figure: Any, theme: Theme, found: Mapping[str, Verbs]) -> None:
+def draw_sunbursts(figure: Figure, theme: Theme, found: Mapping[str, Verbs]) -> None:
     """Sunbursts of verbs and objects side by side, by title."""
     panels = np.atleast_1d(figure.subfigures(1, len(found)))
     for panel, (title, verbs) in zip(panels, found.items(), strict=True):
@@ -63,7 +72,7 @@ class Spot:
 
 
 @drawing
-def draw_tradeoff(figure: Any, theme: Theme, spots: Sequence[Spot], axis: str) -> None:
+def draw_tradeoff(figure: Figure, theme: Theme, spots: Sequence[Spot], axis: str) -> None:
     """Coverage against mean quality: alphas joined by a line, other methods as single points."""
     axes = figure.subplots()
     curve = [spot for spot in spots if spot.kind == "qdit"]
@@ -105,7 +114,7 @@ class Panel:
 
 @drawing
 def draw_panels(
-    figure: Any, theme: Theme, panels: Sequence[Panel], *, size: float, ring: float, shade: str = ""
+    figure: Figure, theme: Theme, panels: Sequence[Panel], *, size: float, ring: float, shade: str = ""
 ) -> None:
     """Panels side by side, with common axes. size, ring: of the points of the pool and of picks.
 
@@ -144,7 +153,7 @@ class Line:
 
 
 @drawing
-def draw_lines(figure: Any, theme: Theme, columns: Mapping[str, Sequence[Line]], x: str, y: str) -> None:
+def draw_lines(figure: Figure, theme: Theme, columns: Mapping[str, Sequence[Line]], x: str, y: str) -> None:
     """Lines with error bars, one column of axes for each title."""
     row = figure.subplots(1, len(columns), squeeze=False)[0]
     for axes, (title, lines) in zip(row, columns.items(), strict=True):

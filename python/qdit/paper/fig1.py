@@ -7,16 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..common import files
 from ..common.progress import open_phases
-from ..common.types import StrPath
+from ..evaluation.tables import Cell as TableCell
 from ..evaluation.tables import Table
 from ..pipeline.state import State, fingerprint
-from ..reporting.verbs import Verbs, count_pairs, load_parser
+from ..reporting.verbs import Parser, Verbs, count_pairs, load_parser
 from ..selection.selection import Selection
 from .drawing import draw_sunbursts, png
 from .methods import Method, qdit, random
@@ -41,7 +40,7 @@ class Fig1Options(FigureOptions):
 
     """
 
-    records: StrPath | None = None
+    records: str | Path | None = None
     k: int = 3_000
     alpha: float = 0.7
     seeds: int = 5
@@ -81,7 +80,7 @@ def variety(verbs: Verbs) -> Variety:
     return Variety(verbs.texts, verbs.found, len(names), len(counts), effective, top)
 
 
-def fig1(shelf: Shelf, options: Fig1Options, parser: Any = None) -> Result:
+def fig1(shelf: Shelf, options: Fig1Options, parser: Parser = None) -> Result:
     """Choose rows, parse their instructions, count and draw.
 
     parser: None loads spaCy's.
@@ -115,7 +114,7 @@ def fig1(shelf: Shelf, options: Fig1Options, parser: Any = None) -> Result:
 class Counts:
     """Counts of pairs, each kept with a hash of what was counted: a repeated call parses nothing again."""
 
-    def __init__(self, shelf: Shelf, parser: Any) -> None:
+    def __init__(self, shelf: Shelf, parser: Parser) -> None:
         """Open the folder "verbs" of a shelf."""
         meta = getattr(parser, "meta", {})
         self.parsed_by = f"{meta.get('lang', '?')}_{meta.get('name', '?')} {meta.get('version', '?')}"
@@ -163,7 +162,7 @@ def _table(found: dict[Method, Verbs]) -> Table:
 
 
 def _pairs(found: dict[str, Verbs], verbs: int = 18, nouns: int = 4) -> Table:
-    rows: list[Sequence[Any]] = []
+    rows: list[Sequence[TableCell]] = []
     for label, one in found.items():
         for verb, total, objects in one.top(verbs, nouns):
             rows += [[label, verb, total, noun, count] for noun, count in objects]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
 from ..common.text import parse_numbers
 from ..common.types import Floats
 from ..evaluation.stats import tail_mean
+from ..evaluation.tables import Cell as TableCell
 from ..evaluation.tables import Table
 from ..selection.methods import RANDOM
 from ..selection.selection import Selection
@@ -21,6 +21,7 @@ from .results import Result
 from .shelf import Shelf
 
 WORST = 0.1  # of the rows
+COLUMNS = ("coverage d/n", f"coverage, worst {WORST:.0%} of rows", "mean quality")  # of a `Trade`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,19 +101,15 @@ def _title(name: str) -> str:
 
 
 def _table(found: Mapping[Method, Trade], seeds: int) -> Table:
-    rows: list[Sequence[Any]] = [
-        [method.label, one.coverage, one.worst, one.quality] for method, one in found.items() if method.greedy
+    rows: list[Sequence[TableCell]] = [
+        [method.label, *astuple(one)] for method, one in found.items() if method.greedy
     ]
     drawn = [one for method, one in found.items() if method.kind == RANDOM.name]
     for label, number in ((f"Random, mean of {seeds}", np.mean), (f"Random, range of {seeds}", np.ptp)):
-        rows.append([label, *(float(number([getattr(d, f) for d in drawn])) for f in Trade.__match_args__)])
-    columns = ["choice", "coverage d/n", f"coverage, worst {WORST:.0%} of rows", "mean quality"]
-    return Table(columns, rows, digits=4)
+        rows.append([label, *(float(number(column)) for column in zip(*map(astuple, drawn), strict=True))])
+    return Table(["choice", *COLUMNS], rows, digits=4)
 
 
 def _runs(found: Mapping[Method, Trade]) -> Table:
-    rows = [
-        [method.kind, method.alpha, method.seed, one.coverage, one.worst, one.quality]
-        for method, one in found.items()
-    ]
+    rows = [[*astuple(method), *astuple(one)] for method, one in found.items()]
     return Table(["method", "alpha", "seed", "coverage", "worst", "mean_quality"], rows)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import astuple, dataclass
+from pathlib import Path
 
 import numpy as np
 
 from ..common import files
-from ..common.types import JSON, Floats, StrPath
+from ..common.types import JSON, Floats
+from ..evaluation.tables import Cell as TableCell
 from ..evaluation.tables import Table
 from ..reporting.analysis import project, sample_rows
 from ..selection.api import select
@@ -17,7 +18,7 @@ from ..selection.evaluate import row_coverage
 from ..selection.selection import Selection
 from . import toy
 from .drawing import Panel, draw_panels, png
-from .fig2 import WORST, Trade, trade, trades
+from .fig2 import COLUMNS, Trade, trade, trades
 from .methods import Method, qdit
 from .options import FigureOptions
 from .results import Result
@@ -40,7 +41,7 @@ class Fig9Options(FigureOptions, Toy):
 
     """
 
-    pool: StrPath | None = None
+    pool: str | Path | None = None
     k: int | None = None
     alpha: float = 0.7
     tau: float = 0.5
@@ -117,12 +118,10 @@ def fig9_pool(shelf: Shelf, options: Fig9Options) -> Result:
 
 
 def _table(found: Mapping[Method, Trade], chosen: Mapping[Method, Selection]) -> Table:
-    rows: list[Sequence[Any]] = [
-        [method.label, len(chosen[method]), one.coverage, one.worst, one.quality]
-        for method, one in found.items()
+    rows: list[Sequence[TableCell]] = [
+        [method.label, len(chosen[method]), *astuple(one)] for method, one in found.items()
     ]
-    columns = ["choice", "rows", "coverage d/n", f"coverage, worst {WORST:.0%} of rows", "mean quality"]
-    return Table(columns, rows, digits=4)
+    return Table(["choice", "rows", *COLUMNS], rows, digits=4)
 
 
 def _points(made: toy.Made, chosen: Mapping[Method, Selection]) -> Table:

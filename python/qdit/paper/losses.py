@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ..evaluation.tables import Cell as TableCell
 from ..evaluation.tables import Table
 from .cells import Runner
 from .results import Result
@@ -27,7 +26,7 @@ def category_table(scores: Scores) -> Table:
         members.setdefault((name, "all"), []).append(i)
         if category is not None:
             members.setdefault((name, category), []).append(i)
-    rows: list[list[Any]] = []
+    rows: list[list[TableCell]] = []
     for (name, category), numbers in sorted(members.items()):
         for group in scores.runs:
             values = [scores.value(group, share=share, rows=numbers) for share in (None, SHARE)]

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from ..common import files
 from ..common.types import StrPath
@@ -42,9 +41,9 @@ class Result:
     tables: dict[str, Table] = field(default_factory=dict)
     data: dict[str, Table] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def save(self, out: Path, start: float) -> list[Path]:

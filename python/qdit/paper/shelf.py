@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..common import files
-from ..common.progress import ProgressLike
+from ..common.progress import AnyProgressLike
 from ..common.types import Floats, StrPath
 from ..pipeline.state import Say, State, Watch, fingerprint, silent, with_checkpoint
 from ..selection.api import run_sweep, select
@@ -45,7 +45,7 @@ class Shelf:
         work: Path,
         options: SelectOptions | None = None,
         *,
-        progress: ProgressLike = None,
+        progress: AnyProgressLike = None,
         say: Say = silent,
     ) -> None:
         """Open or make the folder."""
@@ -148,7 +148,7 @@ def open_shelf(
     options: FigureOptions,
     *,
     records: StrPath | None = None,
-    progress: ProgressLike = None,
+    progress: AnyProgressLike = None,
     say: Say = print,
 ) -> Shelf:
     """Open the pool of a figure that goes to `out`; records: with the texts, where the pool has none."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from ..common import files
+from ..common.progress import AnyProgressLike
 from ..common.types import Floats, StrPath
 from ..engine.rows import Rows, open_embeddings
 from ..records import Records, import_records, open_records
@@ -74,7 +74,7 @@ def open_source(
     records: StrPath | None = None,
     work: StrPath | None = None,
     name: str | None = None,
-    progress: Any = None,
+    progress: AnyProgressLike = None,
 ) -> Source:
     """Open a pool.
 
@@ -113,7 +113,7 @@ def open_source(
     return Source(name or path.stem, rows, open_quality(quality, rows.n), texts)
 
 
-def _open_texts(path: Path, work: StrPath | None, progress: Any) -> Records:
+def _open_texts(path: Path, work: StrPath | None, progress: AnyProgressLike) -> Records:
     if is_pool(path):
         return open_records(path)
     if not path.exists():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from ..common.files import sha256_file
+from ..common.progress import AnyProgressLike
 from ..common.types import JSON
 from ..evaluation.answers import Answers, read_answers
 from ..evaluation.benchmarks.api import TOGETHER, run_benchmarks
@@ -67,7 +67,7 @@ class Stage(ABC):
         """Return hashes of what the stage is made of."""
 
     @abstractmethod
-    def do(self, progress: Any) -> None:
+    def do(self, progress: AnyProgressLike) -> None:
         """Make the result, or go on with it."""
 
 
@@ -82,7 +82,7 @@ class Export(Stage):
     def _inputs(self) -> JSON:
         return {"picks": sha256_file(self.place.selection(self.cell) / "indices.npy")}
 
-    def do(self, progress: Any) -> None:
+    def do(self, progress: AnyProgressLike) -> None:
         """Export, without decisions on the rest of the pool."""
         given = {"pool": self.study.pools[self.cell.pool], "decisions": "none", "final_gains": "none"}
         selection = self.place.selection(self.cell)
@@ -98,7 +98,7 @@ class Train(Stage):
         rows = sha256_file(self.place.export(self.cell) / "data.jsonl")
         return {"rows": rows, "base": self.place.base_models[self.cell.model], "seed": self.cell.seed}
 
-    def do(self, progress: Any) -> None:
+    def do(self, progress: AnyProgressLike) -> None:
         """Train on the export."""
         cell, study = self.cell, self.study
         given: JSON = {**self.options, "model": study.models[cell.model], "pool": study.pools[cell.pool]}
@@ -128,7 +128,7 @@ class Generate(_OfQuestions):
 
     name, part, last = "generate", "answers", f"{ANSWERS}.json"
 
-    def do(self, progress: Any) -> None:
+    def do(self, progress: AnyProgressLike) -> None:
         """Generate, on from the answers that are there."""
         out, given = self.folder / ANSWERS, {"model": str(self.model), **self.options}
         generate(self.place.questions, out, progress=progress, **given)
@@ -154,7 +154,7 @@ class HH(_OfAnswers):
 
     name, part, last = "hh", "hh", f"{HHJob.kind}.json"
 
-    def do(self, progress: Any) -> None:
+    def do(self, progress: AnyProgressLike) -> None:
         """Score."""
         HHJob([self.answers], RewardOptions(**self.options), self.folder).run(progress=progress)
 
@@ -173,7 +173,7 @@ class Judge(_OfAnswers):
     def _inputs(self) -> JSON:
         return {**super()._inputs(), "baseline": self.baseline.sha256}
 
-    def do(self, progress: Any) -> None:
+    def do(self, progress: AnyProgressLike) -> None:
         """Ask, on from the replies that are there."""
         options = _judge_options(self.options)
         JudgeJob(self.answers, self.baseline, options, self.folder).run(progress=progress)
@@ -184,7 +184,7 @@ class Benchmarks(_OfModel):
 
     name, part, last = "benchmarks", "benchmarks", TOGETHER
 
-    def do(self, progress: Any) -> None:
+    def do(self, progress: AnyProgressLike) -> None:
         """Run them, on from those that are done."""
         given = {**self.options, "label": self.cell.name}
         if given.get("data") is not None:
@@ -197,7 +197,7 @@ class Loss(_OfQuestions):
 
     name, part, last = "loss", "loss", f"{LossJob.kind}.json"
 
-    def do(self, progress: Any) -> None:
+    def do(self, progress: AnyProgressLike) -> None:
         """Score the references."""
         options = LossOptions(model=str(self.model), name=self.cell.name, **self.options)
         LossJob(self.place.questions, options, self.folder).run(progress=progress)
@@ -218,7 +218,7 @@ def check(study: Study, evaluations: Iterable[str]) -> None:
             find_benchmarks(BenchmarkOptions(**given).tasks)
 
 
-def _judge_options(given: Mapping[str, Any]) -> JudgeOptions:
+def _judge_options(given: JSON) -> JudgeOptions:
     return JudgeOptions(**{name: value for name, value in given.items() if name != "against"})
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..common.types import JSON
 from ..evaluation.stats import Interval
+from ..evaluation.tables import Cell as TableCell
 from ..evaluation.tables import Table
 from .cells import Runner
 from .options import in_common
@@ -52,9 +53,9 @@ def score_table(found: Mapping[str, Scores]) -> Table:
     """Return a row for each group, with mean, worst and best of each evaluation."""
     columns = ["pool", "model", "k", "choice", "seeds"]
     columns += [f"{NAMES[name]}, {kind}" for name in found for kind in _KINDS]
-    rows: list[list[Any]] = []
+    rows: list[list[TableCell]] = []
     for group in dict.fromkeys(group for scores in found.values() for group in scores.runs):
-        cells: list[Any] = [*group, max(len(scores.runs.get(group, ())) for scores in found.values())]
+        cells: list[TableCell] = [*group, max(len(scores.runs.get(group, ())) for scores in found.values())]
         for scores in found.values():
             there = group in scores.runs
             cells += [scores.value(group, **kind) if there else None for kind in _KINDS.values()]
@@ -72,7 +73,7 @@ def with_differences(result: Result, found: Mapping[str, Scores]) -> Result:
 
 def difference_table(found: Mapping[str, Scores]) -> Table:
     """Return QDIT and its variants less each baseline, paired by question."""
-    rows: list[list[Any]] = []
+    rows: list[list[TableCell]] = []
     for name, scores in found.items():
         for group in scores.runs:
             for baseline in BASELINES:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..common import files
 from ..evaluation.results import FORMAT
+from ..evaluation.tables import Cell as TableCell
 from ..evaluation.tables import Table
 from .cells import Runner
 from .published import TABLE2
@@ -56,7 +57,7 @@ def read_scores(folder: Path) -> dict[str, float]:
 def benchmark_table(found: Mapping[Group, list[dict[str, float]]]) -> Table:
     """Return a row for each group: the mean over seeds of each benchmark, and the mean of these."""
     names = list(dict.fromkeys(name for runs in found.values() for scores in runs for name in scores))
-    rows: list[list[Any]] = []
+    rows: list[list[TableCell]] = []
     for group, runs in found.items():
         means = [float(np.mean([scores[name] for scores in runs])) for name in names]
         rows.append([*group, len(runs), *means, float(np.mean(means))])

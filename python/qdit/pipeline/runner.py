@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
+from ..common.progress import AnyProgressLike
 from .config import Config
 from .stages import KINDS, Stage
 from .state import Say, State, silent
@@ -44,7 +44,7 @@ def plan(config: Config) -> list[Step]:
     return steps
 
 
-def run(config: Config, *, progress: Any = None, say: Say = silent) -> list[Step]:
+def run(config: Config, *, progress: AnyProgressLike = None, say: Say = silent) -> list[Step]:
     """Run what has to run. Interrupted, it goes on when it is called again.
 
     Args:

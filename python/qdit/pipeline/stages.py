@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
 
 from ..common.files import sha256_file
+from ..common.progress import AnyProgressLike
 from ..common.types import JSON
 from ..embedding.api import prepare as prepare_embed
 from ..embedding.job import EmbedJob
@@ -66,7 +66,7 @@ class Stage(ABC):
         """Return what the stage is made of beside its options: hashes, as far as it can be hashed."""
 
     @abstractmethod
-    def do(self, *, overwrite: bool, progress: Any) -> None:
+    def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
         """Make the result. overwrite: replace one of other options or inputs."""
 
 
@@ -89,7 +89,7 @@ class Import(_InPool):
         """Return whether the pool's records are those of the source as it is now."""
         return is_imported(self.config.source, self.folder, **self.options)
 
-    def do(self, *, overwrite: bool, progress: Any) -> None:
+    def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
         """Import."""
         given = {**self.options, "overwrite": overwrite, "progress": progress}
         import_records(self.config.source, self.folder, **given).close()
@@ -115,7 +115,7 @@ class _Array(_InPool):
         with self._job() as job:
             return job.saved() is not None
 
-    def do(self, *, overwrite: bool, progress: Any) -> None:
+    def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
         """Work the array out, or copy it."""
         if "file" in self.options:
             named = {self.array: self.options["file"]}
@@ -125,7 +125,7 @@ class _Array(_InPool):
             job.run(progress=progress, overwrite=overwrite)
 
     @abstractmethod
-    def _job(self) -> Any:
+    def _job(self) -> EmbedJob | ScoreJob:
         """Return the job that makes the array."""
 
 
@@ -157,7 +157,7 @@ class _OfPool(Stage):
         hashes = {name: found["files"][f"{name}.npy"]["sha256"] for name, found in pool.manifests.items()}
         return {"pool": {"records": pool.records.sha256, **hashes}}
 
-    def do(self, *, overwrite: bool, progress: Any) -> None:
+    def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
         """Select, and drop the checkpoint at the end."""
         checkpoint = self.folder / "checkpoint"
         given = {**self.options, "checkpoint": checkpoint, "progress": progress}
@@ -210,7 +210,7 @@ class Export(_OfSelection):
 
     name = "export"
 
-    def do(self, *, overwrite: bool, progress: Any) -> None:
+    def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
         """Export; what is there may always be replaced, because an export replaces exports only."""
         given = {**self.options, "pool": self.config.pool}
         export(self.selection, self.folder, overwrite=True, progress=progress, **given)
@@ -231,7 +231,7 @@ class Report(_OfSelection):
         found = sha256_file(table) if table is not None and table.is_file() else None
         return {**super()._inputs(), "sweep": found}
 
-    def do(self, *, overwrite: bool, progress: Any) -> None:
+    def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
         """Write the page."""
         given = {**self.options, "pool": self.config.pool, "out": self.folder, "sweep": self.sweep}
         report(self.selection, progress=progress, **given)

@@ -126,6 +126,11 @@ class Numbers:
     duplicates: Duplicates
     sweep: tuple[Point, ...]
 
+    @property
+    def random_coverage(self) -> Floats:
+        """Coverage that as many random rows reach, one for each seed."""
+        return np.array([curve.coverage[-1] for curve in self.random.values()])
+
 
 def work_out(choice: Choice, options: ReportOptions, phases: Phases) -> Numbers:
     """Work out the numbers of a report; the sweep is read first, so that a wrong one is found at once."""

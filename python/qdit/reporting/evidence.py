@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from ..exporting.choice import Choice
 from ..selection.selection import Selection
@@ -134,7 +133,7 @@ def _hash(digest: str) -> str:
     return f'<span class="hash" title="{page.escape(digest)}">{page.escape(digest[:_SHORT_HASH])}…</span>'
 
 
-def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _flat(values: Mapping[str, object]) -> list[tuple[str, str]]:
     rows = []
     for name, value in values.items():
         if isinstance(value, float):

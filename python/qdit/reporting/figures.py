@@ -35,11 +35,14 @@ class Theme:
 LIGHT = Theme("#1f2328", "#57606a", "#e4e7eb", "#ffffff", "#c3c9d1", "#c2410c", "#3b6ea5")
 DARK = Theme("#e6e8eb", "#a3abb5", "#333a43", "#171b21", "#4b545f", "#fb923c", "#7fb2e5")
 
-Draw = Callable[[Any, Theme], None]
+# of matplotlib, which is optional
+Figure = Any
+Axes = Any
+Draw = Callable[[Figure, Theme], None]
 Given = ParamSpec("Given")
 
 
-def drawing(draw: Callable[Concatenate[Any, Theme, Given], None]) -> Callable[Given, Draw]:
+def drawing(draw: Callable[Concatenate[Figure, Theme, Given], None]) -> Callable[Given, Draw]:
     """Return a function that takes what `draw` draws, and returns how to draw it on a figure in a theme."""
 
     @wraps(draw)
@@ -62,11 +65,11 @@ def render(draw: Draw, width: float = 7.6, height: float = 4.2) -> tuple[bytes, 
 
 def render_as(draw: Draw, theme: Theme, width: float, height: float) -> bytes:
     """Return a figure as PNG for one kind of page; size in inches."""
+    from matplotlib import figure as mpl_figure
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     with _style(theme):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = mpl_figure.Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure, theme)
         buffer = io.BytesIO()
@@ -105,7 +108,7 @@ def _style(theme: Theme) -> Iterator[None]:
 
 
 @drawing
-def draw_map(figure: Any, theme: Theme, found: Map) -> None:
+def draw_map(figure: Figure, theme: Theme, found: Map) -> None:
     """Pool and picks in two dimensions."""
     axes = figure.subplots()
     axes.grid(False)
@@ -120,7 +123,7 @@ def draw_map(figure: Any, theme: Theme, found: Map) -> None:
 
 
 @drawing
-def draw_coverage(figure: Any, theme: Theme, chosen: Curve, random: Sequence[Curve]) -> None:
+def draw_coverage(figure: Figure, theme: Theme, chosen: Curve, random: Sequence[Curve]) -> None:
     """Coverage against k, with the band of random orders."""
     axes = figure.subplots()
     if random:
@@ -140,7 +143,7 @@ def draw_coverage(figure: Any, theme: Theme, chosen: Curve, random: Sequence[Cur
 
 @drawing
 def draw_two_histograms(
-    figure: Any,
+    figure: Figure,
     theme: Theme,
     first: Floats,
     second: Floats,
@@ -169,7 +172,7 @@ def draw_two_histograms(
 
 @drawing
 def draw_sweep(
-    figure: Any, theme: Theme, points: Sequence[Point], alpha: float, random: tuple[float, float] | None
+    figure: Figure, theme: Theme, points: Sequence[Point], alpha: float, random: tuple[float, float] | None
 ) -> None:
     """Coverage against mean quality over alpha; random: coverage and quality of random rows."""
     axes = figure.subplots()
@@ -195,7 +198,7 @@ def draw_sweep(
 
 
 @drawing
-def draw_sources(figure: Any, theme: Theme, labels: Sequence[str], pool: Floats, chosen: Floats) -> None:
+def draw_sources(figure: Figure, theme: Theme, labels: Sequence[str], pool: Floats, chosen: Floats) -> None:
     """Shares of the sources, in percent, in the pool and in the selection."""
     axes = figure.subplots()
     at = np.arange(len(labels))
@@ -209,7 +212,7 @@ def draw_sources(figure: Any, theme: Theme, labels: Sequence[str], pool: Floats,
 
 
 @drawing
-def draw_sunburst(figure: Any, theme: Theme, verbs: Verbs) -> None:
+def draw_sunburst(figure: Figure, theme: Theme, verbs: Verbs) -> None:
     """Two rings: the commonest verbs, and the commonest objects of each."""
     import matplotlib as mpl
 
@@ -245,12 +248,12 @@ def draw_sunburst(figure: Any, theme: Theme, verbs: Verbs) -> None:
     axes.set_ylim(-1.36, 1.36)
 
 
-def _legend(axes: Any, **options: Any) -> None:
+def _legend(axes: Axes, **options: Any) -> None:
     """Put the legend above the axes: inside them there may be data in any corner."""
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2, **options)
 
 
-def _readable_on(color: Any) -> str:
+def _readable_on(color: Sequence[float]) -> str:
     """Return black or white, whichever contrasts more with an RGB color (WCAG 2 relative luminance)."""
     part = np.asarray(color[:3], np.float64)
     linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
@@ -259,7 +262,7 @@ def _readable_on(color: Any) -> str:
 
 
 def _radial(
-    axes: Any, wedge: Any, radius: float, text: str, size: float, color: str, outside: bool = False
+    axes: Axes, wedge: Any, radius: float, text: str, size: float, color: str, outside: bool = False
 ) -> None:
     angle = (wedge.theta1 + wedge.theta2) / 2
     x, y = radius * np.cos(np.radians(angle)), radius * np.sin(np.radians(angle))

@@ -114,6 +114,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str = 
     )
 
 
+def numbers(head: Sequence[str], rows: Iterable[Sequence[object]], numeric: int) -> Html:
+    """Return the numbers behind a figure as a table that opens on a click."""
+    return details("Numbers", table(head, rows, numbers=numeric))
+
+
 def details(summary: str, *parts: Html) -> Html:
     """Return content that opens on a click."""
     return Html(f"<details><summary>{escape(summary)}</summary>\n" + "\n".join(parts) + "</details>")

@@ -125,8 +125,8 @@ def _tiles(choice: Choice, numbers: Numbers) -> list[tuple[str, str, str]]:
     selection = choice.selection
     n = int(selection.params["n"])
     found = [("rows chosen", f"{len(selection):,}", f"{len(selection) / n:.1%} of {n:,}")]
-    random = [curve.coverage[-1] for curve in numbers.random.values()]
-    beside = f"random rows: {np.mean(random):.4f}" if random else "mean similarity to the nearest pick"
+    random = numbers.random_coverage
+    beside = f"random rows: {random.mean():.4f}" if len(random) else "mean similarity to the nearest pick"
     found.append(("coverage", f"{selection.coverage:.4f}", beside))
     if selection.mean_quality is not None:
         scores = choice.scores

