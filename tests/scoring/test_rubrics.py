@@ -1,13 +1,10 @@
 """What a judge is asked, how its answers are read, how they are kept, and that keys stay hidden."""
 
-import base64
 import json
 
 import pytest
 
 from helpers.scoring_pools import KEY, KEY_ENV
-from qdit.models.answers import RatedAnswers
-from qdit.models.client import HIDDEN, check_url, hide, read_key
 from qdit.models.options import JudgeEndpoint
 from qdit.models.prompts import make_template
 from qdit.records import Row
@@ -79,87 +76,6 @@ def test_texts():
 def test_wrong_templates(template):
     with pytest.raises(ValueError, match=r"reward_template: .* wanted 'chat' or a format string"):
         make_template("reward_template", template, ("chat",))
-
-
-def parse(text):
-    return float(text) if text.isdigit() else None
-
-
-def test_answers_are_kept(tmp_path):
-    path = tmp_path / "a.jsonl"
-    with RatedAnswers(path, parse) as answers:
-        answers.add("k", "4", 10, 2)
-        answers.add("é", "no\nnumber", 11, 3)
-        assert ("k" in answers, "x" in answers) == (True, False)
-    with RatedAnswers(path, parse) as answers:
-        assert answers["k"] == (4.0, 10, 2)
-        assert answers["é"] == (None, 11, 3)
-    with RatedAnswers(path, parse, retry=True) as answers:
-        assert ("k" in answers, "é" in answers) == (True, False)
-    assert len(path.read_text().splitlines()) == 2
-
-
-@pytest.mark.parametrize("cut", [1, 20, 60])
-def test_a_line_cut_off_is_asked_for_again(tmp_path, cut):
-    path = tmp_path / "a.jsonl"
-    with RatedAnswers(path, parse) as answers:
-        answers.add("a", "1", 1, 1)
-        answers.add("b", "2", 1, 1)
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-cut])
-    with RatedAnswers(path, parse) as answers:
-        assert ("a" in answers, "b" in answers) == (True, False)
-        answers.add("b", "2", 1, 1)
-    assert path.read_bytes() == whole
-
-
-@pytest.mark.parametrize("line", ["{", "[]", '{"key": "a"}', "\\xff"])
-def test_damaged_answers(tmp_path, line):
-    path = tmp_path / "a.jsonl"
-    good = json.dumps({"key": "a", "answer": "1", "prompt_tokens": 1, "completion_tokens": 1})
-    path.write_text(f"{good}\n{line}\n{good}\n")
-    with pytest.raises(ValueError, match=r"a\.jsonl, line 2 is damaged"):
-        RatedAnswers(path, parse)
-
-
-def test_keys_come_from_the_environment_and_errors_do_not_repeat_them():
-    assert read_key("X", {"X": "k"}) == "k"
-    assert read_key("X", {"X": ""}) is None
-    with pytest.raises(ValueError, match="never the key itself") as caught:
-        read_key(KEY, {})
-    assert KEY not in str(caught.value)
-
-
-@pytest.mark.parametrize("url", ["http://me:pw@host/v1", "https://host/v1?key=pw", "https://host/#pw"])
-def test_urls_carry_no_secrets(url):
-    with pytest.raises(ValueError, match="base_url: wanted a URL without") as caught:
-        check_url(url)
-    assert "pw" not in str(caught.value)
-
-
-@pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://host", ""])
-def test_wrong_urls(url):
-    with pytest.raises(ValueError, match="base_url: got"):
-        check_url(url)
-
-
-@pytest.mark.parametrize(
-    "form",
-    [
-        KEY,
-        KEY.replace("/", "%2F").replace("+", "%2B").replace("=", "%3D"),
-        json.dumps(KEY)[1:-1],
-        KEY.replace("/", "\\/"),
-    ],
-)
-def test_keys_are_hidden(form):
-    assert hide(f"a {form} b", KEY) == f"a {HIDDEN} b"
-    assert hide(base64.b64encode(KEY.encode()).decode(), KEY) == HIDDEN
-
-
-def test_short_keys_are_no_secrets():
-    assert hide("none of it", "none") == "none of it"
-    assert hide("none of it", None) == "none of it"
 
 
 @pytest.mark.parametrize(
