@@ -55,6 +55,11 @@ def test_float32_without_normalization(pool):
     assert (made.rows.array == np.rint(made.rows.array)).all()
 
 
+def test_the_stand_in_takes_whole_chunks(pool):
+    made = embed(pool, "builtin:hash", batch_size=7)
+    assert made.manifest["batch_sizes"] == [[0, 16384]]
+
+
 def test_the_stand_in_says_so(pool, caplog, capsys):
     with caplog.at_level(logging.WARNING):
         embed_command(str(pool), model="builtin:hash", progress=False)

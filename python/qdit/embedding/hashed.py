@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..common.types import JSON, Floats, Indices, Ints
 from ..engine.shuffle import GOLDEN, Words, splitmix64
 from .encoder import Encoder, Tick
-from .options import BUILTIN
+from .options import BUILTIN, BUILTIN_ROWS, EmbedOptions
 
 DIMENSIONS = 384
 STAND_IN = "stand-in for a trained model: hashed n-grams, sees shared words, not meaning"
@@ -40,6 +40,11 @@ _INVERSE = np.uint64(pow(int(GOLDEN), -1, 1 << 64))  # it is odd, so there is on
 
 class HashEncoder(Encoder):
     """The encoder "builtin:hash"."""
+
+    def __init__(self, options: EmbedOptions) -> None:
+        """Take whole chunks, whatever batch is asked for: the vector of a text depends on it alone."""
+        super().__init__(options)
+        self.batch_size = BUILTIN_ROWS
 
     def identity(self) -> JSON:
         """Return name, version and size, and that this is a stand-in."""
