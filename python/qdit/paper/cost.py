@@ -21,7 +21,7 @@ from ..selection.api import select
 from ..selection.options import SelectOptions
 from .methods import Method, parse_all
 from .options import FigureOptions, in_common, parse_sizes
-from .published import COST, published_table
+from .published import published_table
 from .results import Result
 from .shelf import Shelf
 
@@ -73,7 +73,7 @@ def cost(shelf: Shelf, options: CostOptions) -> Result:
     return Result(
         "cost",
         f"Cost of selecting from {source.name} ({shape})",
-        {"": Table(columns, rows, digits=2), "-paper": published_table(COST)},
+        {"": Table(columns, rows, digits=2), "-paper": published_table("cost")},
         inputs=source.hashes,
         options={"ks": list(ks), "methods": [m.key for m in methods], "repeats": options.repeats}
         | in_common(shelf.options),

@@ -12,7 +12,7 @@ from ..common.text import parse_numbers
 from ..common.types import JSON, Array, Floats, Indices
 from ..evaluation.coverage.api import nearest
 from ..evaluation.coverage.questions import EncoderOptions
-from ..evaluation.stats import DRAWS
+from ..evaluation.stats import DRAWS, Interval
 from ..evaluation.tables import Cell as TableCell
 from ..evaluation.tables import Table
 from ..generation.questions import Question, hash_questions
@@ -23,9 +23,8 @@ from .paired import Sample, statistic
 from .results import Result
 from .shelf import Shelf
 
-Cell = tuple[int, str]  # k, family of the method
-Samples = Mapping[tuple[str, Cell, str], Sample]  # by set, cell and kind of statistic
-Cells = dict[Cell, list[Floats]]  # similarities, (m,) for each seed
+Group = tuple[int, str]  # k, family of the method
+Runs = dict[Group, list[Floats]]  # similarities, (m,) for each seed
 ALL = "all"
 RANDOM = "random"
 SHARES: Mapping[str, float | None] = {"mean": None, "worst 10%": 0.1}
@@ -78,32 +77,30 @@ def coverage(
     alphas = parse_numbers("alpha", options.alpha, float)
     variants = [Method("quality"), Method("threshold"), Method("cluster", seed=0)]
     methods = [*random(options.seeds), *variants, *qdit(*alphas)]
-    chosen = shelf.prefixes(methods, ks)
-    cells: Cells = {}
-    for (method, k), found in chosen.items():
+    runs: Runs = {}
+    for (method, k), found in shelf.prefixes(methods, ks).items():
         similarity, _ = nearest(source.rows, found, vectors)
         if np.isnan(similarity).any():
             bad = questions[int(np.flatnonzero(np.isnan(similarity))[0])]
             raise ValueError(f"questions: {bad.id!r} of {bad.set} has a vector of zeros; leave it out")
-        cells.setdefault((k, method.family), []).append(similarity)
+        runs.setdefault((k, method.family), []).append(similarity)
     labels = {method.family: method.label for method in methods}
-    groups = groups_of(questions)
-    samples = compare(cells, groups, draws)
-    tables = {"" if name == ALL else f"-{name}": _table(name, samples, cells, labels) for name in groups}
-    columns = {kind: _lines(samples, next(iter(groups)), kind, methods, ks) for kind in SHARES}
-    shown = draw_lines(columns, "alpha (at 1: quality only)", "difference to random")
+    compared = Comparison(runs, by_set(questions), draws)
+    alphas_of = {method.family: method.alpha for method in methods if method.greedy}
+    lines = {kind: _lines(compared, kind, alphas_of) for kind in SHARES}
+    shown = draw_lines(lines, "alpha (at 1: quality only)", "difference to random")
     return Result(
         "coverage",
         f"Similarity of evaluation questions to the nearest of k rows chosen from {source.name}",
-        tables,
-        {"-categories": _categories(questions, cells, labels), "-questions": _values(questions, cells)},
+        {"" if name == ALL else f"-{name}": _table(name, compared, labels) for name in compared.sets},
+        {"-categories": _categories(questions, runs, labels), "-questions": _values(questions, runs)},
         {".png": png(shown, 10.5, 4.2)},
         inputs={**source.hashes, "questions": hash_questions(questions)},
         options={"ks": list(ks), "alphas": list(alphas), "seeds": options.seeds, "draws": draws},
         facts={
-            "questions": {name: len(rows) for name, rows in groups.items()},
+            "questions": {name: len(rows) for name, rows in compared.sets.items()},
             "encoder": encoder,
-            "range_over_random_seeds": _seeds(cells, groups),
+            "range_over_random_seeds": _seeds(compared),
         },
         notes=[
             f"Intervals: 95%, percentile bootstrap over questions, {draws:,} resamples; differences are "
@@ -115,89 +112,86 @@ def coverage(
     )
 
 
-def groups_of(questions: Sequence[Question]) -> dict[str, Indices]:
+def by_set(questions: Sequence[Question]) -> dict[str, Indices]:
     """Return the numbers of the questions of each set, before them those of all if there are several."""
     sets = np.array([question.set for question in questions])
-    groups = {name: np.flatnonzero(sets == name) for name in dict.fromkeys(sets.tolist())}
-    return {ALL: np.arange(len(questions)), **groups} if len(groups) > 1 else groups
+    found = {name: np.flatnonzero(sets == name) for name in dict.fromkeys(sets.tolist())}
+    return {ALL: np.arange(len(questions)), **found} if len(found) > 1 else found
 
 
-def compare(cells: Cells, groups: Mapping[str, Indices], draws: int) -> Samples:
-    """Return each statistic of each cell over each group of questions."""
-    return {
-        (name, cell, kind): Sample([run[rows] for run in runs], share, draws=draws)
-        for name, rows in groups.items()
-        for cell, runs in cells.items()
-        for kind, share in SHARES.items()
-    }
+class Comparison:
+    """Each statistic of each group over each set of questions, and what it is less that of random choices."""
+
+    def __init__(self, runs: Runs, sets: Mapping[str, Indices], draws: int) -> None:
+        self.runs, self.sets = runs, sets
+        self._samples = {
+            (name, group, kind): Sample([run[rows] for run in found], share, draws=draws)
+            for name, rows in sets.items()
+            for group, found in runs.items()
+            for kind, share in SHARES.items()
+        }
+
+    def value(self, name: str, group: Group, kind: str) -> Interval:
+        """Return a statistic with its interval."""
+        return self._samples[name, group, kind].interval()
+
+    def less_random(self, name: str, group: Group, kind: str) -> Interval:
+        """Return its paired difference to random choices of as many rows."""
+        return self._samples[name, group, kind].less(self._samples[name, (group[0], RANDOM), kind])
 
 
-def _table(
-    name: str,
-    samples: Samples,
-    cells: Cells,
-    labels: Mapping[str, str],
-) -> Table:
+def _table(name: str, compared: Comparison, labels: Mapping[str, str]) -> Table:
     rows: list[list[TableCell]] = []
-    for cell in cells:
-        k, family = cell
-        label = labels[family] if len(cells[cell]) == 1 else f"{labels[family]}, mean of {len(cells[cell])}"
-        own = [samples[name, cell, kind] for kind in SHARES]
-        to_random = [samples[name, (k, RANDOM), kind] for kind in SHARES]
-        less = [None if family == RANDOM else a.less(b) for a, b in zip(own, to_random, strict=True)]
-        rows.append([label, k, *(one.interval() for one in own), *less])
+    for group, runs in compared.runs.items():
+        k, family = group
+        label = labels[family] if len(runs) == 1 else f"{labels[family]}, mean of {len(runs)}"
+        own = [compared.value(name, group, kind) for kind in SHARES]
+        less = [None if family == RANDOM else compared.less_random(name, group, kind) for kind in SHARES]
+        rows.append([label, k, *own, *less])
     columns = ["choice", "k", *SHARES, *(f"{kind}, less random" for kind in SHARES)]
-    count = next(iter(samples[name, cell, kind].n for cell in cells for kind in SHARES))
-    return Table(columns, rows, f"{'All sets' if name == ALL else name}, {count} questions", digits=4)
+    title = f"{'All sets' if name == ALL else name}, {len(compared.sets[name])} questions"
+    return Table(columns, rows, title, digits=4)
 
 
-def _lines(
-    samples: Samples,
-    name: str,
-    kind: str,
-    methods: Sequence[Method],
-    ks: Sequence[int],
-) -> list[Line]:
-    lines = []
-    for i, k in enumerate(ks):
-        families = {method.family: method.alpha for method in methods if method.greedy}
-        ends = {**families, "quality": 1.0}
-        points = [samples[name, (k, family), kind].less(samples[name, (k, RANDOM), kind]) for family in ends]
+def _lines(compared: Comparison, kind: str, alphas: Mapping[str, float | None]) -> list[Line]:
+    """Return a line over alpha for each k, of the first set; alphas: by family."""
+    lines, name = [], next(iter(compared.sets))
+    for i, k in enumerate(dict.fromkeys(k for k, _ in compared.runs)):
+        ends = {**alphas, "quality": 1.0}
+        points = [compared.less_random(name, (k, family), kind) for family in ends]
         x = [float(alpha or 0.0) + 0.012 * i for alpha in ends.values()]  # aside, so that bars do not overlap
-        style = "qdit" if i == 0 else "random"
-        lines.append(Line(f"k = {k:,}", style, x, points))
+        lines.append(Line(f"k = {k:,}", "qdit" if i == 0 else "random", x, points))
     return lines
 
 
-def _seeds(cells: Cells, groups: Mapping[str, Indices]) -> dict[str, dict[str, list[float]]]:
-    """Return the least and the largest of each statistic over random seeds, by group and k."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for name, rows in groups.items():
-        for (k, family), runs in cells.items():
-            if family == RANDOM:
-                for kind, share in SHARES.items():
-                    values = [statistic(run[rows], share) for run in runs]
-                    found.setdefault(name, {})[f"k {k}, {kind}"] = [min(values), max(values)]
+def _seeds(compared: Comparison) -> dict[str, dict[str, list[float]]]:
+    """Return the least and the largest of each statistic over random seeds, by set and k."""
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in compared.sets}
+    for name, rows in compared.sets.items():
+        for (k, family), runs in compared.runs.items():
+            for kind, share in SHARES.items() if family == RANDOM else ():
+                values = [statistic(run[rows], share) for run in runs]
+                found[name][f"k {k}, {kind}"] = [min(values), max(values)]
     return found
 
 
-def _categories(questions: Sequence[Question], cells: Cells, labels: Mapping[str, str]) -> Table:
+def _categories(questions: Sequence[Question], runs: Runs, labels: Mapping[str, str]) -> Table:
     """Return the mean of every category of every set, seeds averaged; without intervals: most are small."""
     named = sorted({(question.set, question.category) for question in questions if question.category})
     rows = []
     for name, category in named:
         members = [i for i, q in enumerate(questions) if (q.set, q.category) == (name, category)]
-        for (k, family), runs in cells.items():
-            value = float(np.mean([run[members].mean() for run in runs]))
+        for (k, family), found in runs.items():
+            value = float(np.mean([run[members].mean() for run in found]))
             rows.append([name, category, len(members), labels[family], k, round(value, 5)])
     return Table(["set", "category", "questions", "choice", "k", "mean"], rows)
 
 
-def _values(questions: Sequence[Question], cells: Cells) -> Table:
+def _values(questions: Sequence[Question], runs: Runs) -> Table:
     """Return every question's similarity, seeds averaged."""
-    means = {cell: np.mean(runs, axis=0) for cell, runs in cells.items()}
+    means = {group: np.mean(found, axis=0) for group, found in runs.items()}
     rows = [
         [question.set, question.id, *(round(float(mean[i]), 4) for mean in means.values())]
         for i, question in enumerate(questions)
     ]
-    return Table(["set", "id", *(f"{family} k{k}" for k, family in cells)], rows)
+    return Table(["set", "id", *(f"{family} k{k}" for k, family in runs)], rows)

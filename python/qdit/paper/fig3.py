@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from .cells import Runner
 from .drawing import Line, draw_lines, png
-from .published import FIG3
 from .results import Result
 from .scores import SHARE, Scores
 from .table1 import NAMES, evaluations_of, scored, study_result, with_published
@@ -18,7 +17,7 @@ def fig3(runner: Runner) -> Result:
     columns = {NAMES[name]: alpha_lines(scores) for name, scores in found.items()}
     result = study_result(runner, "fig3", "Figure 3: performance by alpha", found)
     result.pictures[".png"] = png(draw_lines(columns, "alpha", "score"), 5.5 * len(columns), 4.2)
-    return with_published(result, FIG3)
+    return with_published(result)
 
 
 def alpha_lines(scores: Scores) -> list[Line]:

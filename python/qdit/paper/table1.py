@@ -11,7 +11,7 @@ from ..evaluation.tables import Cell as TableCell
 from ..evaluation.tables import Table
 from .cells import Runner
 from .options import in_common
-from .published import TABLE1, Published, published_table
+from .published import published_table
 from .results import Result
 from .scores import SHARE, Group, Scores, collect
 from .study import Cell, Study
@@ -29,7 +29,7 @@ def table1(runner: Runner) -> Result:
     """Train, generate, evaluate, and tabulate; the file of the study says which evaluations there are."""
     found = scored(runner, runner.study.cells(), evaluations_of(runner.study))
     result = study_result(runner, "table1", "Table 1: models trained on chosen rows", found)
-    return with_published(with_differences(result, found), TABLE1)
+    return with_published(with_differences(result, found))
 
 
 def study_result(runner: Runner, name: str, title: str, found: Mapping[str, Scores]) -> Result:
@@ -120,9 +120,9 @@ def describe(runner: Runner) -> JSON:
     return {"inputs": inputs, "options": options}
 
 
-def with_published(result: Result, numbers: Sequence[Published]) -> Result:
+def with_published(result: Result) -> Result:
     """Add what the paper reports."""
-    result.tables["-paper"] = published_table(numbers)
+    result.tables["-paper"] = published_table(result.name)
     result.notes.append(
         "The paper's numbers (version 3: LLaMA-1 7B, a reward model trained on Anthropic HH, Claude 2 as "
         "judge) stand here for orientation; they are not comparable unless the study uses the same."

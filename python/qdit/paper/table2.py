@@ -13,7 +13,6 @@ from ..evaluation.results import FORMAT
 from ..evaluation.tables import Cell as TableCell
 from ..evaluation.tables import Table
 from .cells import Runner
-from .published import TABLE2
 from .results import Result
 from .scores import Group, group_of
 from .table1 import describe, with_published
@@ -38,7 +37,7 @@ def table2(runner: Runner) -> Result:
             "Scores in percent, mean over seeds; per-row outputs and intervals are in the working folder."
         ],
     )
-    return with_published(result, TABLE2)
+    return with_published(result)
 
 
 def read_scores(folder: Path) -> dict[str, float]:

@@ -67,9 +67,9 @@ def _is_control(c: str) -> bool:
     return ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000
 
 
-def paragraph(text: object, kind: str = "") -> Html:
-    """Return a paragraph; kind: its class."""
-    return Html(f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>")
+def paragraph(text: object) -> Html:
+    """Return a paragraph."""
+    return Html(f"<p>{escape(text)}</p>")
 
 
 def note(text: object) -> Html:
