@@ -160,7 +160,7 @@ def test_every_stage_runs_once(tmp_path, recorder):
     study = read_study(write_study(tmp_path))
     runner = Runner(study, tmp_path / "work")
     cells = study.cells()
-    assert {step.action for step in runner.plan(cells, ["hh"])} == {"run"}
+    assert {step.action for step in runner.steps(cells, ["hh"])} == {"run"}
     steps = runner.run(cells, ["hh"])
     assert len(recorder.calls) == 3 * 6
     exports = [step for step in steps if step.stage == "export"]
@@ -170,7 +170,7 @@ def test_every_stage_runs_once(tmp_path, recorder):
     again = Runner(study, tmp_path / "work").run(cells, ["hh"])
     assert {step.action for step in again} == {"reuse"}
     assert len(recorder.calls) == 3 * 6
-    assert {step.action for step in runner.plan(cells, ["hh"])} == {"reuse"}
+    assert {step.action for step in runner.steps(cells, ["hh"])} == {"reuse"}
 
 
 @pytest.mark.parametrize("at", [1, 5, 6, 11])
@@ -182,7 +182,7 @@ def test_a_stopped_study_goes_on(tmp_path, recorder, at):
     with pytest.raises(KeyboardInterrupt):
         Runner(study, tmp_path / "work").run(cells, ["hh"])
     recorder.fail = None
-    planned = Runner(study, tmp_path / "work").plan(cells, ["hh"])
+    planned = Runner(study, tmp_path / "work").steps(cells, ["hh"])
     assert [step.action for step in planned].count("resume") == 1
     steps = Runner(study, tmp_path / "work").run(cells, ["hh"])
     assert [step.action for step in steps].count("resume") == 1
@@ -325,7 +325,7 @@ def test_benchmarks_are_percent_and_averaged(tmp_path):
 def test_baselines_answer_before_others_are_judged(tmp_path):
     study = read_study(write_study(tmp_path, judge={"against": "quality", "judge_model": "j"}))
     runner = Runner(study, tmp_path / "work")
-    stages_of = [(step.cell, step.stage) for step in runner.plan(study.cells(), ["judge"])]
+    stages_of = [(step.cell, step.stage) for step in runner.steps(study.cells(), ["judge"])]
     first = [cell for cell, stage in stages_of if stage == "generate"][:2]
     assert first == [f"small-tiny-k{K}-quality-seed{seed}" for seed in (0, 1)]
     assert not [cell for cell, stage in stages_of if stage == "judge" and "quality" in cell]

@@ -120,5 +120,5 @@ def _run(
     if not options.dry_run:
         finish(make(runner), out, start)
         return
-    for step in runner.plan(cells(study), evaluations(study)):
+    for step in runner.steps(cells(study), evaluations(study)):
         print(f"{step.action:<8}{step.stage:<12}{step.cell}")

@@ -60,7 +60,7 @@ class Runner:
         self._select([cell for cell, _ in work])
         return [self._do(kind(cell, self.place)) for cell, kind in _kinds(work)]
 
-    def plan(self, cells: Sequence[Cell], evaluations: Iterable[str]) -> list[Step]:
+    def steps(self, cells: Sequence[Cell], evaluations: Iterable[str]) -> list[Step]:
         """Return what `run` would do; nothing is written. What follows a stage that runs, runs too."""
         steps, stale = [], set()
         for cell, kind in _kinds(self._order(cells, evaluations)):

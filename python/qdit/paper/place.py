@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..common.files import sha256_folder
-from ..evaluation.sets import Questions, load_questions
+from ..evaluation.sets import Questions, open_questions
 from .methods import parse, with_seed
 from .study import Cell, Study
 
@@ -44,11 +44,7 @@ class Place:
         """The questions of all sets."""
         if not self.study.sets:
             raise ValueError(f"{self.study.file}: sets: got none, wanted files of questions by set")
-        loaded = [load_questions(name, path) for name, path in self.study.sets.items()]
-        return Questions(
-            [question for part in loaded for question in part],
-            [note for part in loaded for note in part.notes],
-        )
+        return open_questions(self.study.sets)
 
     @cached_property
     def base_models(self) -> dict[str, str]:
