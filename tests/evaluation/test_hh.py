@@ -152,7 +152,17 @@ hh_command(sys.argv[2:4], sys.argv[1], reward_model=sys.argv[4], reward_template
 """
 
 
+@pytest.fixture
+def one_thread():
+    """As in the child: with another number of threads torch may round sums otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_a_killed_run_goes_on_to_the_same_scores(tmp_path, reward_folder):
     answers = [str(write_answers(tmp_path / f"{name}.jsonl", name, 60)) for name in ("random", "qdit")]
     options = {"reward_template": "{output}", "batch_size": 1}
