@@ -9,8 +9,6 @@ data_juicer  `QDITSelector`, a Data-Juicer operator
 sklearn, apricot and data_juicer need the package that they plug into, and are imported by their own names.
 """
 
-from __future__ import annotations
-
 from .curator import CuratorOptions, select_curator_folder
 from .huggingface import DatasetOptions, select_dataset
 

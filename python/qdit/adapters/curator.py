@@ -1,7 +1,5 @@
 """Parquet folders with ids and embeddings, as NeMo Curator has them: all rows in, the chosen rows out."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass, replace
 from functools import partial

@@ -11,8 +11,6 @@ It is there for recipes once this module is imported, which Data-Juicer does by 
           quality_key: __dj__stats__.llm_quality_score
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ The ways, their options and the order of ties are those of apricot-select 0.6.1 
 JMLR 2020), so that its users get the picks that they know. Each yields (row, gain) until the budget is spent.
 """
 
-from __future__ import annotations
-
 import heapq
 import itertools
 from collections.abc import Callable, Iterable, Iterator

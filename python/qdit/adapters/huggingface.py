@@ -1,7 +1,5 @@
 """`qdit.select_dataset`: rows of a Hugging Face data set that are good and diverse, as a data set."""
 
-from __future__ import annotations
-
 import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """`qdit convert`: embeddings from other files and tables."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..common.text import format_seconds

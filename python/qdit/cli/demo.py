@@ -1,7 +1,5 @@
 """The verb ``qdit demo``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What ``qdit embed`` does."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..common.text import format_seconds

@@ -1,7 +1,5 @@
 """What ``qdit evaluate hh``, ``judge``, ``loss``, ``alpacaeval`` and ``table`` do."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

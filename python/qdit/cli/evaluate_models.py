@@ -1,7 +1,5 @@
 """What ``qdit evaluate coverage``, ``benchmarks`` and ``humaneval`` do."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What ``qdit export``, ``qdit explain`` and ``qdit verify`` do."""
 
-from __future__ import annotations
-
 import textwrap
 from pathlib import Path
 from typing import Any

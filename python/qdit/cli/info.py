@@ -1,7 +1,5 @@
 """What this installation is and can do on this machine."""
 
-from __future__ import annotations
-
 import os
 import platform
 

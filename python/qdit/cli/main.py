@@ -1,7 +1,5 @@
 """The command line: a verb for each step from text to a report. Only the verb that is asked for is loaded."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re

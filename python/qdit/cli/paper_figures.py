@@ -1,7 +1,5 @@
 """What ``qdit paper ...`` does for figures and tables that need no trained model."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What ``qdit paper ...`` does for figures and tables that train models."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The verb ``qdit report``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..reporting.options import ReportOptions

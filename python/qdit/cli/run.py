@@ -1,7 +1,5 @@
 """The verb ``qdit run``."""
 
-from __future__ import annotations
-
 from ..pipeline.config import read_config
 from ..pipeline.runner import plan, run
 

@@ -1,7 +1,5 @@
 """`qdit select`."""
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import Callable, Sequence

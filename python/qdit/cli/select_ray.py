@@ -1,7 +1,5 @@
 """`qdit select --ray`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

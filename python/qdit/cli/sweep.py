@@ -1,7 +1,5 @@
 """`qdit sweep`."""
 
-from __future__ import annotations
-
 import shutil
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Results and forecasts as text."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ..common.text import format_bytes, format_seconds, format_table

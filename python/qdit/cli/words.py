@@ -1,7 +1,5 @@
 """Command line arguments that are more than one word of a plain type."""
 
-from __future__ import annotations
-
 import re
 
 

@@ -1,7 +1,5 @@
 """Objects that hold files, locks or connections until they are closed."""
 
-from __future__ import annotations
-
 from typing import Self
 
 

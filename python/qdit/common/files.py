@@ -1,7 +1,5 @@
 """Hashes, files and folders that are whole or not there, and the JSON manifest of a saved result."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

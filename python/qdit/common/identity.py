@@ -1,7 +1,5 @@
 """What decides a result, as JSON values: hashed, and compared with that of an earlier run."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

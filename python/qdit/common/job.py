@@ -1,7 +1,5 @@
 """One checked call of a stage: what decides its result, what an earlier run left, and the run itself."""
 
-from __future__ import annotations
-
 import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext

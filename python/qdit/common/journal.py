@@ -1,7 +1,5 @@
 """Values on disk as they come, by key, so that a run that was stopped goes on: nothing is paid for twice."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

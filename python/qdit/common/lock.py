@@ -1,7 +1,5 @@
 """One run at a time: a file or a directory that a run holds while it is at work."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 from pathlib import Path

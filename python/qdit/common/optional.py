@@ -1,7 +1,5 @@
 """Optional packages: imported when they are needed, named in the error when they are missing."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

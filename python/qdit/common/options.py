@@ -1,7 +1,5 @@
 """What all options have in common: checked when they are made, documented and given defaults in one place."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self, TypeVar

@@ -8,8 +8,6 @@ At the end the files move to their places, the manifest is written, and the fold
 a manifest, it describes the files beside it.
 """
 
-from __future__ import annotations
-
 import io
 import shutil
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Progress of a run: what callbacks receive, of picks or of rows, and a bar on stderr."""
 
-from __future__ import annotations
-
 import math
 import sys
 import time

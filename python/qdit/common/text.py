@@ -1,7 +1,5 @@
 """Numbers as text for people, and text from people as numbers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any, TypeVar

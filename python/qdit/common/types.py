@@ -1,7 +1,5 @@
 """Names for kinds of values that many modules pass on."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

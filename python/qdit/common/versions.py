@@ -1,7 +1,5 @@
 """The versions that a result is recorded with."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Iterable
 from importlib import metadata

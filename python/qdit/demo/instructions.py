@@ -1,7 +1,5 @@
 """A seeded instruction set of the project's own writing: uneven domains, near-duplicates, varied quality."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Iterator

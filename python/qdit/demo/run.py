@@ -1,7 +1,5 @@
 """The demo: an instruction set of the project's own, from text to report."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

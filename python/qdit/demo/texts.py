@@ -1,7 +1,5 @@
 """What the demo's instructions and answers are put together from: the file texts.yaml, read."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

@@ -16,8 +16,6 @@ sources        what a shard is read from
 simulate       what a run on many nodes would take
 """
 
-from __future__ import annotations
-
 from .api import select
 from .options import ShardOptions, ShardSelectOptions, TwoRoundOptions
 from .simulate import Cluster, Prediction, Rates, measure, predict

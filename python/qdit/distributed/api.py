@@ -1,7 +1,5 @@
 """`qdit.distributed.select`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -16,8 +16,6 @@ every candidate outside T (bounds only fall, so those from before the round hold
 number, as everywhere.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The options of a selection over shards."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ..common.checks import check_choice, check_seed, check_threads

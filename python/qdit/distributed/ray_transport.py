@@ -1,7 +1,5 @@
 """Workers as Ray actors: one for each shard, on whatever nodes have room."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from contextlib import suppress

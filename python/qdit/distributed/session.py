@@ -1,7 +1,5 @@
 """What every distributed call shares: workers, the pool that they make up, the checked problem, progress."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterator, Sequence

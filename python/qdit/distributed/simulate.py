@@ -5,8 +5,6 @@ products. `predict` scales these to a pool and a cluster. All that comes out is 
 neither stragglers nor a network that is shared, and takes pools to behave like the one that was measured.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

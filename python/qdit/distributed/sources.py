@@ -1,7 +1,5 @@
 """What a shard is read from: a .npy file in place, other files of vectors into memory, or an array."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from itertools import pairwise

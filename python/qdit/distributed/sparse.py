@@ -12,8 +12,6 @@ all rows of all shards: 4 * k * n pairs, four times what the evaluation of k row
 are exact.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import asdict, replace
 from typing import Any

@@ -4,8 +4,6 @@ A call is answered with a `Ref`, at once; a `Ref` may be an argument of another 
 from worker to worker without passing by the driver.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """RandGreeDi: greedy on random parts, then greedy on the union of what they chose."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """A worker: one shard, its engine, and what the driver may ask of it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from typing import Any

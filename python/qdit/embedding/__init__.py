@@ -12,8 +12,6 @@ A pool and options come in; embeddings.npy, (n, d) float16 or float32, and embed
     server       any server with OpenAI's /v1/embeddings
 """
 
-from __future__ import annotations
-
 from ..common.identity import OtherRunError
 from .api import embed, prepare
 from .job import Embeddings, EmbedJob

@@ -1,7 +1,5 @@
 """`qdit.embed`: a vector for every row of a pool."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..common.progress import RowProgressLike

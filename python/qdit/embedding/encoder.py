@@ -1,7 +1,5 @@
 """What turns texts into vectors: the interface of all encoders."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 

@@ -8,8 +8,6 @@ and lands with a random sign in one dimension of each of 8 blocks, a sparse rand
 "Sparser Johnson-Lindenstrauss Transforms", JACM 2014).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

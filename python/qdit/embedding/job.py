@@ -1,7 +1,5 @@
 """A checked call of `embed`: what is embedded with what, what is there already, and the run."""
 
-from __future__ import annotations
-
 import logging
 import time
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The options of `qdit.embed`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 

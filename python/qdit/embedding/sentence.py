@@ -1,7 +1,5 @@
 """Models of sentence-transformers: transformers and static (model2vec-style) ones, on one or more devices."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Any server that speaks the OpenAI protocol's /v1/embeddings."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import binascii

@@ -3,8 +3,6 @@
 progress.json also says what is embedded with what, and the state to go on with.
 """
 
-from __future__ import annotations
-
 import shutil
 from contextlib import suppress
 from pathlib import Path

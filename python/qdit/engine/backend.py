@@ -1,7 +1,5 @@
 """Which backend runs, with which products."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Work on many rows, part by part."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 

@@ -1,7 +1,5 @@
 """CUDA devices: whether one can be used, and embeddings that lie in the memory of one."""
 
-from __future__ import annotations
-
 import hashlib
 import sys
 from collections.abc import Iterator

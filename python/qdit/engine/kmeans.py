@@ -5,8 +5,6 @@ are made on the CPU, in float64 and in row order. A cluster that loses all its r
 that is least like its own centroid.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

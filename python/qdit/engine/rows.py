@@ -1,7 +1,5 @@
 """Embeddings as the engine reads them: 2-D, C-contiguous, aligned, native byte order, never copied."""
 
-from __future__ import annotations
-
 import os
 import sys
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A random order of rows that depends on a seed alone, not on NumPy's version or on how many are wanted."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

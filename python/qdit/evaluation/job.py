@@ -1,7 +1,5 @@
 """What evaluations have in common: a result file in a folder; numbers that a model gives answers."""
 
-from __future__ import annotations
-
 import math
 import time
 from abc import abstractmethod

@@ -1,7 +1,5 @@
 """Held-out loss: how surprising a model finds the reference answers, in the form it was trained on."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Whether a number is one that was published, to its last printed digit."""
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 

@@ -1,7 +1,5 @@
 """Results of an evaluation in a file: named numbers of models, by set and category."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The published evaluation sets: the fields of their rows, and how a question is made of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Questions that models are evaluated on: the sets of the paper, each by the schema of its published file."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """A table of results as Markdown, LaTeX or CSV."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

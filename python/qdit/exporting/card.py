@@ -1,7 +1,5 @@
 """The README.md of an export: a data set card."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

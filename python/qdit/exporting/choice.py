@@ -1,7 +1,5 @@
 """A selection together with the pool that it was made from."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Why every row of the pool was chosen or not: one table, written in pieces."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import math

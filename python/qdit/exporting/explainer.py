@@ -1,7 +1,5 @@
 """`qdit.explain`: why a row was chosen, or why not."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`qdit.export`: the chosen rows, unchanged and in order, with all that shows why these."""
 
-from __future__ import annotations
-
 import os
 import re
 import time

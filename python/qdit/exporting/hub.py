@@ -1,7 +1,5 @@
 """An export on the Hugging Face Hub."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ..common.optional import require

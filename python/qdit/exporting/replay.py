@@ -1,7 +1,5 @@
 """Picks once more, beside other candidates."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Nearest chosen rows and final gains for all rows of a pool, in blocks: nothing of size n x k or n x n."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Blocks that LLaMA-Factory, axolotl and trl read, for the format of the chosen rows."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

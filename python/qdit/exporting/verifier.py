@@ -1,7 +1,5 @@
 """`qdit.verify`: whether files are what was written, and picks what greedy would pick."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The chosen rows as files: the rows' own bytes, or tables with the types of the source."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

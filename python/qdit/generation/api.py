@@ -1,7 +1,5 @@
 """`qdit.generate`: answers of a model to the questions of an evaluation set."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A checked call of `generate`: which questions, which model, what is there already, and the run."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Sequence

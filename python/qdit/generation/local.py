@@ -1,7 +1,5 @@
 """Answers of a model that runs here, in batches."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cached_property
 

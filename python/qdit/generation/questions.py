@@ -1,7 +1,5 @@
 """What is asked."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable

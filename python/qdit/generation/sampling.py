@@ -1,7 +1,5 @@
 """Choice of the next token, and ends of answers, row by row: what else is in a batch does not matter."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Answers of a model behind an OpenAI-compatible server."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cached_property
 

@@ -1,7 +1,5 @@
 """Answers of models, kept on disk as they come: what is paid for once is not asked for again."""
 
-from __future__ import annotations
-
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """Causal language models, also those that are adapters of another."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Requests to an OpenAI-compatible chat endpoint: retried, and silent about the key."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

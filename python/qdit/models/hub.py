@@ -1,7 +1,5 @@
 """A model of the Hub or in a folder: files, revision, device and limits, before the weights are loaded."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Options that several stages share: how a model is run here, and how one behind an endpoint is asked."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The text of a row that a model is given: Alpaca's prompt, its own chat template, or a format string."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ..records import Row

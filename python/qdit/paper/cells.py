@@ -1,7 +1,5 @@
 """Runs the cells of a study, each stage once: what is done and unchanged is taken as it is."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

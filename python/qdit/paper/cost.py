@@ -1,7 +1,5 @@
 """The appendix on cost: how long selecting takes, by method and number of rows."""
 
-from __future__ import annotations
-
 import os
 import platform
 import statistics

@@ -1,7 +1,5 @@
 """Robustness without a model: how near the chosen instructions come to those of the evaluation sets."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The figures of the study, in the style of the reports."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

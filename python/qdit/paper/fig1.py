@@ -1,7 +1,5 @@
 """Figure 1: what the chosen instructions ask for, as pairs of root verb and direct object."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Figures 2 and 6 to 8: what alpha trades, diversity d/n against mean quality, on one pool."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 

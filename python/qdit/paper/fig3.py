@@ -1,7 +1,5 @@
 """Figure 3: performance by alpha."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from .cells import Runner

@@ -1,7 +1,5 @@
 """Figure 4: base models and numbers of rows."""
 
-from __future__ import annotations
-
 from .cells import Runner
 from .drawing import Line, draw_lines, png
 from .methods import parse

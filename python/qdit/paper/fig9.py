@@ -1,7 +1,5 @@
 """Figure 9: what QDIT, QDIT:Threshold and QDIT:Cluster choose, on points of a plane or on a pool."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Held-out loss: how surprised models are by the references of questions, on average and at the worst."""
 
-from __future__ import annotations
-
 from ..evaluation.tables import Cell as TableCell
 from ..evaluation.tables import Table
 from .cells import Runner

@@ -1,7 +1,5 @@
 """The ways to choose that the study compares."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """What the figures of a pool have in common, and what selections of a study have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

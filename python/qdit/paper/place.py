@@ -1,7 +1,5 @@
 """Where the parts of a study are, and what it is made of."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path

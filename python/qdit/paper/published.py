@@ -5,8 +5,6 @@ numbers, so each stands there with its version, and versions are never mixed. On
 source are there: most cells of the paper's tables are not.
 """
 
-from __future__ import annotations
-
 import csv
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a figure or table leaves: numbers, a picture, and a record of what it was made of."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Numbers of a study, question by question, put together over seeds."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

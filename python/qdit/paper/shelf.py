@@ -1,7 +1,5 @@
 """Selections of a study: made once, kept, and taken again by every figure that needs them."""
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """The pool that a figure is made of: a pool directory, or files that were made elsewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property

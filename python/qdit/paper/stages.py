@@ -1,7 +1,5 @@
 """The stages of a cell: export, train, generate and the evaluations, each in a folder of its own."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path

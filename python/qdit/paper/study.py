@@ -1,7 +1,5 @@
 """The YAML file of a study that trains models: what is crossed with what, and how each step is done."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable, Mapping

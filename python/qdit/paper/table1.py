@@ -1,7 +1,5 @@
 """Table 1: winning score and HH score of models trained on what each method chose."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Table 2: benchmark scores of models trained on what each method chose."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Points of a plane with a quality each, for a picture of what the variants of QDIT choose."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The YAML file of a run: a source, and for each stage its options."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

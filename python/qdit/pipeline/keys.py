@@ -1,7 +1,5 @@
 """Reading YAML files: which keys they have, and which options stand under a key."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Running the stages of a file: those whose options and inputs are unchanged are reused."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 

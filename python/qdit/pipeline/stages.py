@@ -1,7 +1,5 @@
 """The stages of a run: what each one depends on, whether it is done, and how it is done."""
 
-from __future__ import annotations
-
 import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Formats of instruction rows: which fields they have, how to tell them, how to read them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Data sets of the Hugging Face Hub, with errors that say what to do."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Rows of any source, streamed into a pool directory."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

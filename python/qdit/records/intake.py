@@ -1,7 +1,5 @@
 """What every row passes on its way into a pool: checks, ids, and the list of those left out."""
 
-from __future__ import annotations
-
 from array import array
 from collections import Counter
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """A JSON array read element by element, with the text of each, never the whole file in memory."""
 
-from __future__ import annotations
-
 import codecs
 import json
 import re

@@ -1,7 +1,5 @@
 """The options of `qdit.records.import_records`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

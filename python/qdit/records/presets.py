@@ -1,7 +1,5 @@
 """Pools that have a name: where they are, and how their rows are read."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

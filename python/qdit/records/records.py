@@ -1,7 +1,5 @@
 """The records of a pool: rows of any source, opened without reading them."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

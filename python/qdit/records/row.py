@@ -1,7 +1,5 @@
 """The normal form of an instruction row, and the error of a row that has none."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """What can be imported: files, folders, names of data sets, objects in memory."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping, Sequence

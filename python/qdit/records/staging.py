@@ -1,7 +1,5 @@
 """One source, read, checked and written to a staging folder."""
 
-from __future__ import annotations
-
 import os
 from array import array
 from collections.abc import Iterator, Sequence

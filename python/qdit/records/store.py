@@ -1,7 +1,5 @@
 """Rows on disk, as they came: lines of JSON with byte offsets, or a memory-mapped Arrow file."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

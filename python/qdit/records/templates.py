@@ -1,7 +1,5 @@
 """Text made of a row: what is embedded, and the prompt that a model is trained with."""
 
-from __future__ import annotations
-
 import difflib
 import string
 from collections.abc import Callable, Sequence

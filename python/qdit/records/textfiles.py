@@ -1,7 +1,5 @@
 """Rows of text files: JSON Lines, JSON arrays and CSV, plain or compressed."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io

@@ -1,7 +1,5 @@
 """How many tokens each row of a pool has: an estimate from its length, or a tokenizer's count."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Sources whose rows have types: Parquet files, Hugging Face data sets, pandas and pyarrow tables."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The numbers of a report, worked out on a seeded sample of large pools."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The sections of a report that show rows, bounds and hashes."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping

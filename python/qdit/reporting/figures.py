@@ -1,7 +1,5 @@
 """The figures of a report, each for a light and a dark page."""
 
-from __future__ import annotations
-
 import importlib.util
 import io
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """`qdit.report`: a selection as one HTML page, with its figures beside it."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The sections of a report, from its numbers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

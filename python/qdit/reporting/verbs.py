@@ -1,7 +1,5 @@
 """What instructions ask for: the verb at the root of the first sentence, and its object."""
 
-from __future__ import annotations
-
 import importlib.util
 from collections import Counter
 from collections.abc import Iterable

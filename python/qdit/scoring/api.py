@@ -1,7 +1,5 @@
 """`qdit.score`: a number for the quality of every row of a pool."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From the scores of several scorers, some of them missing, to one quality per row."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

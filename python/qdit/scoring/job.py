@@ -1,7 +1,5 @@
 """A checked call of `score`: which scorers run on which pool, and what is written."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field

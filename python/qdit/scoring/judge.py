@@ -1,7 +1,5 @@
 """A language model behind an OpenAI-compatible endpoint as judge of each row."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from contextlib import nullcontext

@@ -1,7 +1,5 @@
 """How surprising a language model finds each response, given the prompt: a heuristic, not a rating."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """What reward models and language models have in common: rows in chunks, chunks in a file."""
 
-from __future__ import annotations
-
 import math
 import os
 from abc import abstractmethod

@@ -1,7 +1,5 @@
 """The options of `qdit.score`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ..common import checks

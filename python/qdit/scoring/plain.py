@@ -1,7 +1,5 @@
 """Scores that need no model: a column of the rows, and lengths of responses, which ignore their content."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

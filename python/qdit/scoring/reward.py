@@ -1,7 +1,5 @@
 """Reward models: a sequence classifier with one output, larger is better."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """What turns rows into scores: the interface of all scorers, and their folder."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """`qdit.select`: greedy choice of rows that are both good and diverse; `qdit.sweep`: for several alphas."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

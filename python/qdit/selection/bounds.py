@@ -12,8 +12,6 @@ choice is permitted. For non-negative quality it is never above F(A) + the k lar
 1978; Nemhauser, Wolsey & Fisher 1978), which take every row of A twice.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

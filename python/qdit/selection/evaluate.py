@@ -1,7 +1,5 @@
 """Exact values of any set of rows: objective, coverage, and coverage row by row."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

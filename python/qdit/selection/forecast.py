@@ -1,7 +1,5 @@
 """What a run will need: memory, and time extrapolated from a short calibration on this machine."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What limits a selection beside k: a budget that costs add up to, quotas for groups of rows."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Memory: what a run needs beside the pool, what it may use, and what the rest buys."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from enum import Enum

@@ -1,7 +1,5 @@
 """The options of a selection, in groups: each has its default, its check and its documentation here only."""
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass

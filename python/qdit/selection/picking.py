@@ -1,7 +1,5 @@
 """One run: drives the engine, and keeps its journal, its snapshots and its progress."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .._core import Engine

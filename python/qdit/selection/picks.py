@@ -1,7 +1,5 @@
 """What a run found, in the engine's units."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """What will run: the method, how many picks, the memory, and whether they go together."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from .graph.plan import GraphOptions, GraphPlan, plan_graph

@@ -1,7 +1,5 @@
 """Selecting from a pool directory: its embeddings, its quality, limits by source and by tokens."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence

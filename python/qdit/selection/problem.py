@@ -1,7 +1,5 @@
 """What select, objective and coverage share: checked inputs and the engine over them."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@ The score of a candidate is (1 - alpha) * factor * gain + alpha * q (Bukharin & 
 Algorithm 2). The paper does not say how gain and q are scaled; here both choices are explicit and recorded.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import sys

@@ -1,7 +1,5 @@
 """What is recorded of a selection: its inputs, its parameters, what decides its picks, its result."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 from ..common import files

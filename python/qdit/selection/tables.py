@@ -1,7 +1,5 @@
 """What selections reached, as text, and the folders of a sweep."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

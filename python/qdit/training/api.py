@@ -1,7 +1,5 @@
 """`qdit.train`: a model fine-tuned on chosen rows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..common.progress import RowProgressLike

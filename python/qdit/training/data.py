@@ -1,7 +1,5 @@
 """The rows to train on: of a file, of a selection or an export with its pool, or of a whole pool."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """How much memory a training run takes, before anything is loaded."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 _ADAM_BYTES = 8  # two float32 moments

@@ -1,7 +1,5 @@
 """A checked call of `train`: what is trained on what, what is there already, and the run."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The directory of a training run: checkpoints, of which whole ones are marked, and a manifest at the end."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

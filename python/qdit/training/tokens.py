@@ -1,7 +1,5 @@
 """Rows as tokens, with labels on what is to be learnt: the response and the token that ends it."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

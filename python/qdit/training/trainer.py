@@ -1,7 +1,5 @@
 """TRL's SFTTrainer, set up for a recipe, and what is done while it runs; only here are its options known."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable, Iterator

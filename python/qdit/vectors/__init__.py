@@ -13,8 +13,6 @@ and a manifest beside it, or, of Arrow, a view without a copy.
     arrow        `from_arrow`: lists of numbers as matrices
 """
 
-from __future__ import annotations
-
 from .arrow import from_arrow
 from .convert import Converted, convert_embeddings, read_ids
 from .options import ConvertOptions

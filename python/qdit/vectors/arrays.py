@@ -1,7 +1,5 @@
 """Readers of arrays: HDF5, safetensors, faiss, and whatever can be sliced."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Arrow lists as matrices, without a copy where their memory allows it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Readers of tables: Parquet files, Arrow files and tables, DuckDB, LanceDB; all bring Arrow batches."""
 
-from __future__ import annotations
-
 import re
 from abc import abstractmethod
 from collections.abc import Iterator

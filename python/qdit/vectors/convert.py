@@ -1,7 +1,5 @@
 """`qdit.convert_embeddings`: vectors of any kind of file or table, streamed into a .npy file."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -5,8 +5,6 @@ converted, and the bad rows so far. At the end the ids move beside NAME.npy as N
 is the manifest.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import shutil

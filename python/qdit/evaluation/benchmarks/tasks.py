@@ -1,7 +1,5 @@
 """Tasks of lm-eval: which there are, what a run of one needs, and what it gave, row by row."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections import Counter

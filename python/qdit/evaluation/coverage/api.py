@@ -1,7 +1,5 @@
 """How near the chosen training instructions come to each question: a measure that needs no trained model."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Selections as they are named on a command line or in a call."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping, Sequence

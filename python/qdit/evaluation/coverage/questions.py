@@ -1,7 +1,5 @@
 """Questions embedded by the model that embedded the pool, once for each set."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass

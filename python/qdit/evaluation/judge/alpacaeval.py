@@ -1,7 +1,5 @@
 """Win rates from alpaca_eval's annotation files, and beside those of its leaderboards."""
 
-from __future__ import annotations
-
 import csv
 import math
 from collections.abc import Mapping, Sequence

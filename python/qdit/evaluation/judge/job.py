@@ -1,7 +1,5 @@
 """A judge compares the answers of two models, each question in both orders."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext

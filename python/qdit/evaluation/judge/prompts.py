@@ -1,7 +1,5 @@
 """What a judge is asked about two answers, and how its verdict is read."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """`qdit.build_graph`, and the graph of a method that works on one."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import asdict, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A similarity graph on disk: .npy files that are mapped, and a manifest."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from pathlib import Path

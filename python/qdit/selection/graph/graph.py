@@ -4,8 +4,6 @@ Building one costs minutes where an exact pass over all pairs costs hours. It de
 alpha nor k, so any number of selections share it.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """How a similarity graph is built: options, what follows from them for a pool, and what it will take."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

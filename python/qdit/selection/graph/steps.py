@@ -1,7 +1,5 @@
 """The steps that make a similarity graph: first picks on a sample, cells, products of candidate pairs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
