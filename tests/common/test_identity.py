@@ -21,6 +21,9 @@ def test_parts_have_names():
     assert differences(IDENTITY, changed) == ["recipe.seed is 1 now and was 0"]
     then, now = ({"of": [{"n": 1, "by": by}, {"n": 2}]} for by in "ab")
     assert differences(then, now) == ["of[0].by is 'b' now and was 'a'"]
+    assert differences(then, {"of": []}) == [
+        f"of[{i}] is None now and was {one}" for i, one in enumerate(then["of"])
+    ]
     assert differences({"of": [1, 2]}, {"of": [1, 3]}) == ["of is [1, 3] now and was [1, 2]"]
 
 

@@ -96,7 +96,7 @@ def test_nothing_is_scored_twice(tmp_path, answers, reward_folder, monkeypatch):
     monkeypatch.setattr(
         RewardModel, "score_chunk", lambda self, rows, tick: asked.extend(rows) or score(self, rows, tick)
     )
-    with pytest.raises(ValueError, match=r"made otherwise: answers is .*; pass overwrite=True"):
+    with pytest.raises(ValueError, match=r"made otherwise: answers\[1\] is .* was None; pass overwrite=True"):
         evaluate(answers, tmp_path / "out", reward_folder)
     assert asked == []
     both = evaluate(answers, tmp_path / "out", reward_folder, overwrite=True)

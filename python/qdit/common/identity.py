@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 from .files import plain
@@ -43,8 +44,8 @@ def _differences(then: Any, now: Any, name: str) -> list[str]:
     if isinstance(then, dict) and isinstance(now, dict):
         parts = {key: (then.get(key), now.get(key)) for key in {**then, **now}}
         names = {key: f"{name}.{key}" if name else key for key in parts}
-    elif _objects(then) and _objects(now) and len(then) == len(now):
-        parts = dict(enumerate(zip(then, now, strict=True)))
+    elif _objects(then) and _objects(now):
+        parts = dict(enumerate(zip_longest(then, now)))
         names = {i: f"{name}[{i}]" for i in parts}
     elif then == now:
         return []
