@@ -134,6 +134,7 @@ class Job(ABC, Generic[Made]):
             self._tidy()
             return earlier
         self.check_new(overwrite=overwrite)
+        _ = self.identity  # a wrong model or template is found before anything is written
         try:
             with self._hold():
                 return self._make(progress, overwrite)
