@@ -35,3 +35,10 @@ def test_what_a_file_cannot_keep_is_no_difference():
 def test_what_is_no_identity_differs(then):
     with pytest.raises(OtherRunError, match=r"^here: model is 'a' now and was None; recipe is .*; go away$"):
         check_same("here", then, IDENTITY, "go away")
+
+
+def test_long_values_are_cut_to_where_they_differ():
+    then, now = ("A long prompt. " * 20 + end for end in ("Go on.", "Stop."))
+    (line,) = differences({"prompt": then}, {"prompt": now})
+    assert line == "prompt is ...g prompt. Stop.' now and was ...g prompt. Go on.'"
+    assert differences({"of": [["a", 1]]}, {"of": [["a", 2]]}) == ["of[0] is ['a', 2] now and was ['a', 1]"]

@@ -11,6 +11,7 @@ from .text import shorten
 
 REPLACE = "pass overwrite=True (--overwrite) to replace it, or another place"
 _SHOWN = 60  # characters of a value in an error: hashes are longer
+_BEFORE = 10  # of them before the first that differs
 
 
 class OtherRunError(ValueError):
@@ -44,13 +45,13 @@ def _differences(then: Any, now: Any, name: str) -> list[str]:
     if isinstance(then, dict) and isinstance(now, dict):
         parts = {key: (then.get(key), now.get(key)) for key in {**then, **now}}
         names = {key: f"{name}.{key}" if name else key for key in parts}
-    elif _objects(then) and _objects(now):
+    elif _nested(then) and _nested(now):
         parts = dict(enumerate(zip_longest(then, now)))
         names = {i: f"{name}[{i}]" for i in parts}
     elif then == now:
         return []
     else:
-        return [f"{name} is {shorten(repr(now), _SHOWN)} now and was {shorten(repr(then), _SHOWN)}"]
+        return [f"{name} is {_shown(now, then)} now and was {_shown(then, now)}"]
     return [line for key, (a, b) in parts.items() for line in _differences(a, b, names[key])]
 
 
@@ -69,5 +70,12 @@ def check_same(where: str, then: Any, now: Mapping[str, Any], remedy: str) -> No
         raise OtherRunError(f"{where}: {'; '.join(changes)}; {remedy}")
 
 
-def _objects(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+def _nested(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict | list) for one in value)
+
+
+def _shown(value: Any, other: Any) -> str:
+    """Return a value as text that is not too long, if need be from where it differs from the other."""
+    text = repr(value)
+    same = next((i for i, (a, b) in enumerate(zip_longest(text, repr(other))) if a != b), 0)
+    return shorten(text if same < _SHOWN // 2 else f"...{text[same - _BEFORE :]}", _SHOWN)

@@ -107,10 +107,11 @@ class Job(ABC, Generic[Made]):
     def check_new(self, *, overwrite: bool = False) -> None:
         """Raise OtherRunError if something is there that may not be replaced, naming what differs."""
         found = self.found()  # also says so if a file is damaged, or not ours
+        now = self.identity  # what cannot be told is refused before anything is made
         if overwrite:
             return
         if found is not None:
-            check_same(f"{self.path} was made otherwise", self._identity_of(found), self.identity, REPLACE)
+            check_same(f"{self.path} was made otherwise", self._identity_of(found), now, REPLACE)
             if not self.goes_on:
                 raise OtherRunError(f"{self.path} was changed since it was made; {REPLACE}")
         elif self.path.exists() and not self._is_stopped():
