@@ -112,8 +112,9 @@ def _add_verbs(parser: ArgumentParser, verbs: Mapping[str, Any], asked: Sequence
     """Add those verbs that are asked for, all where none is; return the options that are on or off."""
     flags = frozenset[str]()
     parser.add_argument("--config", action="config", help="Path to a configuration file.")
-    subcommands = parser.add_subcommands(required=True)
-    for verb in asked[:1] or [name for name in verbs if name != _HELP]:
+    names = [name for name in verbs if name != _HELP]
+    subcommands = parser.add_subcommands(required=True, metavar=f"{{{','.join(names)}}}")
+    for verb in asked[:1] or names:
         found = verbs[verb] if isinstance(verbs[verb], dict) else _load(verbs[verb])
         about = found[_HELP] if isinstance(found, dict) else str(found.__doc__).partition("\n")[0]
         below = ArgumentParser(description=about)
