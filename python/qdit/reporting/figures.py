@@ -115,9 +115,13 @@ def draw_map(figure: Figure, theme: Theme, found: Map) -> None:
     axes.scatter(*found.picks.T, s=size, c=theme.chosen, linewidths=0, alpha=0.8, label="chosen")
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_xlabel(f"first axis ({found.shares[0]:.1%} of the variance)")
-    axes.set_ylabel(f"second axis ({found.shares[1]:.1%})")
-    _legend(axes, markerscale=2.5, handletextpad=0.2)
+    _label(
+        axes,
+        f"first axis ({found.shares[0]:.1%} of the variance)",
+        f"second axis ({found.shares[1]:.1%})",
+        markerscale=2.5,
+        handletextpad=0.2,
+    )
 
 
 @drawing
@@ -134,9 +138,7 @@ def draw_coverage(figure: Figure, theme: Theme, chosen: Curve, random: Sequence[
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.xaxis.set_minor_formatter(lambda value, _: "")
-    axes.set_xlabel("rows taken, in pick order")
-    axes.set_ylabel("coverage")
-    _legend(axes)
+    _label(axes, "rows taken, in pick order", "coverage")
 
 
 @drawing
@@ -163,9 +165,7 @@ def draw_two_histograms(
         style = {"histtype": "stepfilled" if filled else "step", "color": color, "label": name}
         axes.hist(values, bins, weights=weights, **style, alpha=0.6 if filled else 1.0, linewidth=1.8)
         axes.axvline(float(values.mean()), color=color, linewidth=1.2, linestyle=":")
-    axes.set_xlabel(f"{label} (dotted: means)")
-    axes.set_ylabel("% of rows")
-    _legend(axes)
+    _label(axes, f"{label} (dotted: means)", "% of rows")
 
 
 @drawing
@@ -190,9 +190,7 @@ def draw_sweep(
     if random is not None:
         axes.plot(random[1], random[0], "D", color=theme.random, markersize=7, label="random rows")
     axes.margins(0.1)
-    axes.set_xlabel("mean quality of the chosen rows")
-    axes.set_ylabel("coverage")
-    _legend(axes)
+    _label(axes, "mean quality of the chosen rows", "coverage")
 
 
 @drawing
@@ -205,8 +203,7 @@ def draw_sources(figure: Figure, theme: Theme, labels: Sequence[str], pool: Floa
     axes.set_yticks(at, [label if len(label) <= 32 else label[:31] + "…" for label in labels])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("% of rows")
-    _legend(axes)
+    _label(axes, "% of rows", "")
 
 
 @drawing
@@ -246,8 +243,10 @@ def draw_sunburst(figure: Figure, theme: Theme, verbs: Verbs) -> None:
     axes.set_ylim(-1.36, 1.36)
 
 
-def _legend(axes: Axes, **options: Any) -> None:
-    """Put the legend above the axes: inside them there may be data in any corner."""
+def _label(axes: Axes, x: str, y: str, **options: Any) -> None:
+    """Name the axes, and put the legend above them: inside there may be data in any corner."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, borderaxespad=0.2, **options)
 
 
