@@ -81,12 +81,7 @@ def paper_cost_command(pool: str, out: str, *, progress: bool = True, **options:
 
 
 def paper_coverage_command(
-    pool: str,
-    out: str,
-    questions: str | list[str] | dict[str, str],
-    *,
-    progress: bool = True,
-    **options: Any,
+    pool: str, out: str, questions: str | list[str] | dict[str, str], *, progress: bool = True, **options: Any
 ) -> None:
     """How near the chosen instructions come to evaluation questions: a robustness that needs no model.
 

@@ -30,12 +30,7 @@ class Runner:
     """The cells of a study in one folder."""
 
     def __init__(
-        self,
-        study: Study,
-        work: Path,
-        *,
-        progress: AnyProgressLike = None,
-        say: Say = silent,
+        self, study: Study, work: Path, *, progress: AnyProgressLike = None, say: Say = silent
     ) -> None:
         """Keep where everything is; nothing is opened yet.
 

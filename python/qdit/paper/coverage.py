@@ -51,12 +51,7 @@ class RobustnessOptions(FigureOptions, EncoderOptions):
 
 
 def coverage(
-    shelf: Shelf,
-    questions: Sequence[Question],
-    vectors: Array,
-    options: RobustnessOptions,
-    *,
-    encoder: JSON,
+    shelf: Shelf, questions: Sequence[Question], vectors: Array, options: RobustnessOptions, *, encoder: JSON
 ) -> Result:
     """Choose, find the nearest chosen row of every question, and compare with random choices.
 

@@ -25,9 +25,17 @@ from ..training.output import MANIFEST as TRAINED
 from .place import ANSWERS, Place
 from .study import Cell, Study
 
-_RESOURCES = {  # options that do not change what comes out
-    *("base_url", "key_env", "concurrency", "retries", "timeout", "price_in", "price_out", "save_steps"),
-}
+# options that do not change what comes out
+_RESOURCES = (
+    "base_url",
+    "key_env",
+    "concurrency",
+    "retries",
+    "timeout",
+    "price_in",
+    "price_out",
+    "save_steps",
+)
 
 
 class Stage(ABC):

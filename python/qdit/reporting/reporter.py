@@ -85,11 +85,7 @@ def _verbs(choice: Choice, options: ReportOptions, phases: Phases) -> tuple[tupl
 
 
 def _page(
-    choice: Choice,
-    numbers: Numbers,
-    verbs: tuple[Verbs, Verbs] | None,
-    missing: str,
-    options: ReportOptions,
+    choice: Choice, numbers: Numbers, verbs: tuple[Verbs, Verbs] | None, missing: str, options: ReportOptions
 ) -> tuple[str, dict[str, bytes]]:
     selection = choice.selection
     params = selection.params
