@@ -11,5 +11,5 @@ Questions, answers or a model come in; numbers with intervals go out, in a file 
     coverage/              how near chosen rows come to questions; no trained model is needed
     benchmarks/            MMLU, BBH, DROP and others by lm-eval
     humaneval/             HumanEval without the Hub; execution (with its worker) runs the code
-    names, printed         names in lists and of files; whether a number is one that was published
+    printed                whether a number is one that was published; job: what evaluations have in common
 """
