@@ -11,6 +11,7 @@ import qdit
 from helpers import libqdit
 from helpers.libqdit import GAIN_SCALES, METHODS, METRICS, ROOT, ZERO_ROWS, run, tool
 from helpers.oracle import clustered_rows
+from qdit.selection.options import CoverageOptions, SelectOptions
 
 N, D, K = 300, 24, 30
 ROWS = clustered_rows(N, D, seed=3, dtype="float32")
@@ -49,40 +50,49 @@ def embeddings_of(rows):
     return rows.view(pytest.importorskip("ml_dtypes").bfloat16)
 
 
-def check_same(library, rows, *, alpha=0.7, k=K, pool=None, threads=2, **options):
+def in_c(options):
+    """Return options of Python as libqdit has them: of the pool, of the selection, rows given from outside.
+
+    An option that C does not have must be at its default.
+    """
+    left, standard = dict(vars(options)), vars(SelectOptions())
+    pool = {"metric": METRICS[left.pop("metric")], "zero_rows": ZERO_ROWS[left.pop("zero_rows")]}
+    if (floor := left.pop("floor")) is not None:
+        pool |= {"floor": floor, "has_floor": 1}
+    chosen = {name: left.pop(name) for name in ("quality", "alpha", "k", "epsilon", "seed")}
+    chosen |= {"gain_scale": GAIN_SCALES[left.pop("gain_scale")]}
+    if (method := left.pop("method")) != "auto":  # what C takes where none is named, too
+        chosen["method"] = METHODS[method]
+    given, outside = left.pop("given"), None
+    if given is not None and given.ndim == 2:
+        outside = given
+    elif given is not None:
+        chosen |= {"given": given, "given_count": len(given)}
+    if (quota := left.pop("quota")) is not None:
+        quotas = np.array([quota[group] for group in range(4)], np.int64)
+        chosen |= {"groups": left.pop("groups"), "quotas": quotas, "group_count": 4}
+    if left["costs"] is not None:
+        chosen |= {"costs": left.pop("costs"), "budget": left.pop("budget")}
+    del left["backend"], left["threads"]
+    assert left == {name: standard[name] for name in left}
+    return pool, chosen, outside
+
+
+def check_same(library, rows, **changes):
     """Compare both on the same options, given in Python's names."""
-    want = qdit.select(
-        embeddings_of(rows), QUALITY, alpha, k, threads=1, backend="cpu", **(pool or {}), **options
-    )
-    numbers = {"method": METHODS, "gain_scale": GAIN_SCALES}
-    given = {name: numbers[name][value] if name in numbers else value for name, value in options.items()}
-    outside = None
-    if "given" in given and given["given"].ndim == 2:
-        outside = given.pop("given")
-    elif "given" in given:
-        given["given_count"] = len(given["given"])
-    if "quota" in given:
-        quota = given.pop("quota")
-        given["quotas"] = np.array([quota[group] for group in range(4)], np.int64)
-        given["group_count"] = 4
-    mine = libqdit.Pool(library, rows, outside, threads=threads, **_pool_options(pool or {}))
-    indices, gains = mine.select(k, alpha=alpha, quality=QUALITY, **given)
+    named = {"quality": QUALITY, "k": K, "backend": "cpu", "threads": 1} | changes
+    options = SelectOptions(**named)
+    embeddings = embeddings_of(rows)
+    want = qdit.select(embeddings, **named)
+    pool, chosen, outside = in_c(options)
+    mine = libqdit.Pool(library, rows, outside, threads=2, **pool)
+    indices, gains = mine.select(**chosen)
     assert indices.tolist() == want.indices.tolist()
     assert gains.tobytes() == want.gains.tobytes()
-    known = {"given": options["given"]} if "given" in options else {}
-    assert mine.coverage() == qdit.coverage(embeddings_of(rows), indices, **known, **(pool or {}))
-    by_row = qdit.row_coverage(embeddings_of(rows), indices, **known, **(pool or {}))
-    assert mine.row_coverage().tobytes() == by_row.tobytes()
+    covered = vars(options.only(CoverageOptions))
+    assert mine.coverage() == qdit.coverage(embeddings, indices, **covered)
+    assert mine.row_coverage().tobytes() == qdit.row_coverage(embeddings, indices, **covered).tobytes()
     mine.close()
-
-
-def _pool_options(options):
-    found = dict(options)
-    if "metric" in found:
-        found["metric"] = METRICS[found["metric"]]
-    if "zero_rows" in found:
-        found["zero_rows"] = ZERO_ROWS[found["zero_rows"]]
-    return found | ({"has_floor": 1} if "floor" in found else {})
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -104,8 +114,8 @@ def test_alpha_and_scales(library, alpha, gain_scale):
         {"given": np.array([7, 0, 250]), "alpha": 1.0},
         {"given": clustered_rows(5, D, seed=9, dtype="float64")},
         {"method": "stochastic", "epsilon": 0.3, "seed": 2**40 + 1},
-        {"pool": {"metric": "dot"}, "method": "exact"},
-        {"pool": {"floor": 0.0}, "method": "naive"},
+        {"metric": "dot", "method": "exact"},
+        {"floor": 0.0, "method": "naive"},
         {"groups": GROUPS, "quota": {0: 3, 1: 0, 2: 20, 3: 7}},
         {"groups": GROUPS, "quota": {0: 3, 1: 0, 2: 20, 3: 7}, "alpha": 1.0, "method": "lazy"},
         {"costs": COSTS, "budget": 900.0, "k": 80},
@@ -122,7 +132,7 @@ def test_options(library, options):
 def test_rows_of_zeros(library):
     rows = ROWS.copy()
     rows[[3, 200]] = 0
-    check_same(library, rows, pool={"zero_rows": "ignore"}, given=np.array([1, 3]))
+    check_same(library, rows, zero_rows="ignore", given=np.array([1, 3]))
 
 
 def test_cancel_and_resume(library):
