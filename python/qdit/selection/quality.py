@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core
+from .._core import gain_factor as engine_gain_factor
 from ..common import npy
 from ..common.types import Array, Floats
 from ..engine.device import is_tensor
@@ -111,4 +111,4 @@ def gain_factor(how: str, k: int, n: int) -> float:
     Late in a run one pick raises the summed coverage by about n / k times the rise of its mean, so the
     balance of "sum" moves with n / k; "per_k" takes that out.
     """
-    return _core.gain_factor(how, k, n)
+    return engine_gain_factor(how, k, n)
