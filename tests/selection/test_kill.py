@@ -15,9 +15,10 @@ import qdit
 
 RUN = """
 import sys, time, numpy as np, qdit
-from qdit import checkpoint, runner
-runner._INTERVAL_SECONDS = 0.0
-runner._FIRST_CHUNK = runner._MAX_CHUNK = 4
+from qdit.engine import blocks
+from qdit.selection import checkpoint, picking
+picking._INTERVAL_SECONDS = 0.0
+blocks._FIRST_CHUNK = blocks._MAX_CHUNK = 4
 checkpoint._SNAPSHOT_SECONDS = checkpoint._SNAPSHOT_SHARE = 0
 folder, alpha, method = sys.argv[1:]
 x = np.load(folder + "/x.npy", mmap_mode="r")
