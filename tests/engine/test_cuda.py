@@ -131,7 +131,10 @@ def test_what_rounds_products_names_the_kernels(cuda, monkeypatch):
         pytest.skip("only the emulated device is known to have both kinds")
     for kind in ("mma", "wgmma"):
         monkeypatch.setenv("QDIT_CUDA_KERNELS", kind)
-        assert arithmetic(0, cuda.precision) == f"cuda {cuda.precision} by {kind}, tensor cores 9.0"
+        assert (
+            arithmetic("cuda", "float32", precision=cuda.precision)
+            == f"cuda {cuda.precision} by {kind}, tensor cores 9.0"
+        )
 
 
 class EmulatedArray:
