@@ -15,9 +15,12 @@ OWN = {"selection/methods.py"}  # where methods are told apart
 
 
 def strings(node):
-    """Return the strings of a constant, or of a tuple, list or set of constants."""
+    """Return the strings of a constant, or of a tuple, list or set; EXACT.name counts as "exact"."""
     parts = node.elts if isinstance(node, ast.Tuple | ast.List | ast.Set) else [node]
-    return {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+    named = {
+        ast.unparse(part).removesuffix(".name").lower() for part in parts if isinstance(part, ast.Attribute)
+    }
+    return named | {p.value for p in parts if isinstance(p, ast.Constant) and isinstance(p.value, str)}
 
 
 def about_a_method(node):

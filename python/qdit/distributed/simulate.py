@@ -6,7 +6,7 @@ neither stragglers nor a network that is shared, and takes pools to behave like 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from .api import select
 from .options import IN_PROCESS
 from .sources import open_shard
 
-METHODS = (EXACT.name, SPARSE.name, "two_round")
 _SCAN_SECONDS = 4e-9  # of the driver, to score the bound of one candidate and find the best
 _GRAPH_PAIRS = 8_000  # products for each row of a graph: rows of probed cells, centroids, k-means
 _GRAPH_SLOWER = 3.0  # a pair of a graph takes so many times what one of a dense pass does
@@ -126,38 +125,91 @@ def predict(
         row_bytes: size of a row; None for float16.
 
     """
-    size = 2 * d if row_bytes is None else row_bytes
-    nodes, local = cluster.nodes, rows / cluster.nodes
+    at = _Setting(rates, rows, k, cluster, 2 * d if row_bytes is None else row_bytes)
     speed = rates.pairs * rates.d / d * cluster.cores  # pairs a second of a node
     found = []
-    for method in METHODS:
-        rounds, driver = 6.0, 0.0
-        to_driver = 16.0 * k
-        worker = 8.0 * local
-        if method == EXACT.name:
-            pairs = local * rows * (1 - 1 / (2 * nodes) + rates.extra)
-            traffic = (rows - local) * size
-            rounds = rates.rounds * k
-            to_driver = rates.bytes * k + 8.0 * rows
-            driver = rounds * rows * _SCAN_SECONDS
-            worker = 8.0 * rows * (_WORKER_WORDS + cluster.cores)
-        elif method == SPARSE.name:
-            pairs = local * _GRAPH_PAIRS * _GRAPH_SLOWER + 4 * k * local
-            traffic = 4 * k * size
-            rounds += rates.rounds * k
-            to_driver += rates.bytes * k
-        else:
-            pairs = local * local / 2 + 2 * nodes * k * local
-            traffic = local * size + 2 * nodes * k * size
-            rounds += rates.rounds * k + nodes * k / 512
-            to_driver += rates.bytes * k
-            worker += local * size
-        compute = pairs / speed
-        network = (traffic + nodes * to_driver) / cluster.bandwidth + rounds * cluster.latency
-        seconds = compute + network + driver
-        memory = max(worker, 8.0 * rows * _DRIVER_WORDS)
-        found.append(Prediction(method, rows, seconds, compute, network, driver, memory, traffic, rounds))
+    for method, work_of in _WORK.items():
+        work = work_of(at)
+        compute = work.pairs / speed
+        sent = (work.traffic + cluster.nodes * work.to_driver) / cluster.bandwidth
+        network = sent + work.rounds * cluster.latency
+        memory = max(work.worker, 8.0 * rows * _DRIVER_WORDS)
+        seconds = compute + network + work.driver
+        times = (seconds, compute, network, work.driver)
+        found.append(Prediction(method, rows, *times, memory, work.traffic, work.rounds))
     return found
+
+
+class _Setting(NamedTuple):
+    """What is predicted for: rates of a core, rows and picks, nodes, bytes of a row."""
+
+    rates: Rates
+    rows: int
+    k: int
+    cluster: Cluster
+    size: int
+
+    @property
+    def local(self) -> float:
+        """Rows on a node."""
+        return self.rows / self.cluster.nodes
+
+
+class _Work(NamedTuple):
+    """What a method takes.
+
+    Attributes:
+        pairs: products on a node.
+        traffic: bytes to a node.
+        rounds: trips of messages.
+        to_driver: bytes from a node to the driver.
+        worker: bytes beside the rows of a node.
+        driver: seconds of the driver.
+
+    """
+
+    pairs: float
+    traffic: float
+    rounds: float
+    to_driver: float
+    worker: float
+    driver: float = 0.0
+
+
+def _exact(at: _Setting) -> _Work:
+    rates, nodes, rounds = at.rates, at.cluster.nodes, at.rates.rounds * at.k
+    return _Work(
+        pairs=at.local * at.rows * (1 - 1 / (2 * nodes) + rates.extra),
+        traffic=(at.rows - at.local) * at.size,
+        rounds=rounds,
+        to_driver=rates.bytes * at.k + 8.0 * at.rows,
+        worker=8.0 * at.rows * (_WORKER_WORDS + at.cluster.cores),
+        driver=rounds * at.rows * _SCAN_SECONDS,
+    )
+
+
+def _sparse(at: _Setting) -> _Work:
+    return _Work(
+        pairs=at.local * _GRAPH_PAIRS * _GRAPH_SLOWER + 4 * at.k * at.local,
+        traffic=4 * at.k * at.size,
+        rounds=6.0 + at.rates.rounds * at.k,
+        to_driver=16.0 * at.k + at.rates.bytes * at.k,
+        worker=8.0 * at.local,
+    )
+
+
+def _two_round(at: _Setting) -> _Work:
+    nodes, k = at.cluster.nodes, at.k
+    return _Work(
+        pairs=at.local * at.local / 2 + 2 * nodes * k * at.local,
+        traffic=at.local * at.size + 2 * nodes * k * at.size,
+        rounds=6.0 + (at.rates.rounds * k + nodes * k / 512),
+        to_driver=16.0 * k + at.rates.bytes * k,
+        worker=8.0 * at.local + at.local * at.size,
+    )
+
+
+_WORK = {EXACT.name: _exact, SPARSE.name: _sparse, "two_round": _two_round}
 
 
 def _random_rows(n: int, d: int) -> np.ndarray[Any, np.dtype[np.float16]]:

@@ -10,7 +10,6 @@ from ..common.types import Floats
 from ..evaluation.stats import tail_mean
 from ..evaluation.tables import Cell as TableCell
 from ..evaluation.tables import Table
-from ..selection.methods import RANDOM
 from ..selection.selection import Selection
 from .drawing import Spot, draw_tradeoff, png
 from .methods import Method, qdit, random
@@ -102,7 +101,7 @@ def _table(found: Mapping[Method, Trade], seeds: int) -> Table:
     rows: list[Sequence[TableCell]] = [
         [method.label, *astuple(one)] for method, one in found.items() if method.greedy
     ]
-    drawn = [one for method, one in found.items() if method.kind == RANDOM.name]
+    drawn = [one for method, one in found.items() if not method.greedy]
     for label, number in ((f"Random, mean of {seeds}", np.mean), (f"Random, range of {seeds}", np.ptp)):
         rows.append([label, *(float(number(column)) for column in zip(*map(astuple, drawn), strict=True))])
     return Table(["choice", *COLUMNS], rows, digits=4)
