@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit.common.progress import Bar, Progress, Tracker, format_progress
+from qdit.common.progress import Bar, Progress, RowTracker, Tracker, format_progress
 from qdit.common.text import format_seconds
 
 
@@ -132,3 +132,42 @@ def test_progress_true_draws_on_stderr(capsys):
     assert captured.err.startswith("      done  100%  5/5 picks")
     qdit.select(x, alpha=0, k=5, progress=False)
     assert capsys.readouterr().err == ""
+
+
+class WriteOnly:
+    """What a logger or a service may put in place of stderr."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+class Gone(WriteOnly):
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("rows", [False, True])
+def test_a_bar_needs_no_stderr(monkeypatch, rows):
+    closed = io.StringIO()
+    closed.close()
+    plain = WriteOnly()
+    for stream in (None, closed, Gone(), plain):
+        monkeypatch.setattr("sys.stderr", stream)
+        if rows:
+            tracker = RowTracker(True, "import", 3)
+            tracker.done(3)
+        else:
+            x = np.eye(8, dtype=np.float32)
+            assert len(qdit.select(x, alpha=0, k=3, progress=True)) == 3
+    assert plain.text.endswith("\n")
+    assert "\r" not in plain.text
+    assert "100%" in plain.text

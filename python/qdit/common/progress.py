@@ -249,8 +249,11 @@ class Bar:
     ) -> None:
         """format: returns the line of a moment, with or without the drawn bar."""
         self._format = format
-        self._stream = sys.stderr if stream is None else stream
-        self._tty = self._stream.isatty()
+        self._stream = sys.stderr if stream is None else stream  # None in a process without one
+        try:
+            self._tty = bool(getattr(self._stream, "isatty", bool)())
+        except ValueError:  # it is closed
+            self._stream, self._tty = None, False
         self._clock = clock
         self._last = clock() if not self._tty else float("-inf")
         self._drawn = 0
@@ -264,18 +267,25 @@ class Bar:
         self._last = now
         text = self._format(progress, self._tty)
         if self._tty:
-            self._stream.write("\r" + text.ljust(self._drawn))
+            self._write("\r" + text.ljust(self._drawn))
             self._drawn = len(text)
         else:
-            self._stream.write(text + "\n")
-        self._stream.flush()
+            self._write(text + "\n")
 
     def close(self) -> None:
         """End the line, so that what is printed next starts on its own."""
         if self._drawn:
-            self._stream.write("\n")
-            self._stream.flush()
+            self._write("\n")
             self._drawn = 0
+
+    def _write(self, text: str) -> None:
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):  # nobody reads it any more: no reason to end the run
+            self._stream = None
 
 
 def format_progress(progress: Progress, bar: bool = True) -> str:
