@@ -1,9 +1,12 @@
 """The normal form of rows of every format, how formats are told, and what makes a row bad."""
 
+import json
+
 import pytest
 
 from qdit.records import RowError
 from qdit.records.formats import FORMATS, detect, make_layout
+from qdit.records.intake import Intake
 
 CHAT = (("user", "hi"), ("assistant", "hello"), ("user", "more"), ("assistant", "fine"))
 SHAREGPT = [{"from": {"user": "human", "assistant": "gpt"}[role], "value": text} for role, text in CHAT]
@@ -31,6 +34,27 @@ EXAMPLES = [
         "sharegpt",
         {"system": "be short", "conversations": SHAREGPT},
         ("hi", "", "hello", (("system", "be short"), *CHAT)),
+    ),
+    (
+        "alpaca",
+        {"instruction": "b?", "output": "d", "system": "s", "history": [["a", "c"]]},
+        (
+            "b?",
+            "",
+            "d",
+            (("system", "s"), ("user", "a"), ("assistant", "c"), ("user", "b?"), ("assistant", "d")),
+        ),
+    ),
+    (
+        "alpaca",
+        {"instruction": "hi", "output": "x", "system": None, "history": []},
+        ("hi", "", "x", (("user", "hi"), ("assistant", "x"))),
+    ),
+    ("messages", {"messages": MESSAGES, "system": "s"}, ("hi", "", "hello", (("system", "s"), *CHAT))),
+    (
+        "prompt",
+        {"prompt": "hi", "completion": "hello", "system": "s"},
+        ("hi", "", "hello", (("system", "s"), *CHAT[:2])),
     ),
     ("messages", {"messages": MESSAGES, "prompt": "hi"}, ("hi", "", "hello", CHAT)),
     ("lmsys", {"conversation_id": "c", "conversation": MESSAGES, "turn": 2}, ("hi", "", "hello", CHAT)),
@@ -62,13 +86,93 @@ def test_every_format_has_an_example():
     assert {format for format, _, _ in EXAMPLES} == set(FORMATS)
 
 
-@pytest.mark.parametrize("names", [("from", "value"), ("role", "content")])
+@pytest.mark.parametrize(
+    "names",
+    [("from", "value"), ("role", "content"), ("from", "content"), ("role", "value"), ("role", "text")],
+)
 @pytest.mark.parametrize("said", ["human", "Human", "user", "prompter"])
 @pytest.mark.parametrize("answered", ["gpt", "assistant", "chatgpt", "bing", "bard", "model"])
 def test_names_of_roles(names, said, answered):
     turns = [{names[0]: said, names[1]: "a"}, {names[0]: answered, names[1]: "b"}]
     for column in ("conversations", "messages"):
         assert detect({column: turns}, None).read({column: turns})[3] == (("user", "a"), ("assistant", "b"))
+
+
+CALL = [{"type": "function", "function": {"name": "tide", "arguments": "{}"}}]
+
+
+@pytest.mark.parametrize(
+    ("turns", "want"),
+    [
+        (
+            [
+                {"role": "assistant", "content": None, "tool_calls": CALL},
+                {"role": "tool", "content": "low"},
+                {"role": "assistant", "content": "low tide", "tool_calls": None},
+            ],
+            [("assistant", json.dumps(CALL)), ("tool", "low"), ("assistant", "low tide")],
+        ),
+        (
+            [{"role": "assistant", "content": "let me look", "tool_calls": CALL}],
+            [("assistant", "let me look\n" + json.dumps(CALL))],
+        ),
+        (
+            [{"from": "function_call", "value": "{}"}, {"from": "observation", "value": "low"}],
+            [("assistant", "{}"), ("tool", "low")],
+        ),
+        (  # parts; both names in one struct, as Parquet has them where rows differ
+            [
+                {
+                    "from": None,
+                    "value": None,
+                    "role": "assistant",
+                    "content": [{"type": "text", "text": "a"}, "b"],
+                }
+            ],
+            [("assistant", "ab")],
+        ),
+    ],
+)
+def test_calls_of_tools_and_parts(turns, want):
+    row = {"messages": [{"role": "user", "content": "q"}, *turns]}
+    assert list(detect(row, None).read(row)[3]) == [("user", "q"), *want]
+
+
+@pytest.mark.parametrize(
+    ("row", "format"),
+    [
+        ({"messages": None, "instruction": "a", "output": "b"}, "alpaca"),
+        ({"messages": [], "prompt": "a", "completion": "b"}, "prompt"),
+        ({"instruction": "a", "output": None, "response": "b"}, "dolly"),
+        ({"conversations": "a summary", "instruction": "a", "output": "b"}, "alpaca"),
+        ({"messages": None, "instruction": None, "output": "b"}, "messages"),  # by the names alone
+    ],
+)
+def test_what_a_row_holds_tells_its_format(row, format):
+    assert detect(row, None).format == format
+
+
+def test_columns_beside_the_conversation_are_recorded_where_rows_have_them():
+    plain, more = Intake(None, None, None), Intake(None, None, None)
+    plain.check({"instruction": "a", "output": "b"})
+    more.check({"instruction": "a", "output": "b"})
+    more.check({"instruction": "a", "output": "b", "system": "s"})
+    assert set(plain.finish("x").columns) == {"instruction", "input", "output"}
+    assert more.finish("x").columns["system"] == "system"
+    named = Intake(None, {"input": "system", "history": "past"}, None)  # the system prompt as input
+    named.check({"instruction": "a", "system": "s", "output": "b", "past": [["q", "r"]]})
+    assert named.finish("x").columns == {
+        **{"instruction": "instruction", "input": "system", "output": "output"},
+        "history": "past",
+    }
+
+
+def test_a_first_row_that_is_bad_does_not_decide():
+    intake = Intake(None, None, None)
+    with pytest.raises(RowError, match="is null"):
+        intake.check({"messages": None, "instruction": None, "output": None})
+    intake.check({"messages": None, "instruction": "a", "output": "b"})
+    assert intake.finish("x").format == "alpaca"
 
 
 def test_a_chat_that_the_assistant_begins():
@@ -128,9 +232,9 @@ USER = {"role": "user", "content": "q"}
         ("messages", {"messages": ["hi"]}, "messages", "has text as turn 0, wanted an object"),
         (
             "messages",
-            {"messages": [USER, {"role": "tool", "content": "x"}]},
+            {"messages": [USER, {"role": "narrator", "content": "x"}]},
             "messages",
-            "has role 'tool' in turn 1, wanted system, user or assistant",
+            "has role 'narrator' in turn 1, wanted system, user, assistant or tool",
         ),
         (
             "messages",
@@ -148,8 +252,21 @@ USER = {"role": "user", "content": "q"}
             "sharegpt",
             {"conversations": [{"from": "x" * 99, "value": "a"}]},
             "conversations",
-            f"has from '{'x' * 36}... in turn 0, wanted system, user or assistant",
+            f"has from '{'x' * 36}... in turn 0, wanted system, user, assistant or tool",
         ),
+        (
+            "messages",
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]},
+            "messages",
+            "has a part of type 'image_url' in content of turn 0, wanted parts of text",
+        ),
+        (
+            "alpaca",
+            {"instruction": "a", "output": "b", "history": [["q", "a"], ["q"]]},
+            "history",
+            "has a list at 1, wanted a pair of texts: what was asked, what was answered",
+        ),
+        ("alpaca", {"instruction": "a", "output": "b", "system": 3}, "system", "is a number, wanted text"),
         ("sharegpt", {"conversations": None}, "conversations", "is null, wanted a list of turns"),
         ("sharegpt", {}, "conversations", "is missing (the row has none)"),
         ("ultrachat", {"data": ["a", 1]}, "data", "has a number as turn 1, wanted text"),

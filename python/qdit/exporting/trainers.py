@@ -61,7 +61,7 @@ def _own_shape(records: Records, selection: Selection, formats: list[str]) -> Sh
 def _plain(value: Mapping[str, Any], layout: Layout) -> bool:
     """Return whether a row's own names for roles and texts are the standard ones."""
     if layout.format == "prompt":
-        return all(isinstance(value[column], str) for column in layout.columns.values())
+        return all(isinstance(value[layout.columns[field]], str) for field in _FIELDS["prompt"])
     turns = value[layout.columns["messages"]]
     return all(turn.get("role") in ("system", "user", "assistant") and "from" not in turn for turn in turns)
 

@@ -8,16 +8,24 @@ from typing import Any
 from ..common.checks import check_choice
 from ..common.text import shorten
 from .row import RawRow, RowError
+from .store import to_json
 
 Turns = tuple[tuple[str, str], ...]
 Parsed = tuple[str, str, str, Turns]  # instruction, input, output, turns
 Fields = Mapping[str, str]  # field -> column
 
-_ROLE_OF = {
+ROLE_OF = {  # lower case
     **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("user", "human", "prompter"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bot", "model", "bing", "bard"), "assistant"),
+    **dict.fromkeys(("assistant", "gpt", "chatgpt", "bot", "chatbot", "ai", "model"), "assistant"),
+    **dict.fromkeys(("bing", "bard", "claude", "function_call", "tool_call"), "assistant"),
+    **dict.fromkeys(("tool", "function", "observation", "ipython"), "tool"),
+    **dict.fromkeys(("tool_response", "function_response"), "tool"),
 }
+_WHO = ("from", "role", "speaker", "author")
+_WHAT = ("value", "content", "text", "message", "utterance")
+_CALLS = ("tool_calls", "function_call")  # of OpenAI's messages, beside the content
+_TEXT_PARTS = (None, "text", "input_text", "output_text")
 _OIG_TURN = re.compile(r"(?:^|\n)<(human|bot)>:[ \t]?")
 
 
@@ -31,26 +39,42 @@ def _alpaca(row: RawRow, fields: Fields) -> Parsed:
     given = "" if row.get(fields["input"]) is None else text_of(row, fields["input"])
     output = text_of(row, fields["output"])
     turns = (("user", join_input(instruction, given)), ("assistant", output))
-    return instruction, given, output, turns
+    return instruction, given, output, _system(row, fields) + _history(row, fields) + turns
 
 
 def _prompt(row: RawRow, fields: Fields) -> Parsed:
     prompt, completion = fields["prompt"], fields["completion"]
     if isinstance(row.get(prompt), list) and isinstance(row.get(completion), list):  # TRL's chat form
-        return _chat(prompt, _turns(row, prompt) + _turns(row, completion))
+        return _chat(prompt, _system(row, fields) + _turns(row, prompt) + _turns(row, completion))
     asked, answer = text_of(row, prompt, filled=True), text_of(row, completion)
-    return asked, "", answer, (("user", asked), ("assistant", answer))
+    return asked, "", answer, (*_system(row, fields), ("user", asked), ("assistant", answer))
 
 
 def _messages(row: RawRow, fields: Fields) -> Parsed:
-    return _chat(fields["messages"], _turns(row, fields["messages"]))
+    return _chat(fields["messages"], _system(row, fields) + _turns(row, fields["messages"]))
 
 
 def _sharegpt(row: RawRow, fields: Fields) -> Parsed:
-    turns = _turns(row, fields["conversations"])
-    if row.get(fields["system"]):
-        turns = (("system", text_of(row, fields["system"])), *turns)
-    return _chat(fields["conversations"], turns)
+    return _chat(fields["conversations"], _system(row, fields) + _turns(row, fields["conversations"]))
+
+
+def _system(row: RawRow, fields: Fields) -> Turns:
+    column = fields.get("system")
+    return (("system", text_of(row, column)),) if column is not None and row.get(column) else ()
+
+
+def _history(row: RawRow, fields: Fields) -> Turns:
+    """Return the turns before the instruction, which LLaMA-Factory's layout has as pairs of texts."""
+    column = fields.get("history")
+    turns: list[tuple[str, str]] = []
+    if column is None or not row.get(column):
+        return ()
+    for i, pair in enumerate(_list(row, column)):
+        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)):
+            problem = f"has {_kind(pair)} at {i}, wanted a pair of texts: what was asked, what was answered"
+            raise RowError(column, problem, pair)
+        turns += (("user", pair[0]), ("assistant", pair[1]))
+    return tuple(turns)
 
 
 def _ultrachat(row: RawRow, fields: Fields) -> Parsed:
@@ -69,37 +93,52 @@ def _oig(row: RawRow, fields: Fields) -> Parsed:
     if before.strip() or not parts:
         raise RowError(column, 'does not start with "<human>:" or "<bot>:"', text)
     roles, texts = parts[0::2], parts[1::2]
-    return _chat(column, tuple((_ROLE_OF[role], said) for role, said in zip(roles, texts, strict=True)))
+    return _chat(column, tuple((ROLE_OF[role], said) for role, said in zip(roles, texts, strict=True)))
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format: its fields, those that may be missing, and what reads a row."""
+    """A format: its fields, those that may be missing, and what reads a row.
+
+    A layout has a column for every field, and for those `extra` ones that its rows have.
+    """
 
     fields: tuple[str, ...]
     optional: tuple[str, ...]
     read: Callable[[RawRow, Fields], Parsed]
     columns: Mapping[str, str] | None = None  # where they are not called as the fields
+    extra: tuple[str, ...] = ()  # "tools", what the assistant may call, is for trainers alone
 
 
+_ALPACA = ("instruction", "input", "output")
 FORMATS = {
-    "messages": Format(("messages",), (), _messages),
-    "sharegpt": Format(("conversations", "system"), ("system",), _sharegpt),
-    "alpaca": Format(("instruction", "input", "output"), ("input",), _alpaca),
-    "prompt": Format(("prompt", "completion"), (), _prompt),
-    "dolly": Format(
-        ("instruction", "input", "output"), ("input",), _alpaca, {"input": "context", "output": "response"}
-    ),
+    "messages": Format(("messages",), (), _messages, extra=("system", "tools")),
+    "sharegpt": Format(("conversations", "system"), ("system",), _sharegpt, extra=("tools",)),
+    "alpaca": Format(_ALPACA, ("input",), _alpaca, extra=("system", "history")),
+    "prompt": Format(("prompt", "completion"), (), _prompt, extra=("system", "tools")),
+    "dolly": Format(_ALPACA, ("input",), _alpaca, {"input": "context", "output": "response"}),
     "lmsys": Format(("messages",), (), _messages, {"messages": "conversation"}),
     "ultrachat": Format(("data",), (), _ultrachat),
     "oig": Format(("text",), (), _oig),
 }
-_TELLING: Mapping[
-    str, Callable[[Any], bool]
-] = {  # these fields may hold anything, so their contents must fit
-    "data": lambda value: isinstance(value, list) and bool(value) and isinstance(value[0], str),
-    "text": lambda value: isinstance(value, str) and value.startswith("<human>:"),
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and bool(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_FITS: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("messages", "conversations"), _is_list),
+    **dict.fromkeys(("instruction", "output"), _is_text),
+    **dict.fromkeys(("prompt", "completion"), lambda value: _is_text(value) or _is_list(value)),
+    "data": lambda value: _is_list(value) and _is_text(value[0]),
+    "text": lambda value: _is_text(value) and value.startswith("<human>:"),
 }
+_VAGUE = ("data", "text")  # columns of these names may hold anything
 _KNOWN = (
     "instruction and output (Alpaca), conversations (ShareGPT), messages, prompt and completion, or "
     "instruction and response (Dolly)"
@@ -130,17 +169,22 @@ def make_layout(format: str, columns: Mapping[str, str] | None) -> Layout:
     """Return the layout of a named format, with the columns given for some or all of its fields."""
     found = FORMATS[check_choice("format", format, tuple(FORMATS))]
     given = dict(columns or {})
+    known = (*found.fields, *found.extra)
     for field in given:
-        if field not in found.fields:
-            wanted = ", ".join(found.fields)
+        if field not in known:
+            wanted = ", ".join(known)
             raise ValueError(
                 f"columns: got field {field!r}, wanted one of {wanted}, those of format {format}"
             )
-    return Layout(format, {field: field for field in found.fields} | dict(found.columns or {}) | given)
+    own = {field: field for field in found.fields} | dict(found.columns or {})
+    free = {field: field for field in found.extra if field not in given.values()}
+    return Layout(format, own | free | given)
 
 
 def detect(row: RawRow, columns: Mapping[str, str] | None) -> Layout:
-    """Return the layout that fits a row; formats are tried in the order of `FORMATS`.
+    """Return the layout that fits what a row holds, else the one whose columns it has.
+
+    Formats are tried in the order of `FORMATS`.
 
     columns: field -> column for those that are called otherwise.
 
@@ -149,21 +193,22 @@ def detect(row: RawRow, columns: Mapping[str, str] | None) -> Layout:
 
     """
     given = dict(columns or {})
+    named = []
     for name, format in FORMATS.items():
-        if set(given) <= set(format.fields):
+        if set(given) <= {*format.fields, *format.extra}:
             layout = make_layout(name, given)
-            needed = (item for item in layout.columns.items() if item[0] not in format.optional)
-            if all(column in row and _TELLING.get(field, _any)(row[column]) for field, column in needed):
-                return layout
+            needed = [field for field in format.fields if field not in format.optional]
+            if all(layout.columns[field] in row for field in needed):
+                if all(_FITS[field](row[layout.columns[field]]) for field in needed):
+                    return layout
+                named += [layout] if needed[0] not in _VAGUE else []
+    if named:
+        return named[0]
     found = ", ".join(map(repr, list(row)[:12])) or "no fields"
     raise ValueError(
         f"got fields {found}, wanted {_KNOWN}; name them with columns such as "
         '{"instruction": "question", "output": "answer"}, or pass format'
     )
-
-
-def _any(value: Any) -> bool:
-    return True
 
 
 def text_of(row: RawRow, column: str, *, filled: bool = False) -> str:
@@ -192,19 +237,43 @@ def _turns(row: RawRow, column: str) -> Turns:
     return tuple(_turn(column, i, turn) for i, turn in enumerate(_list(row, column)))
 
 
+def turn_keys(turn: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the keys of a turn that hold who speaks and what is said: ("from", "value") and the like."""
+    who = next((key for key in _WHO if turn.get(key) is not None), "role")
+    what = next((key for key in _WHAT if turn.get(key) is not None), None)
+    return who, what or ("value" if who == "from" else "content")
+
+
 def _turn(column: str, i: int, turn: Any) -> tuple[str, str]:
     if not isinstance(turn, Mapping):
         raise RowError(column, f"has {_kind(turn)} as turn {i}, wanted an object", turn)
-    who, what = ("from", "value") if "from" in turn else ("role", "content")
-    name, text = turn.get(who), turn.get(what)
-    role = _ROLE_OF.get(name.lower()) if isinstance(name, str) else None
+    who, what = turn_keys(turn)
+    name, value = turn.get(who), turn.get(what)
+    role = ROLE_OF.get(name.lower()) if isinstance(name, str) else None
     if role is None:
-        raise RowError(
-            column, f"has {who} {shorten(repr(name), 40)} in turn {i}, wanted system, user or assistant", name
-        )
-    if not isinstance(text, str):
-        raise RowError(column, f"has {_kind(text)} as {what} of turn {i}, wanted text", text)
-    return role, text
+        wanted = "system, user, assistant or tool"
+        raise RowError(column, f"has {who} {shorten(repr(name), 40)} in turn {i}, wanted {wanted}", name)
+    called = [to_json(turn[key]).decode("utf-8", "surrogatepass") for key in _CALLS if turn.get(key)]
+    if not called or value:
+        called.insert(0, _said(column, i, what, value))
+    return role, "\n".join(called)
+
+
+def _said(column: str, i: int, what: str, value: Any) -> str:
+    """Return the text of a turn; its parts are joined where it has several."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list):
+        raise RowError(column, f"has {_kind(value)} as {what} of turn {i}, wanted text", value)
+    texts = []
+    for part in value:
+        kind = part.get("type") if isinstance(part, Mapping) else None
+        text = part.get("text") if isinstance(part, Mapping) else part
+        if kind not in _TEXT_PARTS or not isinstance(text, str):
+            got = _kind(part) if kind is None else f"type {kind!r}"
+            raise RowError(column, f"has a part of {got} in {what} of turn {i}, wanted parts of text", part)
+        texts.append(text)
+    return "".join(texts)
 
 
 def _chat(column: str, turns: Turns) -> Parsed:

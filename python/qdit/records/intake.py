@@ -3,6 +3,7 @@
 from array import array
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ class Ids:
 
 
 class Intake:
-    """Finds the layout of a source from its first row and checks every row against it."""
+    """Finds the layout of a source from its first good row and checks every row against it."""
 
     def __init__(self, format: str | None, columns: Mapping[str, str] | None, id_column: str | None) -> None:
         self.layout: Layout | None = None if format is None else make_layout(format, columns)
@@ -115,27 +116,29 @@ class Intake:
         """Raise RowError if a row cannot be used."""
         if not isinstance(value, Mapping):
             raise RowError("", "is not an object with fields", value)
-        if self.layout is None:
+        layout = self.layout
+        if layout is None:
             try:
-                self.layout = detect(value, self._columns)
+                layout = detect(value, self._columns)
             except ValueError as error:
                 raise UnknownFormatError("", f"is of no known format: {error}") from None
-        if self._unseen is None:
-            optional = FORMATS[self.layout.format].optional
-            self._unseen = {column for field, column in self._columns.items() if field in optional}
-        _check_encodable(self.layout.read(value)[3])
+        _check_encodable(layout.read(value)[3])
+        self.layout = layout  # by a row that can be read
         self.ids.add(value)
-        if self._unseen:
-            self._unseen -= value.keys()
+        if self._unseen is None:
+            found = FORMATS[layout.format]
+            self._unseen = {*found.extra, *(self._columns.keys() & set(found.optional))}
+        self._unseen = {field for field in self._unseen if layout.columns.get(field) not in value}
 
     def finish(self, name: str) -> Layout:
         """Return the layout; ValueError if a named column was in no row."""
         assert self.layout is not None, "no row was kept"
-        if self._unseen:
-            raise ValueError(
-                f"columns: {sorted(self._unseen)[0]!r} is in no row of {name}; check its spelling"
-            )
-        return self.layout
+        unseen = self._unseen or set()
+        for field, column in self._columns.items():
+            if field in unseen:
+                raise ValueError(f"columns: {column!r} is in no row of {name}; check its spelling")
+        columns = {field: column for field, column in self.layout.columns.items() if field not in unseen}
+        return replace(self.layout, columns=columns)
 
 
 def _check_encodable(turns: tuple[tuple[str, str], ...]) -> None:

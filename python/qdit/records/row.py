@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 RawRow = Mapping[str, Any]  # a row as its source has it
-ROLES = ("system", "user", "assistant")
+ROLES = ("system", "user", "assistant", "tool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Row:
         instruction: what is asked; of a chat, its first user turn.
         input: what it is asked about, "" where there is nothing; always "" for chats.
         output: the answer; of a chat, the first assistant turn after `instruction`.
-        turns: the whole row as (role, text) with role "system", "user" or "assistant".
+        turns: the whole row as (role, text) with one of `ROLES`; calls of tools are turns of the assistant.
 
     """
 

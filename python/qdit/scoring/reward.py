@@ -16,7 +16,7 @@ from .modelscorer import ModelScorer, ModelScorerOptions, unscored
 DEFAULT_MODEL = "weqweasdas/hh_rlhf_rm_open_llama_3b"
 HUMAN_ASSISTANT = "human-assistant"
 TEMPLATES = (HUMAN_ASSISTANT, CHAT)
-_SPEAKERS = {"user": "###Human: ", "assistant": "###Assistant: ", "system": ""}
+_SPEAKERS = {"user": "###Human: ", "assistant": "###Assistant: ", "system": "", "tool": "###Tool: "}
 
 
 def human_assistant(row: Row) -> str:
