@@ -12,13 +12,21 @@ from jsonargparse import ArgumentParser
 
 from .._version import __version__
 
+_ROOM = "make room on this disk, or write to another; repeated, the command goes on"
 _REMEDIES = {
-    errno.ENOSPC: "make room on this disk, or write to another; repeated, the command goes on",
-    errno.EDQUOT: "make room on this disk, or write to another; repeated, the command goes on",
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: "files may not grow so large here: see ulimit -f, or write to another disk",
     errno.EROFS: "this disk is mounted read-only; write to another",
     errno.EACCES: "check who may read and write there, or pass another path",
+    errno.EPERM: "check who may read and write there, or pass another path",
     errno.ENOTDIR: "a part of this path is a file; pass another path",
+    errno.EISDIR: "this is a folder where a file is wanted; pass another path",
     errno.EEXIST: "a file is where a directory is wanted; pass another path",
+    errno.ENAMETOOLONG: "pass a shorter path",
+    errno.EMFILE: "too many files are open: raise the limit with ulimit -n",
+    errno.ENFILE: "too many files are open on this machine: close some programs",
+    errno.EIO: "the disk fails: check it, and copy what is on it",
 }
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _HELP = "_help"  # in verbs of a verb: what they are for
@@ -197,11 +205,13 @@ def _spelled(word: str, following: str, flags: Collection[str]) -> str:
 
 def _describe(error: OSError) -> str:
     """Return what an error says; the system's own gets a remedy, ours have one."""
-    if error.errno is None or error.filename is None:
+    if error.errno is None:
         return str(error) or type(error).__name__
+    remedy = _REMEDIES.get(error.errno)
+    if error.filename is None:
+        return f"{error.strerror}; {remedy}" if remedy else str(error)
     path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else error.filename
-    remedy = _REMEDIES.get(error.errno, "check the path and that you may read and write there")
-    return f"{path}: {error.strerror}; {remedy}"
+    return f"{path}: {error.strerror}; {remedy or 'check the path and that you may read and write there'}"
 
 
 def _complain(message: str) -> None:

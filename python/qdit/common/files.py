@@ -1,21 +1,25 @@
 """Hashes, files and folders that are whole or not there, and the JSON manifest of a saved result."""
 
+import errno
 import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
 from .types import JSON, Array
 
 _BLOCK_BYTES = 1 << 22
+_PROBE_BYTES = 1 << 20
 
 
 def sha256_array(array: Array, label: str = "") -> str:
@@ -52,20 +56,71 @@ def sha256_folder(folder: Path) -> str:
 
 def sync(file: IO[bytes]) -> None:
     """Make what was written to a file durable."""
-    file.flush()
-    os.fsync(file.fileno())
+    with writing(Path(file.name)):
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def write_all(handle: int, content: bytes | memoryview) -> None:
-    """Write to a file descriptor, however many calls that takes."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
+@contextmanager
+def writing(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Name what is written in errors of the system: those of a full disk say no path.
+
+    Libraries that hide such an error, in words (those in Rust) or altogether (torch), raise it from here too.
+
+    Args:
+        path: file or folder that is written.
+        temporary: what is written to in its place.
+
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(_named(error.filename, path, temporary))
+            error.filename2, error.strerror = None, os.strerror(error.errno)
+        raise
+    except Exception as error:
+        said = re.search(r"\(os error (\d+)\)", str(error))
+        number = int(said[1]) if said else _fault(path) if isinstance(error, RuntimeError) else None
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
-def sync_directory(directory: Path) -> None:
-    """Make file creations and renames in `directory` durable."""
-    handle = os.open(directory, os.O_RDONLY)
+def _named(found: Any, path: Path, temporary: Path | None) -> Any:
+    """Return the path for an error that names `found`, which may be nothing or a temporary path."""
+    if not isinstance(found, str | os.PathLike):
+        return path
+    inside = temporary is not None and Path(found).is_relative_to(temporary)
+    return path / Path(found).relative_to(temporary) if temporary is not None and inside else found
+
+
+def _fault(path: Path) -> int | None:
+    """Return what is wrong with the disk under a path, as an error number; None if it can be written."""
+    try:
+        with tempfile.TemporaryFile(dir=path if path.is_dir() else path.parent) as file:
+            file.write(bytes(_PROBE_BYTES))
+            file.flush()
+    except OSError as error:
+        return error.errno
+    return None
+
+
+def check_writable(folder: Path) -> None:
+    """Raise OSError, with the path, if no folder can be there or nothing written into it; nothing is made."""
+    place = folder
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+    if not os.access(place, os.W_OK | os.X_OK):
+        number = errno.EROFS if os.statvfs(place).f_flag & os.ST_RDONLY else errno.EACCES
+        raise OSError(number, os.strerror(number), str(place))
+
+
+def sync_path(path: Path) -> None:
+    """Make a file durable, or the creations and renames in a directory."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -90,17 +145,14 @@ def new_file(path: Path) -> Iterator[Path]:
     """
     temporary = _temporary(path)
     try:
-        yield temporary
-        handle = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        temporary.replace(path)
+        with writing(path, temporary):
+            yield temporary
+            sync_path(temporary)
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_directory(path.parent)
+    sync_path(path.parent)
 
 
 @contextmanager
@@ -108,13 +160,14 @@ def new_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder to fill; at the end it takes the place of `path`."""
     temporary = _temporary(path)
     try:
-        yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.replace(path)
+        with writing(path, temporary):
+            yield temporary
+            shutil.rmtree(path, ignore_errors=True)
+            temporary.replace(path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    sync_directory(path.parent)
+    sync_path(path.parent)
 
 
 def _temporary(path: Path) -> Path:
@@ -198,7 +251,7 @@ def begin_folder(directory: Path, manifest: str) -> None:
     """Make a folder, or take the manifest out of it: the new one comes last, so it says that all is there."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / manifest).unlink(missing_ok=True)
-    sync_directory(directory)
+    sync_path(directory)
 
 
 def load_verified(directory: Path, name: str, entry: JSON) -> Array:

@@ -1,13 +1,12 @@
 """Values on disk as they come, by key, so that a run that was stopped goes on: nothing is paid for twice."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from . import files
+from .appended import AppendedFile
 from .closing import Closing
 from .lock import Lock
 from .types import JSON
@@ -41,9 +40,9 @@ class Journal(Closing, Generic[Value]):
         self._value = read
         self._values: dict[str, Value] = {}
         self._lock = None if doing is None else Lock(path, doing)
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        self._file = AppendedFile(path)
         try:
-            os.ftruncate(self._handle, self._read())
+            self._file.cut(self._read())
         except BaseException:
             self.close()
             raise
@@ -51,8 +50,7 @@ class Journal(Closing, Generic[Value]):
 
     def close(self) -> None:
         """Make what was written durable, and let go of the file."""
-        os.fsync(self._handle)
-        os.close(self._handle)
+        self._file.close()
         if self._lock is not None:
             self._lock.close()
 
@@ -70,10 +68,10 @@ class Journal(Closing, Generic[Value]):
         """Keep values, each by its key and the fields it is read from, in one piece."""
         found = dict(fields)
         lines = [json.dumps({"key": key, **one}) + "\n" for key, one in found.items()]
-        files.write_all(self._handle, "".join(lines).encode())
+        self._file.add("".join(lines).encode())
         self._values |= {key: self._value(one) for key, one in found.items()}
         if time.monotonic() - self._synced >= _SYNC_SECONDS:
-            os.fsync(self._handle)
+            self._file.sync()
             self._synced = time.monotonic()
 
     def forget(self, wrong: Callable[[Value], bool]) -> None:

@@ -68,10 +68,14 @@ class PartialRows(Closing):
         self._dimension, self._offset = dimension, len(header)
         size, free = self._size(), shutil.disk_usage(self._folder).free
         if free < size:
-            raise OSError(f"{self._folder}: the rows take {size:,} bytes, the disk has {free:,} left")
+            raise OSError(
+                f"{self._folder}: the rows take {size:,} bytes, the disk has {free:,} left; make room on it, "
+                "or move the folder to another; repeated, the call goes on"
+            )
         self._file = (self._folder / ROWS).open("w+b")
-        self._file.write(header)
-        self._file.truncate(size)
+        with files.writing(self._folder / ROWS):
+            self._file.write(header)
+            self._file.truncate(size)
 
     def _resume(self, finished: Path, done: int, dimension: int, offset: int | None = None) -> None:
         """Go on with the rows of an earlier run; ValueError says what is wrong with them.
@@ -99,10 +103,11 @@ class PartialRows(Closing):
     def _write(self, rows: Array) -> None:
         """Store the next rows (m, d), durably; they count once `_mark` says so."""
         assert self._file is not None
-        self._file.seek(self._offset + self.done * self._dimension * self._dtype.itemsize)
-        # written, not through a memory map: on a full disk that would be a crash instead of an error
-        self._file.write(np.ascontiguousarray(rows, self._dtype).data)
-        files.sync(self._file)
+        with files.writing(self._folder / ROWS):
+            self._file.seek(self._offset + self.done * self._dimension * self._dtype.itemsize)
+            # written, not through a memory map: on a full disk that would be a crash instead of an error
+            self._file.write(np.ascontiguousarray(rows, self._dtype).data)
+            files.sync(self._file)
 
     def _mark(self, done: int, **fields: Any) -> None:
         """Write progress.json."""
@@ -120,11 +125,11 @@ class PartialRows(Closing):
             self._file.close()
             self._file = None
         manifest.unlink(missing_ok=True)
-        files.sync_directory(manifest.parent)
+        files.sync_path(manifest.parent)
         for name in sorted(moves, key=ROWS.__eq__):  # while the rows are not moved, a run can go on
             if (self._folder / name).exists():
                 (self._folder / name).replace(moves[name])
-        files.sync_directory(manifest.parent)
+        files.sync_path(manifest.parent)
         entries = {place.name: files.describe(place) for place in moves.values()}
         entries[moves[ROWS].name] |= {"dtype": self._dtype.name, "shape": [self._n, self._dimension]}
         files.write_json(manifest, {**record, "files": entries})

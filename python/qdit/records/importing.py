@@ -163,13 +163,13 @@ def _versions() -> dict[str, str]:
 def _commit(directory: Path, held: Path, record: JSON) -> None:
     """Move the files into place; the manifest goes first and comes last, so it never lists half a pool."""
     (directory / MANIFEST).unlink(missing_ok=True)
-    files.sync_directory(directory)
+    files.sync_path(directory)
     for pattern in _FILES:
         for old in directory.glob(pattern):
             old.unlink()
     for name in record["files"]:
         (held / name).replace(directory / name)
-    files.sync_directory(directory)
+    files.sync_path(directory)
     files.write_json(directory / MANIFEST, record)
 
 

@@ -203,7 +203,7 @@ def _new(target: Path, overwrite: bool) -> Path:
             f"{target.stem}: {target} is there already; pass overwrite=True (--overwrite) to replace it"
         )
     target.with_suffix(".json").unlink(missing_ok=True)
-    files.sync_directory(target.parent)
+    files.sync_path(target.parent)
     return target
 
 

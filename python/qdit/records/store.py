@@ -85,7 +85,7 @@ class Writer(ABC):
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        with self._file:
+        with files.writing(self.paths[0]), self._file:
             if error is None:
                 self._finish()
 
@@ -109,15 +109,14 @@ class TextWriter(Writer):
 
     def add(self, line: bytes) -> None:
         """Append a row: one line, without newline."""
-        self._file.write(line)
-        self._file.write(b"\n")
+        with files.writing(self.paths[0]):
+            self._file.write(line)
+            self._file.write(b"\n")
         self._offsets.append(self._offsets[-1] + len(line) + 1)
 
     def _finish(self) -> None:
         files.sync(self._file)
-        with self.paths[1].open("wb") as file:
-            np.save(file, np.frombuffer(self._offsets, np.int64), allow_pickle=False)
-            files.sync(file)
+        files.write_npy(self.paths[1], np.frombuffer(self._offsets, np.int64))
 
 
 class ArrowStore:
@@ -201,11 +200,13 @@ class ArrowWriter(Writer):
 
     def add(self, batch: RecordBatch) -> None:
         """Append a pyarrow.RecordBatch."""
-        self._writer.write_batch(batch)
+        with files.writing(self.paths[0]):
+            self._writer.write_batch(batch)
         self._count += batch.num_rows
 
     def _finish(self) -> None:
-        self._writer.close()
+        with files.writing(self.paths[0]):
+            self._writer.close()
         files.sync(self._file)
 
 

@@ -1,16 +1,14 @@
 """What reward models and language models have in common: rows in chunks, chunks in a file."""
 
 import math
-import os
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..common import files
+from ..common.appended import AppendedFile
 from ..common.checks import check_least
-from ..common.closing import Closing
 from ..common.identity import digest
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON, Floats
@@ -40,7 +38,7 @@ class ModelScorerOptions(ModelOptions):
             check_least("max_length", self.max_length, 8)
 
 
-class ChunkFile(Closing):
+class ChunkFile(AppendedFile):
     """(rows, 2) float64: score (NaN for none) and tokens of each row so far; use it as a context manager.
 
     Chunks are appended whole, so a run that goes on cuts the rows into the same chunks as an unbroken one.
@@ -52,25 +50,20 @@ class ChunkFile(Closing):
 
     def __init__(self, path: Path, n: int, chunk: int) -> None:
         """Open or create; what is left of a chunk cut off by a crash is dropped."""
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        whole = min(n, os.fstat(self._handle).st_size // _ROW_BYTES)
+        super().__init__(path)
+        whole = done_rows(path, n)
         self.rows = whole if whole == n else whole - whole % chunk
-        os.ftruncate(self._handle, self.rows * _ROW_BYTES)
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._handle)
+        self.cut(self.rows * _ROW_BYTES)
 
     def append(self, values: Floats) -> None:
         """Append the (rows, 2) values of a chunk, durably."""
-        files.write_all(self._handle, values.astype("<f8").tobytes())
-        os.fsync(self._handle)
+        self.add(values.astype("<f8").tobytes())
+        self.sync()
         self.rows += len(values)
 
     def read(self) -> Floats:
         """Return all that is done, (rows, 2)."""
-        content = os.pread(self._handle, self.rows * _ROW_BYTES, 0)
-        return np.frombuffer(content, "<f8").reshape(-1, _FIELDS)
+        return np.fromfile(self.path, "<f8", self.rows * _FIELDS).reshape(-1, _FIELDS)
 
 
 def done_rows(path: Path, n: int) -> int:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..common import files
+from ..common.appended import AppendedFile
 from ..common.closing import Closing
 from ..common.identity import check_same
 from ..common.lock import LOCK, Lock
@@ -79,7 +80,7 @@ class Checkpoint(Closing):
         self.path = Path(directory)
         self._clock = clock
         self._n = n
-        self._journal: int | None = None
+        self._journal: AppendedFile | None = None
         self.path.mkdir(parents=True, exist_ok=True)
         remedy = "wait for it to end, or pass another directory"
         self._lock = Lock(self.path / LOCK, "using it", name=f"checkpoint {self.path}", remedy=remedy)
@@ -99,9 +100,7 @@ class Checkpoint(Closing):
     def close(self) -> None:
         """Make the journal durable and let go of the directory. Safe to call twice."""
         if self._journal is not None:
-            os.fsync(self._journal)
-            os.close(self._journal)
-            self._journal = None
+            self._journal.close()
         self._lock.close()
 
     def append(self, indices: Indices, gains: Indices, position: int) -> None:
@@ -118,9 +117,9 @@ class Checkpoint(Closing):
         self.gains = np.concatenate([self.gains, gains[known:]])
         self._count = len(self.indices)
         journal = self._open_journal()
-        files.write_all(journal, records.tobytes())
+        journal.add(records.tobytes())
         if self._clock() - self._synced >= _SYNC_SECONDS:
-            os.fsync(journal)
+            journal.sync()
             self._synced = self._clock()
 
     def snapshot(self, bounds: Indices, *, force: bool = False) -> bool:
@@ -129,7 +128,7 @@ class Checkpoint(Closing):
         if start < self._next_snapshot and not force:
             return False
         if self._journal is not None:
-            os.fsync(self._journal)  # bounds are of use only with at least these picks
+            self._journal.sync()  # bounds are of use only with at least these picks
         check = zlib.crc32(bounds.data)
         head = np.array([_BOUNDS_MAGIC, self._key, self._count, self._n, check], np.int64)
         files.write_atomic(self.path / "bounds.bin", [head.tobytes(), bounds.data.cast("B")])
@@ -201,11 +200,10 @@ class Checkpoint(Closing):
         usable = count <= len(self.indices) and (count > 0 or len(self.indices) == 0)
         return bounds if usable and zlib.crc32(bounds.data) == check else None
 
-    def _open_journal(self) -> int:
+    def _open_journal(self) -> AppendedFile:
         if self._journal is None:
-            path = self.path / "picks.bin"
-            self._journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-            files.sync_directory(self.path)
+            self._journal = AppendedFile(self.path / "picks.bin")
+            files.sync_path(self.path)
         return self._journal
 
     def _check_replayed(self, indices: Indices, gains: Indices, position: int) -> None:

@@ -226,7 +226,8 @@ class TrainJob(Job[Trained]):
                 output.clear(self._checkpoint)
             wait()
             trainer = self._train(config, wait)
-            trainer.save_model(str(output.unfinished))  # every process has a part in this
+            with files.writing(output.unfinished):
+                trainer.save_model(str(output.unfinished))  # every process has a part in this
             if self._first:
                 record = self._record(self._report(trainer))
                 output.publish(record, self.model.merge if self.options.merge else None)

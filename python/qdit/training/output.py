@@ -45,8 +45,8 @@ def sync(folder: Path) -> None:
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-    files.sync_directory(folder)
-    files.sync_directory(folder.parent)
+    files.sync_path(folder)
+    files.sync_path(folder.parent)
 
 
 def newest(folder: Path, identity: JSON) -> Path | None:

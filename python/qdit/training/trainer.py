@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..common import files
 from ..common.optional import require
 from ..common.progress import RowTracker
 from ..common.types import JSON
@@ -160,9 +161,18 @@ def make_trainer(
     """Return a trainer that writes, prints and sends nothing of its own accord."""
     transformers = require("transformers", "train", _WHY)
     trl = require("trl", "train", _WHY)
-    # trl sends telemetry for each trainer, and writes a model card
-    quiet = {"_send_telemetry": lambda self: None, "create_model_card": lambda self, *_, **__: None}
-    kind = type("SFTTrainer", (trl.SFTTrainer,), quiet)
+
+    def save_checkpoint(self: Any, *given: Any, **named: Any) -> None:
+        with files.writing(Path(config.output_dir)):
+            trl.SFTTrainer._save_checkpoint(self, *given, **named)
+
+    own = {
+        "_save_checkpoint": save_checkpoint,
+        # trl sends telemetry for each trainer, and writes a model card
+        "_send_telemetry": lambda self: None,
+        "create_model_card": lambda self, *_, **__: None,
+    }
+    kind = type("SFTTrainer", (trl.SFTTrainer,), own)
     events = {event: staticmethod(getattr(watch, event)) for event in EVENTS}
     callback = type("Watch", (transformers.TrainerCallback,), events)()
     adapters = None

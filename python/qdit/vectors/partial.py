@@ -75,10 +75,11 @@ class PartialFile(PartialRows):
         self._write(rows)
         if self._ids is not None:
             assert ids is not None
-            self._ids.seek(self._ids_bytes)
             lines = "".join(json.dumps(id, default=str) + "\n" for id in ids)
-            self._ids_bytes += self._ids.write(lines.encode())
-            files.sync(self._ids)
+            with files.writing(self._folder / _IDS):
+                self._ids.seek(self._ids_bytes)
+                self._ids_bytes += self._ids.write(lines.encode())
+                files.sync(self._ids)
         self.bad += bad
         own = {"ids_bytes": self._ids_bytes, "bad": self.bad, "identity": self._identity}
         self._mark(self.done + len(rows), **own)
