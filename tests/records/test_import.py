@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -117,6 +118,40 @@ def test_rows_keep_their_bytes(tmp_path_factory, rows, data):
     assert list(records.raws()) == [text.encode() for text in written]
     array = write(folder / "x.json", ("[" + ",".join(written) + "]").encode())
     assert list(import_records(array, folder / "pool2").raws()) == [text.strip().encode() for text in written]
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json"])
+def test_nan_in_a_file_becomes_null(tmp_path, name):
+    """json.loads takes it, and no other reader does; the other rows keep their bytes."""
+    kept = b'{"instruction":"NaN",  "output": "b", "n": 1e400}'
+    line = b'{"instruction": "a", "output": "b", "n": [NaN, -Infinity, 0.5]}'
+    content = b"[%b,%b]" % (line, kept) if name == "x.json" else b"%b\n%b\n" % (line, kept)
+    records = import_records(write(tmp_path / name, content), tmp_path / "pool")
+    null = b'{"instruction": "a", "output": "b", "n": [null, null, 0.5]}'
+    assert list(records.raws()) == [null, kept]
+
+
+def test_values_of_python_in_a_list(tmp_path):
+    pd = pytest.importorskip("pandas")
+    values = {
+        "nan": float("nan"),
+        "numbers": np.arange(2000),
+        "number": np.float32(0.5),
+        "infinite": np.array([np.inf, 1]),
+        "time": pd.NaT,
+        "missing": pd.NA,
+        "mapping": MappingProxyType({"x": 1}),
+        5: 2**90,
+    }
+    rows = [{"instruction": "a", "output": "b", **values}]
+    wanted = {"nan": None, "numbers": [*range(2000)], "number": 0.5, "infinite": [None, 1.0], "time": None}
+    wanted |= {"missing": None, "mapping": {"x": 1}, "5": 2**90}
+    records = import_records(rows, tmp_path / "pool")
+    assert records.value(0) == {"instruction": "a", "output": "b"} | wanted
+    rows[0]["self"] = rows
+    text = "list, row 1: is no JSON: keys must be str, int, float, bool or None, not tuple" + HINT
+    refuse([ROWS[0], {(): 1}], tmp_path / "p2", text)
+    refuse(rows, tmp_path / "p2", "list, row 0: is no JSON: Circular reference detected" + HINT)
 
 
 def refuse(source, pool, text, kind=ValueError, **options):

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from qdit.cli.import_ import describe_records
 from qdit.records import RowProgress, Source, import_records
 
 ROWS = [{"instruction": f"say {i} é", "input": "", "output": f"{i}\n\tx"} for i in range(20)]
@@ -58,7 +59,7 @@ def test_ids_are_kept_where_they_can_be(tmp_path):
     write(path, lines(rows))
     assert import_records(path, tmp_path / "b").ids()[5] == "x-5"
     text = (
-        "id_column: 'id' is not unique: the id of kept row 3 of x is there again; name another column, or "
+        "id_column: 'id' of x is not unique: row 3 has 21 as 'id', row 5 has 21; name another column, or "
         "leave id_column out to have ids made"
     )
     refuse(path, tmp_path / "c", text, id_column="id")
@@ -70,6 +71,24 @@ def test_ids_are_kept_where_they_can_be(tmp_path):
     assert len(import_records(path, tmp_path / "e", id_column="id", skip_bad=True)) == 19
     named = [{"key": f"k{i}", **row} for i, row in enumerate(ROWS)]
     assert import_records(named, tmp_path / "f", id_column="key").ids()[3] == "k3"
+
+
+@pytest.mark.parametrize(
+    ("id", "said"),
+    [
+        ("i3", "row 3 has 'i3' as 'id', row 6 has 'i3'"),
+        (7, "row 5 has '7' as 'id', row 6 has 7"),
+        (None, "row 6 has None as 'id', wanted text or an integer"),
+        (0.5, "row 6 has 0.5 as 'id', wanted text or an integer"),
+    ],
+)
+def test_new_ids_are_told_with_their_reason(tmp_path, id, said):
+    rows = [{"id": "7" if i == 5 else f"i{i}", **row} for i, row in enumerate(ROWS)]
+    rows[1]["output"] = None  # a bad row: numbers are those of the source
+    rows[6]["id"] = id
+    records = import_records(rows, tmp_path, skip_bad=True)
+    assert records.ids()[4] == "rows-5"
+    assert describe_records(records).splitlines()[0].endswith(f"  (new ids for all rows: {said})")
 
 
 def test_several_sources(tmp_path):

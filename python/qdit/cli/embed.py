@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..common.text import format_seconds
-from ..embedding.job import Embeddings, EmbedJob, notes
+from ..embedding.job import Embeddings, EmbedJob
 from ..embedding.options import EmbedOptions
 
 
@@ -50,5 +50,6 @@ def describe_embeddings(made: Embeddings, job: EmbedJob) -> str:
     ]
     if "stand_in" in found["model"]:
         lines.append(f"note     {found['model']['stand_in']}")
-    lines += [f"note     {line}" for line in notes(found)]
+    if found["zero_rows"]:
+        lines.append(f"note     {found['zero_rows']:,} rows are zero; select with zero_rows=ignore")
     return "\n".join(lines)

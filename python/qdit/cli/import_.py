@@ -57,6 +57,8 @@ def describe_records(records: Records) -> str:
         if skipped["count"]:
             problem = max(skipped["problems"].items(), key=lambda item: item[1])[0]
             line += f"  ({skipped['count']:,} left out, mostly: {problem})"
+        if entry.get("why_new_ids"):
+            line += f"  (new ids for all rows: {entry['why_new_ids']})"
         lines.append(line)
     if len(lines) > 1:
         lines.append(f"{len(records):>12,} rows  in all")

@@ -211,8 +211,15 @@ def write_npy(path: Path, array: Array) -> JSON:
 
 def write_json(path: Path, value: JSON) -> None:
     """Write a JSON object atomically."""
-    text = json.dumps(value, indent=2, default=plain, allow_nan=False)
-    write_atomic(path, [text.encode() + b"\n"])
+    write_atomic(path, [to_json(value, indent=2, default=plain).encode() + b"\n"])
+
+
+def to_json(value: object, **how: Any) -> str:
+    """Return JSON text, with null for NaN and infinities, which JSON has not; how: of `json.dumps`."""
+    try:
+        return json.dumps(value, allow_nan=False, **how)
+    except ValueError:
+        return json.dumps(json.loads(json.dumps(value, **how), parse_constant=lambda name: None), **how)
 
 
 def plain(value: object) -> object:

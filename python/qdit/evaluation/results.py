@@ -1,6 +1,5 @@
 """Results of an evaluation in a file: named numbers of models, by set and category."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,8 +92,7 @@ def check_new(path: Path, settings: JSON, overwrite: bool) -> None:
 
 def write_rows(path: Path, rows: Iterable[JSON], **dumping: Any) -> str:
     """Write JSON Lines atomically and return the sha256 of the file; dumping: of `json.dumps`."""
-    how = {"ensure_ascii": False, "allow_nan": False} | dumping
-    lines = (json.dumps(row, **how).encode() + b"\n" for row in rows)
+    lines = (files.to_json(row, ensure_ascii=False, **dumping).encode() + b"\n" for row in rows)
     files.write_atomic(path, lines)
     return files.sha256_file(path)
 

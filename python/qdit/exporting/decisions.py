@@ -1,7 +1,6 @@
 """Why every row of the pool was chosen or not: one table, written in pieces."""
 
 import importlib.util
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.files import new_file
+from ..common.files import new_file, to_json
 from ..common.optional import require
 from ..common.types import JSON, Floats, Indices
 from . import similar
@@ -92,7 +91,7 @@ def write(path: Path, choice: Choice, decisions: Decisions, tick: Callable[[floa
                 for piece in _pieces(choice, decisions, tick):
                     names = list(piece)
                     for values in zip(*(_plain(column) for column in piece.values()), strict=True):
-                        line = json.dumps(dict(zip(names, values, strict=True)), ensure_ascii=False)
+                        line = to_json(dict(zip(names, values, strict=True)), ensure_ascii=False)
                         file.write(line.encode("utf-8", "surrogatepass") + b"\n")
 
 

@@ -89,7 +89,7 @@ def _with_fields(raw: bytes, row: int, fields: dict[str, Any]) -> bytes:
             f"row {row} has a field {taken[0]!r} already; export without columns, or rename the field"
         )
     head = raw.rstrip()[:-1].rstrip()
-    more = json.dumps(fields)[1:]
+    more = files.to_json(fields)[1:]
     return head + (b", " if value else b"") + more.encode()
 
 

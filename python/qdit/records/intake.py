@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -58,12 +58,20 @@ def _excerpt(value: Any) -> str | None:
 
 
 class Ids:
-    """Decides whether the ids of a source's rows are kept."""
+    """Decides whether the ids of a source's rows are kept.
+
+    Attributes:
+        column: they are in, None where ids are made.
+        problem: why ids are made though there is such a column, "" otherwise.
+
+    """
 
     def __init__(self, column: str | None) -> None:
         self.column = column
+        self.problem = ""
         self._asked = column is not None
         self._decided = self._asked
+        self._lacking = False
         self._hashes = array("q")
 
     def add(self, value: RawRow) -> None:
@@ -71,7 +79,7 @@ class Ids:
         if not self._decided:
             self.column = next((name for name in ID_COLUMNS if name in value), None)
             self._decided = True
-        if self.column is None:
+        if self.column is None or self._lacking:
             return
         found = value.get(self.column)
         if isinstance(found, str | int) and not isinstance(found, bool) and found != "":
@@ -79,25 +87,38 @@ class Ids:
         elif self._asked:
             raise RowError(self.column, "has no id, wanted text or an integer", found)
         else:
-            self.column = None
+            self._lacking = True
 
-    def settle(self, name: str, before: Ints) -> Ints:
+    def settle(self, name: str, before: Ints, read: Callable[[int], tuple[int, Any]]) -> Ints:
         """Return the hashes of the ids if they are kept: present, unlike each other and those `before`.
 
-        ValueError if an id column was asked for and two rows have the same id.
+        read: returns the number in the source of a kept row, and its values. ValueError if an id column was
+        asked for and two rows have the same id.
         """
         hashes = np.frombuffer(self._hashes, np.int64)
-        if self.column is None or not len(hashes):
+        if self.column is None:
             return hashes[:0]
-        _, first, counts = np.unique(hashes, return_index=True, return_counts=True)
-        again = np.isin(hashes[first], before) | (counts > 1)
-        if not again.any():
-            return hashes
+        if self._lacking:
+            row, value = read(len(hashes))
+            got = shorten(repr(value.get(self.column)), _EXCERPT)
+            self.problem = f"row {row} has {got} as {self.column!r}, wanted text or an integer"
+        else:
+            _, first, counts = np.unique(hashes, return_index=True, return_counts=True)
+            again = first[np.isin(hashes[first], before) | (counts > 1)]
+            if not len(again):
+                return hashes
+            row, value = read(int(again.min()))
+            self.problem = f"row {row} has {value[self.column]!r} as {self.column!r}"
+            same = np.flatnonzero(hashes == hashes[again.min()])
+            if len(same) > 1:
+                row, value = read(int(same[1]))
+                self.problem += f", row {row} has {value[self.column]!r}"
+            else:
+                self.problem += ", as a row of an earlier source has"
         if self._asked:
-            row = int(first[again].min())
             raise ValueError(
-                f"id_column: {self.column!r} is not unique: the id of kept row {row} of {name} is there "
-                "again; name another column, or leave id_column out to have ids made"
+                f"id_column: {self.column!r} of {name} is not unique: {self.problem}; name another column, "
+                "or leave id_column out to have ids made"
             )
         self.column = None
         return hashes[:0]

@@ -11,13 +11,13 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common import files
+from ..common import files, npy
 from ..common.closing import Closing
 from ..common.optional import require
 from ..common.types import JSON, ArrowTable, Indices, StrPath
 from .formats import Layout
 from .row import Row, RowError
-from .store import ArrowStore, Store, TextStore
+from .store import ArrowStore, Store, open_store
 
 MANIFEST = "records.json"
 FORMAT = "qdit-records"
@@ -247,9 +247,9 @@ def _check_size(path: Path, wanted: int) -> None:
 
 def _open_part(directory: Path, entry: JSON) -> Part:
     files = [directory / name for name in entry["files"]]
-    store: Store = ArrowStore(files[0]) if entry["kind"] == ArrowStore.kind else TextStore(*files[:2])
+    store = open_store(entry["kind"], files)
     if len(store) != entry["n"]:
         raise ValueError(f"{files[0]} has {len(store)} rows, {MANIFEST} says {entry['n']}; import again")
-    origins = None if entry["origins"] is None else np.load(directory / entry["origins"], allow_pickle=False)
+    origins = None if entry["origins"] is None else npy.open_npy("records", directory / entry["origins"])
     layout = Layout(entry["format"], entry["columns"])
     return Part(entry["source"], layout, store, entry["id_column"], origins)

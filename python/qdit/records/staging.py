@@ -1,5 +1,7 @@
 """One source, read, checked and written to a staging folder."""
 
+import contextlib
+import json
 import os
 from array import array
 from collections.abc import Iterator, Sequence
@@ -15,8 +17,9 @@ from ..common.types import JSON, Indices, Ints
 from .intake import BadRows, Intake
 from .options import ImportOptions
 from .row import RowError
+from .schemas import make_decoders, read_rows
 from .sources import Source, find_files
-from .store import ArrowWriter, TextWriter, Writer, to_json
+from .store import ArrowWriter, TextWriter, Writer, open_store, to_json
 from .textfiles import Item, read_file
 from .typed import Batches, open_batches
 
@@ -101,7 +104,12 @@ def stage(source: Source, stem: Path, asked: ImportOptions, tracker: RowTracker,
         raise ValueError(f"source: {source.describe()['location']} has no row that can be used{why or empty}")
     name = str(source.name)
     layout = sink.intake.finish(name)
-    hashes = sink.intake.ids.settle(name, taken)
+    with contextlib.closing(open_store(writer.kind, writer.paths)) as store:
+
+        def read(row: int) -> tuple[int, Any]:
+            return (row if sink.origins is None else int(sink.origins[row])), store.value(row)
+
+        hashes = sink.intake.ids.settle(name, taken, read)
     paths = list(writer.paths)
     origins = None
     if sink.origins is not None:
@@ -116,6 +124,7 @@ def stage(source: Source, stem: Path, asked: ImportOptions, tracker: RowTracker,
         "format": layout.format,
         "columns": dict(layout.columns),
         "id_column": sink.intake.ids.column,
+        "why_new_ids": sink.intake.ids.problem,
         "origins": None if origins is None else origins.name,
         **source.describe(),
         **facts,
@@ -149,7 +158,12 @@ def _rows_of(paths: list[Path], sink: _Sink) -> Iterator[tuple[str, int, Item]]:
 
 def _dicts(rows: Sequence[Any]) -> Iterator[tuple[str, int, Item]]:
     for row, value in enumerate(rows):
-        yield "list", row, Item(row + 1, to_json(value), value)
+        try:
+            raw = to_json(value)
+        except (TypeError, ValueError, RecursionError) as error:
+            yield "list", row, Item(row + 1, b"", None, RowError("", f"is no JSON: {error}", value))
+        else:
+            yield "list", row, Item(row + 1, raw, json.loads(raw))
 
 
 def _write_text(rows: Iterator[tuple[str, int, Item]], sink: _Sink, stem: Path) -> TextWriter:
@@ -163,15 +177,20 @@ def _write_text(rows: Iterator[tuple[str, int, Item]], sink: _Sink, stem: Path) 
     return writer
 
 
+def _typed_item(value: Any) -> Item:
+    return Item(0, b"", None, value) if isinstance(value, RowError) else Item(0, b"", value)
+
+
 def _write_batches(batches: Batches, sink: _Sink, stem: Path) -> ArrowWriter:
+    decoders = make_decoders(batches.schema)
     with ArrowWriter(stem.with_name(f"{stem.name}.arrow"), batches.schema) as writer:
         for where, first, batch in batches:
             if sink.limit is not None:
                 batch = batch.slice(0, sink.limit - sink.read)
             kept = [
                 i
-                for i, value in enumerate(batch.to_pylist())
-                if sink.passes(where, first + i, Item(0, b"", value), None)
+                for i, value in enumerate(read_rows(batch, decoders))
+                if sink.passes(where, first + i, _typed_item(value), None)
             ]
             writer.add(batch if len(kept) == batch.num_rows else batch.take(batches.indices(kept)))
             sink.tracker.update(sink.kept, None if not batches.total else sink.read / batches.total)

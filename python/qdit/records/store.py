@@ -7,7 +7,7 @@ import weakref
 from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Self
@@ -17,6 +17,8 @@ import numpy as np
 from ..common import files, npy
 from ..common.optional import require
 from ..common.types import ArrowTable, Indices, Ints, RecordBatch, Schema
+from .row import RowError
+from .schemas import make_decoders, read_rows
 
 _READ_BYTES = 1 << 20
 
@@ -133,6 +135,7 @@ class ArrowStore:
         except pa.ArrowInvalid as error:
             raise ValueError(f"{path} is damaged: {error}; import the records again") from error
         self.schema: Schema = self._reader.schema
+        self._decoders = make_decoders(self.schema)
         ends = np.cumsum([self._batch(i).num_rows for i in range(self._reader.num_record_batches)])
         self._ends: list[int] = [int(end) for end in ends]
 
@@ -146,7 +149,7 @@ class ArrowStore:
         """Return row i as Python values."""
         number = bisect_right(self._ends, i)
         start = self._ends[number - 1] if number else 0
-        return self._batch(number).slice(i - start, 1).to_pylist()[0]
+        return next(self._read(number, i - start, 1))
 
     def values(self, start: int, stop: int) -> Iterator[Any]:
         """Yield rows in order as Python values."""
@@ -154,8 +157,14 @@ class ArrowStore:
             number = bisect_right(self._ends, start)
             first = self._ends[number - 1] if number else 0
             last = min(stop, self._ends[number])
-            yield from self._batch(number).slice(start - first, last - start).to_pylist()
+            yield from self._read(number, start - first, last - start)
             start = last
+
+    def _read(self, number: int, start: int, count: int) -> Iterator[Any]:
+        for value in read_rows(self._batch(number).slice(start, count), self._decoders):
+            if isinstance(value, RowError):
+                raise ValueError(f"{self.path}: a row {value}; import the records again") from value
+            yield value
 
     def raw(self, i: int) -> bytes:
         """Return row i as one line of JSON."""
@@ -213,14 +222,36 @@ class ArrowWriter(Writer):
 Store = TextStore | ArrowStore
 
 
+def open_store(kind: str, paths: Sequence[Path]) -> Store:
+    """Open what a writer of this kind wrote to these paths."""
+    return ArrowStore(paths[0]) if kind == ArrowStore.kind else TextStore(*paths[:2])
+
+
 def to_json(value: Any) -> bytes:
-    """Return a row of Python values as one line of JSON; bytes become base64, dates ISO 8601 text."""
-    return json.dumps(value, ensure_ascii=False, default=_plain).encode("utf-8", "surrogatepass")
+    """Return a row of Python values as one line of JSON.
+
+    Bytes become base64, dates ISO 8601 text, NaN and infinities, which JSON has not, null.
+    """
+    return files.to_json(value, ensure_ascii=False, default=_plain).encode("utf-8", "surrogatepass")
+
+
+def without_nan(line: bytes, value: Any) -> tuple[bytes, Any]:
+    """Return a row of a JSON file with null where it has NaN or an infinity, which other readers refuse."""
+    found: list[str] = []
+    if b"NaN" in line or b"Infinity" in line:
+        value = json.loads(line, parse_constant=found.append)
+    return (to_json(value) if found else line), value
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if type(value).__name__ in ("NAType", "NaTType"):  # of pandas
+        return None
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     return str(value)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 from ..common.optional import require
 from .jsonarray import MAX_ROW_BYTES, JsonSyntaxError, read_array
 from .row import RowError
-from .store import to_json
+from .store import to_json, without_nan
 
 _BUFFER_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -114,7 +114,7 @@ def _rows(path: Path, stream: io.BufferedReader) -> Iterator[Item]:
 def _read_array(path: Path, stream: BinaryIO) -> Iterator[Item]:
     try:
         for element in read_array(stream):
-            yield Item(element.line, element.text.encode(), element.value)
+            yield Item(element.line, *without_nan(element.text.encode(), element.value))
     except JsonSyntaxError as error:
         raise ValueError(
             f"{path}, row {error.count} (line {error.line}): {error.problem}; rows after it cannot be told "
@@ -137,7 +137,7 @@ def _parse_line(number: int, line: bytes) -> Item:
     if b"\r" in line:  # white space in JSON, but the end of a line to many readers
         return Item(number, line, None, RowError("", "has a carriage return inside the line", line))
     try:
-        return Item(number, line, json.loads(line.decode()))
+        return Item(number, *without_nan(line, json.loads(line.decode())))
     except UnicodeDecodeError as error:
         return Item(number, line, None, RowError("", f"is not UTF-8 ({error.reason})", line))
     except json.JSONDecodeError as error:

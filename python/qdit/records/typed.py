@@ -8,6 +8,7 @@ from typing import Any
 from ..common.optional import require
 from ..common.types import JSON, ArrowArray, ArrowTable, RecordBatch, Schema
 from .hub import load_hub
+from .schemas import conform, has_nested_categories, make_column, stored_schema, unify
 from .sources import Source
 
 BATCH_ROWS = 4096
@@ -38,7 +39,7 @@ class Batches:
         for where, batch in self.rows:
             row = row if where == before else 0
             if batch.num_rows:
-                yield where, row, _cast(batch, self.schema, where)
+                yield where, row, conform(batch, self.schema, where)
             before, row = where, row + batch.num_rows
 
     @staticmethod
@@ -58,8 +59,7 @@ def open_batches(source: Source, found: tuple[str, list[Path]] | None) -> Batche
     if found is not None and found[0] == "parquet":
         return _parquet(found[1])
     if found is not None:
-        datasets = require("datasets", "data", "to read what save_to_disk wrote")
-        loaded = _split(datasets.load_from_disk(str(found[1][0])), source)
+        loaded = _split(_load_saved(found[1][0]), source)
         cache = [Path(entry["filename"]) for entry in loaded.cache_files]
         return replace(_dataset(loaded, str(location)), files=cache)
     if isinstance(location, str):
@@ -75,24 +75,40 @@ def _object(source: Source) -> Batches:
     if "datasets" in family:
         return _dataset(_split(location, source), "Dataset")
     pa = require("pyarrow", "data", "to store typed records")
-    if "pandas" in family:
-        try:
-            table = pa.Table.from_pandas(location, preserve_index=False)
-        except pa.ArrowException as error:
-            text = " ".join(map(str, error.args))
-            raise ValueError(f"source: DataFrame: {text}; give each column values of one type") from error
-        return _table(table, "DataFrame")
+    if "pandas" in family and hasattr(location, "columns"):
+        return _table(_frame(location), "DataFrame")
     if hasattr(location, "__arrow_c_stream__"):
-        return _table(pa.table(location), type(location).__name__)
+        name = type(location).__name__
+        try:
+            return _table(pa.table(location), name)
+        except pa.ArrowException as error:
+            raise ValueError(f"source: {name}: {error}; pass a table or a list of dicts") from error
     raise TypeError(
         f"source: got {type(location).__name__}, wanted a path, the id of a data set, an HF Dataset, a "
         "pandas.DataFrame, a pyarrow.Table or a list of dicts"
     )
 
 
+def _frame(frame: Any) -> ArrowTable:
+    pa = require("pyarrow", "data", "to store typed records")
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        told = str(error.args[0])
+        try:
+            for name, column in frame.items():
+                make_column(str(name), column.tolist(), range(len(frame)))
+        except ValueError as named:
+            told = str(named)
+        raise ValueError(
+            f"source: DataFrame: {told}; give each column its own name and values of one type, or pass the "
+            "rows: frame.to_dict('records')"
+        ) from error
+
+
 def _table(table: ArrowTable, where: str) -> Batches:
     batches = table.to_batches(max_chunksize=BATCH_ROWS)
-    return Batches(_undictionary(table.schema), ((where, batch) for batch in batches), table.num_rows)
+    return Batches(stored_schema(table.schema, where), ((where, batch) for batch in batches), table.num_rows)
 
 
 def open_parquet(path: Path, extra: str = "data") -> Any:
@@ -108,47 +124,83 @@ def open_parquet(path: Path, extra: str = "data") -> Any:
 
 
 def _parquet(files: list[Path]) -> Batches:
-    pa = require("pyarrow", "data", "to read Parquet files")
-
-    def rows() -> Iterator[tuple[str, RecordBatch]]:
-        for path in files:
-            row = 0
-            with open_parquet(path) as file:
-                try:
-                    for batch in file.iter_batches(batch_size=BATCH_ROWS):
-                        yield str(path), batch
-                        row += batch.num_rows
-                except (pa.ArrowException, OSError) as error:
-                    raise ValueError(f"{path} is damaged at row {row} or after: {error}") from error
-
-    total, schema = 0, None
+    total, schemas = 0, []
     for path in files:
         with open_parquet(path) as file:
             total += file.metadata.num_rows
-            schema = file.schema_arrow if schema is None else schema
-    return Batches(_undictionary(schema), rows(), total, files)
+            schema = stored_schema(file.schema_arrow, str(path))
+            if file.metadata.num_rows or (path == files[-1] and not total):
+                schemas.append((str(path), schema))  # one without rows has no say
+    rows = ((str(path), batch) for path in files for batch in _read_parquet(path))
+    return Batches(unify(schemas, _has_no_value), rows, total, files)
+
+
+def _read_parquet(path: Path) -> Iterator[RecordBatch]:
+    pa = require("pyarrow", "data", "to read Parquet files")
+    row = 0
+    with open_parquet(path) as file:
+        groups: list[Any] = list(range(file.num_row_groups))
+        # pyarrow cannot bring nested categories of several groups into one batch
+        apart = [[group] for group in groups] if has_nested_categories(file.schema_arrow) else [groups]
+        try:
+            for part in apart:
+                for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=part):
+                    yield batch
+                    row += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(f"{path} is damaged at row {row} or after: {error}") from error
+
+
+def _has_no_value(path: str, column: str) -> bool:
+    """Return whether a Parquet file says that all of a column is null."""
+    with open_parquet(Path(path)) as file:
+        groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+    found = [
+        (chunk.statistics, chunk.num_values)
+        for chunk in chunks
+        if chunk.path_in_schema.split(".")[0] == column
+    ]
+    return all(said is not None and said.has_null_count and said.null_count == n for said, n in found)
 
 
 def _dataset(loaded: Any, where: str) -> Batches:
     datasets = require("datasets", "data", "to read data sets")
+    pa = require("pyarrow", "data", "to store typed records")
     arrow = loaded.with_format("arrow")
     streamed = isinstance(loaded, datasets.IterableDataset)
 
     features = loaded.features
     if features is None:
-        first = next(iter(arrow.iter(batch_size=BATCH_ROWS)), None)
+        first = next(iter(arrow.iter(batch_size=1)), None)
         if first is None:
             raise ValueError(f"source: {where} has no rows")
         schema = first.schema
     else:
         schema = features.arrow_schema
     facts = {} if streamed else {"fingerprint": loaded._fingerprint}
-    rows = (
-        (where, batch)
-        for table in arrow.iter(batch_size=BATCH_ROWS)
-        for batch in table.combine_chunks().to_batches()
-    )
-    return Batches(_undictionary(schema), rows, None if streamed else len(loaded), facts=facts)
+
+    def rows() -> Iterator[tuple[str, RecordBatch]]:
+        try:
+            for table in arrow.iter(batch_size=BATCH_ROWS):
+                yield from ((where, batch) for batch in table.combine_chunks().to_batches())
+        except pa.ArrowException as error:
+            raise ValueError(
+                f"source: {where}: {error}; give the data set its types with features="
+            ) from error
+
+    return Batches(stored_schema(schema, where), rows(), None if streamed else len(loaded), facts=facts)
+
+
+def _load_saved(folder: Path) -> Any:
+    datasets = require("datasets", "data", "to read what save_to_disk wrote")
+    pa = require("pyarrow", "data", "to read what save_to_disk wrote")
+    try:
+        return datasets.load_from_disk(str(folder))
+    except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
+        raise ValueError(
+            f"{folder} is no whole data set of save_to_disk: {error}; save or copy it again"
+        ) from error
 
 
 def _split(loaded: Any, source: Source) -> Any:
@@ -158,27 +210,3 @@ def _split(loaded: Any, source: Source) -> Any:
     if source.split not in loaded:
         raise ValueError(f"split: got {source.split!r}, wanted one of {', '.join(map(repr, loaded))}")
     return loaded[source.split]
-
-
-def _undictionary(schema: Schema) -> Schema:
-    """Return the schema with categories as plain values: a file holds one dictionary, batches bring many."""
-    pa = require("pyarrow", "data", "to store typed records")
-    for i, column in enumerate(schema):
-        if pa.types.is_dictionary(column.type):
-            schema = schema.set(i, column.with_type(column.type.value_type))
-    return schema
-
-
-def _cast(batch: RecordBatch, schema: Schema, where: str) -> RecordBatch:
-    pa = require("pyarrow", "data", "to store typed records")
-    if batch.schema.equals(schema, check_metadata=True):
-        return batch
-    if batch.schema.names != schema.names:
-        raise ValueError(
-            f"{where} has columns {', '.join(batch.schema.names)}, those before it have "
-            f"{', '.join(schema.names)}; import them as sources of their own"
-        )
-    try:
-        return pa.Table.from_batches([batch]).cast(schema).combine_chunks().to_batches()[0]
-    except pa.ArrowException as error:
-        raise ValueError(f"{where}: columns have other types than before: {error}") from error

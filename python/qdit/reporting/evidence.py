@@ -1,9 +1,9 @@
 """The sections of a report that show rows, bounds and hashes."""
 
-import json
 import math
 from collections.abc import Mapping
 
+from ..common.files import to_json
 from ..exporting.choice import Choice
 from ..selection.selection import Selection
 from . import page
@@ -137,7 +137,7 @@ def _flat(values: Mapping[str, object]) -> list[tuple[str, str]]:
         if isinstance(value, float):
             text = f"{value:.10g}"
         elif isinstance(value, dict | list):
-            text = json.dumps(value, ensure_ascii=False, default=str)
+            text = to_json(value, ensure_ascii=False, default=str)
             text = text if len(text) <= 600 else text[:599] + "…"
         else:
             text = "none" if value is None else str(value)

@@ -1,6 +1,5 @@
 """`qdit.report`: a selection as one HTML page, with its figures beside it."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -152,4 +151,4 @@ def _json(choice: Choice, numbers: Numbers, verbs: tuple[Verbs, Verbs] | None) -
         "worst_regions": [region.__dict__ for region in numbers.regions],
         "verb_noun_pairs": None if verbs is None else [len(found.pairs) for found in verbs],
     }
-    return json.dumps(value, indent=2, allow_nan=False).encode() + b"\n"
+    return files.to_json(value, indent=2).encode() + b"\n"

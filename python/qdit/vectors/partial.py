@@ -6,7 +6,6 @@ is the manifest.
 """
 
 import io
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,7 +74,7 @@ class PartialFile(PartialRows):
         self._write(rows)
         if self._ids is not None:
             assert ids is not None
-            lines = "".join(json.dumps(id, default=str) + "\n" for id in ids)
+            lines = "".join(files.to_json(id, default=str) + "\n" for id in ids)
             with files.writing(self._folder / _IDS):
                 self._ids.seek(self._ids_bytes)
                 self._ids_bytes += self._ids.write(lines.encode())

@@ -126,7 +126,7 @@ class Run(Job[JSON]):
 
     def _write(self, results: JSON, loaded: Loaded) -> JSON:
         rows = list(sample_rows(results["samples"]))
-        sha256 = write_rows(self.folder / SAMPLES, rows, default=_text, allow_nan=True)
+        sha256 = write_rows(self.folder / SAMPLES, rows, default=_text)
         top = loaded.items[0]
         name = str(getattr(top, "name", None) or top.task_name)
         values = _values(results, rows, self.one, self._model.label, name)
