@@ -9,13 +9,14 @@ import pytest
 import qdit
 from helpers.embedding_pools import sample_rows, write_pool
 from qdit.cli.embed import embed_command
+from qdit.cli.select import select_command
 from qdit.common.files import sha256_file
 from qdit.embedding import OtherRunError, embed, prepare
 from qdit.embedding.hashed import HashEncoder
 from qdit.embedding.job import faults, finished
 from qdit.embedding.options import BUILTIN, EmbedOptions
 from qdit.records import Row
-from qdit.records.pool import Pool
+from qdit.records.pool import Pool, attach
 from qdit.records.templates import make_template
 
 ROW = Row(3, "r-3", "mine", "Add {these}", "1 2", "3", (("user", "Add"), ("assistant", "3")))
@@ -116,27 +117,55 @@ def test_a_changed_file_is_found(pool):
     opened.records.close()
 
 
-def test_blank_text(tmp_path):
-    rows = sample_rows(30)
-    rows[17] = (rows[17][0], " ")
-    pool = write_pool(tmp_path, rows)
-    with pytest.raises(ValueError, match=r"row \d+ .*blank.*zero_rows='keep'"):
+def test_texts_without_a_vector_are_told_before_the_work(tmp_path, monkeypatch):
+    pool = write_pool(tmp_path, [("a", "b" if i in (0, 9) else "?!" * i) for i in range(30)])
+    monkeypatch.setattr(HashEncoder, "encode", None)
+    named = r"28 of 30 rows .*: row 1 \(.*'\?!', row 2 .*, \.\.\.; .*--zero-rows keep"
+    with pytest.raises(ValueError, match=named):
         embed(pool, "builtin:hash", template="{input}", chunk_rows=8)
-    made = embed(pool, "builtin:hash", template="{input}", chunk_rows=30, zero_rows="keep", overwrite=True)
-    blank = [not given.strip() for _, given in rows]
-    np.testing.assert_array_equal(~made.rows.array.any(axis=1), blank)
-    assert made.manifest["zero_rows"] == sum(blank)
-    chosen = qdit.select(pool / "embeddings.npy", alpha=0, k=5, zero_rows="ignore")
-    assert not any(blank[i] for i in chosen.indices)
+    assert not (pool / "embeddings.npy").exists()
 
 
-def test_zero_vector_names_row_and_text(tmp_path):
-    rows = sample_rows(30)
-    rows[23] = ("?!" * 100, "")
-    pool = write_pool(tmp_path, rows)
-    with pytest.raises(ValueError, match=r"row 23: the vector of its text '\?!.*\.\.\.' is zero"):
-        embed(pool, "builtin:hash", chunk_rows=8)
-    assert embed(pool, "builtin:hash", chunk_rows=8, zero_rows="keep").manifest["zero_rows"] == 1
+@pytest.mark.parametrize("chunk_rows", [1, 8, 30])
+def test_texts_without_a_vector_are_zeros_and_left_out_from_then_on(tmp_path, chunk_rows, capsys):
+    without = [0, 17, 23, 29]
+    texts = [text for text, _ in sample_rows(30)]
+    for i, text in zip(without, (" ", "?!", "...", ""), strict=True):
+        texts[i] = text
+    pool = write_pool(tmp_path, [("a", text) for text in texts])
+    how = {"template": "{input}", "chunk_rows": chunk_rows, "zero_rows": "keep"}
+    embed_command(str(pool), model="builtin:hash", progress=False, **how)
+    assert (
+        "4 rows have no vector; they are zeros and are never chosen: 0, 17, 23, 29" in capsys.readouterr().out
+    )
+    found = json.loads((pool / "embeddings.json").read_text())
+    assert (found["zero_rows"], found["first_zero_rows"]) == (4, without)
+    with pytest.raises(ValueError, match="row 0 is all zeros"):
+        qdit.select(pool / "embeddings.npy", alpha=0, k=5)  # an array: nothing is known of it
+    want = qdit.select(pool / "embeddings.npy", alpha=0, k=26, zero_rows="ignore").indices
+    assert not set(want) & set(without)
+    assert qdit.select_pool(pool, alpha=0, k=26).indices.tolist() == want.tolist()
+    for source in (pool, pool / "embeddings.npy"):
+        select_command(str(source), alpha=0, k=26, progress=False, out=str(tmp_path / source.name))
+        assert "4 rows of zeros" in capsys.readouterr().out
+        assert np.load(tmp_path / source.name / "indices.npy").tolist() == want.tolist()
+    (tmp_path / "other").mkdir()
+    other = write_pool(tmp_path / "other", [("a", text) for text in texts])
+    attach(other, embeddings=pool / "embeddings.npy")
+    assert qdit.select_pool(other, alpha=0, k=26).indices.tolist() == want.tolist()
+
+
+def test_a_pool_in_which_no_row_has_a_vector(tmp_path):
+    blank = write_pool(tmp_path, [("a", " "), ("b", "")])
+    for _ in range(2):  # the second time all rows are there
+        with pytest.raises(ValueError, match="no row has a vector; check the template"):
+            embed(blank, "builtin:hash", template="{input}", zero_rows="keep")
+
+
+def test_letters_are_those_that_are_hashed():
+    texts = [chr(code) for code in range(1, 0x3100) if not 0xD800 <= code < 0xE000]
+    made = HashEncoder(EmbedOptions(model=BUILTIN)).encode(texts, range(len(texts)), lambda done: None)
+    assert made.any(axis=1).tolist() == [HashEncoder.has_vector(text) for text in texts]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e6])

@@ -18,6 +18,7 @@ from qdit.cli.embed import embed_command
 from qdit.embedding import embed
 from qdit.embedding.server import parse_answer
 from qdit.records.pool import Pool
+from qdit.selection.pool import select_pool
 
 pytest.importorskip("openai", reason="needs qdit[embed]")
 
@@ -69,6 +70,110 @@ def test_prompt_and_dimensions(pool):
     np.testing.assert_allclose(made.rows.array, wanted(pool, 5, "query: "), atol=1e-6)
 
 
+@pytest.mark.parametrize("fault", ["unnumbered", "unnumbered-first"])
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_a_vector_without_index_has_that_of_its_place(pool, fault, batch_size):
+    with OpenAIServer(lambda request: fault) as server:
+        made = run(pool, server, dtype="float32", batch_size=batch_size)
+    np.testing.assert_allclose(made.rows.array, wanted(pool), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("taken", "message"),
+    [
+        ("float", "base64 encoding is not currently supported"),
+        (None, "Extra inputs are not permitted: encoding_format"),
+    ],
+)
+def test_an_encoding_that_is_refused_is_not_asked_for_again(pool, taken, message):
+    def faults(request):
+        return None if request.body.get("encoding_format") == taken else f"400={message}"
+
+    with OpenAIServer(faults) as server:
+        made = run(pool, server, dtype="float32", concurrency=1, retries=0)
+        assert len(server.requests) == 13 + (1 if taken else 2)
+    np.testing.assert_allclose(made.rows.array, wanted(pool), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "batch size is invalid, it should not be larger than 3"),
+        (422, "batch size 8 > maximum allowed batch size 3"),
+        (413, "Payload Too Large"),
+        (500, "input is too large to process. increase the physical batch size"),
+    ],
+)
+def test_a_batch_that_is_too_large_is_halved_for_good(pool, status, message, caplog):
+    def faults(request):
+        return f"{status}={message}" if len(request.inputs) > 3 else None
+
+    with OpenAIServer(faults) as server:
+        made = run(pool, server, dtype="float32", concurrency=1, retries=0)
+        assert [len(r.inputs) for r in server.requests[:4]] == [8, 4, 2, 2]
+        assert sum(len(r.inputs) > 3 for r in server.requests) == 2
+    np.testing.assert_allclose(made.rows.array, wanted(pool), atol=1e-6)
+    assert made.manifest["batch_sizes"] == [[0, 8], [0, 2]]
+    assert message[:20] in caplog.text
+    assert "going on with batches of 2" in caplog.text
+
+
+TOO_LONG = "This model's maximum context length is 100 characters"
+
+
+def long_texts(request):
+    return f"400={TOO_LONG}" if max(map(len, request.inputs)) > 100 else None
+
+
+@pytest.fixture
+def uneven(tmp_path):
+    """20 short rows, of which the 13th is long."""
+    rows = [(f"Explain word {i}", "") for i in range(20)]
+    rows[13] = ("Explain it all " * 20, "")
+    return write_pool(tmp_path, rows)
+
+
+def test_a_text_that_is_too_long_is_named_and_the_rows_before_it_are_kept(uneven):
+    pattern = (
+        r"row 13: its text of 300 characters .*maximum context length.* \(--truncate\).*--zero-rows keep"
+    )
+    with OpenAIServer(long_texts) as server:
+        with pytest.raises(RuntimeError, match=pattern):
+            run(uneven, server, concurrency=1)
+        asked = {text for r in server.requests for text in r.inputs}
+        assert asked > {f"Explain word {i}" for i in range(13)}
+        before = len(server.requests)
+        made = run(uneven, server, dtype="float16", zero_rows="keep")
+        assert not any("Explain word 12" in r.inputs for r in server.requests[before:])
+    assert made.manifest["runs"] == 2
+    assert (made.manifest["zero_rows"], made.manifest["first_zero_rows"]) == (1, [13])
+    assert np.flatnonzero(~made.rows.array.any(axis=1)).tolist() == [13]
+    assert made.manifest["batch_sizes"] == [[0, 8]]
+    assert 13 not in select_pool(uneven, alpha=0, k=19).indices
+
+
+def test_a_text_that_is_too_long_is_cut(uneven, capsys):
+    with OpenAIServer(long_texts) as server:
+        options = {"model": "m", "base_url": server.url, "key_env": KEY_ENV, "progress": False}
+        embed_command(str(uneven), truncate=True, dtype="float32", **options)
+    printed = capsys.readouterr().out
+    assert "note     1 rows were cut: 13" in printed
+    kept = len("Explain it all " * 20)
+    while kept > 100:
+        kept = kept * 3 // 4
+    want = embedding(("Explain it all " * 20)[:kept], 8)
+    np.testing.assert_allclose(Pool.open(uneven).embeddings.array[13], want, atol=1e-6)
+
+
+def test_longer_vectors_than_asked_for_are_cut(pool):
+    def deaf(request):
+        request.body.pop("dimensions")
+
+    with OpenAIServer(deaf) as server:
+        made = run(pool, server, dtype="float32", dimensions=5, normalize=False)
+    np.testing.assert_allclose(made.rows.array, wanted(pool)[:, :5], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "fault", ["500", "503", "429", "drop", "truncated", "garbage", "empty", "nan", "short"]
 )
@@ -90,7 +195,7 @@ def test_a_stalled_request_is_repeated(pool):
         ("500", r"rows 32 to 39: InternalServerError: .*tried 3 times"),
         ("drop", r"rows 32 to 39: APIConnectionError: .*check the server"),
         ("stall", r"rows 32 to 39: APITimeoutError: .*timeout"),
-        ("400", r"rows 32 to 39: BadRequestError: .*check the model's name and its longest input"),
+        ("400", r"row 32: its text of .* refused: BadRequestError: .*; check the model's name"),
         ("401", rf"AuthenticationError: .*environment variable {KEY_ENV}"),
         ("404", r"NotFoundError: .*base_url"),
         ("garbage", r"the answer is of no use: it is not JSON: .*asked 3 times"),
@@ -188,6 +293,11 @@ def test_answers_are_put_in_order():
     assert tokens == 0
 
 
+def test_vectors_shorter_than_asked_for_are_refused():
+    with pytest.raises(ValueError, match="got vectors of 2 dimensions, wanted 3"):
+        parse_answer(answer([1, 2]), 1, 3)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -196,7 +306,8 @@ def test_answers_are_put_in_order():
         (b'{"data": [1, 2]}', "no list of data"),
         (answer([1.0]), "got 1 embeddings, wanted 2"),
         (answer([1.0], [2.0], index=[0, 0]), "got index"),
-        (answer([1.0], [2.0], index=[0, None]), "got index"),
+        (answer([1.0], [2.0], index=[1, None]), "got index"),
+        (answer([1.0], [2.0], index=["0", "1"]), "got index"),
         (answer([1.0], [2.0, 3.0]), r"\[1, 2\] dimensions"),
         (answer([], []), "dimensions"),
         (answer([1.0], ["x"]), "neither a list of numbers"),

@@ -11,6 +11,8 @@ A fault is a name, and "stall:0.5" or "429:0.1" give its seconds:
     garbage: status 200 and a page    half: status 200 and half an object    truncated: half of the bytes
     empty: no choices, no data    unparsable: a chat answer without a number
     echo: status 500, the key sent is in the message    nan: embeddings of NaN    short: one embedding too few
+    unnumbered: embeddings without index    unnumbered-first: without it where it is 0
+    400=what it says: that status and message
 """
 
 from __future__ import annotations
@@ -42,6 +44,11 @@ class Request:
     authorization: str
     number: int
     attempt: int
+
+    @property
+    def inputs(self) -> list[str]:
+        """All inputs."""
+        return _inputs(self.body)
 
     @property
     def text(self) -> str:
@@ -174,8 +181,12 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.server.owner
         request, fault = owner.arrive(self.path, body, self.headers.get("Authorization", ""))
         try:
-            name, _, seconds = (fault or "").partition(":")
-            self._respond(request, name, float(seconds) if seconds else None)
+            status, _, message = (fault or "").partition("=")
+            name, _, seconds = status.partition(":")
+            if message:
+                self._error(int(status), message)
+            else:
+                self._respond(request, name, float(seconds) if seconds else None)
         finally:
             owner.leave()
 
@@ -250,6 +261,8 @@ def _embeddings(request: Request, fault: str, dims: int) -> dict[str, Any]:
     if request.body.get("encoding_format") == "base64":
         vectors = [base64.b64encode(np.asarray(v, "<f4").tobytes()).decode() for v in vectors]
     data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)]
+    for entry in {"unnumbered": data, "unnumbered-first": data[:1]}.get(fault, []):
+        del entry["index"]
     used = sum(len(text.split()) for text in texts)
     return {
         "object": "list",

@@ -69,6 +69,20 @@ def test_from_text_to_chosen_rows(folder):
     assert all(entry["seconds"] > 0 and entry["peak_rss_bytes"] > 0 for entry in stages.values())
 
 
+def test_texts_without_a_word_are_asked_about_once(folder, capsys):
+    lines = (folder / "rows.jsonl").read_text().splitlines()
+    lines[7] = json.dumps({**json.loads(lines[7]), "instruction": "...", "input": ""})
+    (folder / "rows.jsonl").write_text("\n".join(lines) + "\n")
+    stages = {"sweep": {"alphas": [0.2, 0.8], "k": 9}, "select": {"k": 399, "method": "random"}, "report": {}}
+    with pytest.raises(ValueError, match=r"1 of 400 rows .*row 7 .*under embed in the file of a run"):
+        run(read_config(write(folder, **stages)))
+    run(read_config(write(folder, **stages, embed={"zero_rows": "keep"})))
+    assert "1 rows have no vector; they are zeros and are never chosen: 7" in capsys.readouterr().out
+    selection = qdit.Selection.load(folder / "out" / "selection")
+    assert sorted(selection.indices) == [i for i in range(400) if i != 7]
+    assert selection.params["ignored_rows"] == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "again"),
     [

@@ -150,7 +150,7 @@ def test_the_command(tmp_path, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == f"500 x 12 float16 in {tmp_path / 'out.npy'}"
     assert printed[1:3] == ["column  embeddings", "ids     id"]
-    assert printed[4] == "note    3 rows are zero; select with --zero-rows ignore"
+    assert printed[4] == "note    3 rows are zeros and are never chosen"
 
 
 def test_progress(tmp_path):

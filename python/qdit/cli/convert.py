@@ -35,5 +35,5 @@ def describe_converted(made: Converted) -> str:
         lines.append(f"ids     {found['id_column']}")
     lines.append(f"time    {format_seconds(found['seconds'])}")
     if made.bad:
-        lines.append(f"note    {len(made.bad):,} rows are zero; select with --zero-rows ignore")
+        lines.append(f"note    {len(made.bad):,} rows are zeros and are never chosen")
     return "\n".join(lines)

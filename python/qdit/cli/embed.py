@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..common.text import format_seconds
-from ..embedding.job import Embeddings, EmbedJob
+from ..embedding.job import Embeddings, EmbedJob, notes
 from ..embedding.options import EmbedOptions
 
 
@@ -50,6 +50,5 @@ def describe_embeddings(made: Embeddings, job: EmbedJob) -> str:
     ]
     if "stand_in" in found["model"]:
         lines.append(f"note     {found['model']['stand_in']}")
-    if found["zero_rows"]:
-        lines.append(f"note     {found['zero_rows']:,} rows are zero; select with zero_rows=ignore")
+    lines += [f"note     {line}" for line in notes(found)]
     return "\n".join(lines)

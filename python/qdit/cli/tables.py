@@ -37,6 +37,8 @@ def describe_selection(selection: Selection, out: str | None) -> str:
         "picked": f"{len(selection):,} of {n:,} rows, method {params['method']}",
         **format_values(selection),
     }
+    if params.get("ignored_rows"):
+        rows["left out"] = f"{params['ignored_rows']:,} rows of zeros: they have no vector"
     if selection.optimality is not None:
         rows["optimality"] = f"at least {selection.optimality:.2%} of the best possible objective"
     if "budget" in params:

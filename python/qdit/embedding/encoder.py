@@ -10,12 +10,21 @@ from .options import EmbedOptions
 Tick = Callable[[int], object]  # told how many texts of a call are done
 
 
+class Stopped(Exception):  # noqa: N818 - no error of its own
+    """Encoding ended early: `cause` says why, `rows` are the vectors of the texts before."""
+
+    def __init__(self, cause: BaseException, rows: Array) -> None:
+        super().__init__(str(cause))
+        self.cause, self.rows = cause, rows
+
+
 class Encoder(Closing, ABC):
     """Turns texts into vectors; use it as a context manager.
 
     Attributes:
         batch_size: texts that are encoded together. It shrinks when memory runs out, and a run that goes on
             starts with what it had shrunk to.
+        cut: numbers of the rows whose texts were cut because a server refused them whole.
         libraries: names of the packages whose versions matter to the vectors.
 
     """
@@ -31,6 +40,12 @@ class Encoder(Closing, ABC):
 
         """
         self.batch_size = options.layout()["batch_size"]
+        self.cut: list[int] = []
+
+    @staticmethod
+    def has_vector(text: str) -> bool:
+        """Return whether a text can have a vector that is not zero."""
+        return bool(text.strip())
 
     @abstractmethod
     def identity(self) -> JSON:
@@ -45,5 +60,5 @@ class Encoder(Closing, ABC):
         """Return the vectors of a chunk, (len(texts), d) float32 or float64, not normalized.
 
         numbers: the texts' row numbers, for errors. The vectors may depend on the chunk as a whole and on
-        `batch_size`, on nothing else.
+        `batch_size`, on nothing else; only if they depend on neither, `Stopped` may be raised.
         """

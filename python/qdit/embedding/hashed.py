@@ -8,6 +8,7 @@ and lands with a random sign in one dimension of each of 8 blocks, a sparse rand
 "Sparser Johnson-Lindenstrauss Transforms", JACM 2014).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -33,6 +34,9 @@ _WEIGHTS = np.array([8, 192, 32, 64])
 _KIND_BITS, _HASH_BITS = 2, 44  # a sort key is the row, bits of the hash, the kind
 _CHARACTERS = 1 << 17  # taken at once: bounds the memory, changes nothing
 _SPACE = 32
+# Latin-1, general, CJK and full-width punctuation; all else beyond ASCII counts as letters
+_PUNCTUATION = (0x80, 0xBF), (0x2000, 0x206F), (0x3000, 0x303F), (0xFF00, 0xFF0F)
+_LETTER = re.compile(f"[0-9A-Za-z]|[^\\x00-\\x7f{''.join(f'{chr(a)}-{chr(b)}' for a, b in _PUNCTUATION)}]")
 _INVERSE = np.uint64(pow(int(GOLDEN), -1, 1 << 64))  # it is odd, so there is one
 
 
@@ -43,6 +47,11 @@ class HashEncoder(Encoder):
         """Take whole chunks, whatever batch is asked for: the vector of a text depends on it alone."""
         super().__init__(options)
         self.batch_size = BUILTIN_ROWS
+
+    @staticmethod
+    def has_vector(text: str) -> bool:
+        """Return whether there is a letter or a digit."""
+        return _LETTER.search(text) is not None
 
     def identity(self) -> JSON:
         """Return name, version and size, and that this is a stand-in."""
@@ -124,8 +133,7 @@ def _characters(texts: Sequence[str]) -> tuple[NDArray[np.uint32], Indices]:
 def _is_separator(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
     letter = np.array([chr(code).isalnum() for code in range(128)] + [True])
     separator: NDArray[np.bool_] = ~letter[np.minimum(codes, 128)]
-    # Latin-1, general, CJK and full-width punctuation; all else beyond ASCII counts as letters
-    for low, high in ((0x80, 0xBF), (0x2000, 0x206F), (0x3000, 0x303F), (0xFF00, 0xFF0F)):
+    for low, high in _PUNCTUATION:
         separator |= (codes >= low) & (codes <= high)
     return separator
 

@@ -14,7 +14,7 @@ from ..common.types import JSON, Array
 from ..engine.rows import Rows, open_embeddings
 from ..records.pool import PoolJob, PoolLike
 from ..records.templates import make_template
-from .encoder import Encoder, Tick
+from .encoder import Encoder, Stopped, Tick
 from .hashed import HashEncoder
 from .options import EmbedOptions
 from .sentence import SentenceEncoder
@@ -24,6 +24,12 @@ from .writer import REMEDY, ROWS, Writer, partial_rows, remove_finished
 _SHOWN = 60  # characters of a text in an error
 _SAMPLE = 1000  # rows that an estimate looks at
 _BYTES_PER_TOKEN = 4  # of English text, roughly
+_NAMED = 5  # rows that an error names
+_LISTED = 20  # rows that the manifest lists
+KEEP = (
+    "pass zero_rows keep (--zero-rows keep; under embed in the file of a run) for rows of zeros, which are "
+    "never chosen"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -105,8 +111,11 @@ class EmbedJob(PoolJob[Embeddings]):
         dtype, n = self.options.dtype, len(self.records)
         with Writer(self.directory, identity, n, dtype, overwrite=overwrite) as writer:
             if writer.done < n:
+                self._check_texts(writer.done)
                 with encoder_class(self.options)(self.options) as encoder:
                     self._embed(encoder, writer, progress)
+            if writer.state["zero_rows"] == n:
+                raise ValueError(f"{self.directory}: no row has a vector; check the template")
             fields = {
                 "records": {"n": n, "sha256": self.records.sha256},
                 "settings": {**self.options.identity(), **self.options.layout()},
@@ -114,6 +123,21 @@ class EmbedJob(PoolJob[Embeddings]):
             }
             writer.finish(self._record(fields))
         return Embeddings(open_embeddings(self.path), files.read_json(self.manifest_path, self.format))
+
+    def _check_texts(self, first: int) -> None:
+        """Raise ValueError before the work if it would come to a text that has no vector."""
+        if self.options.zero_rows == "keep":
+            return
+        has_vector, n = encoder_class(self.options).has_vector, len(self.records)
+        texts = ((row, self.template(row)) for row in self.records.rows(first, n))
+        without = [(i, row.id, text) for i, (row, text) in enumerate(texts, first) if not has_vector(text)]
+        if without:
+            named = [f"row {i} ({name}): {shorten(text, _SHOWN)!r}" for i, name, text in without[:_NAMED]]
+            named += ["..."] * (len(without) > _NAMED)
+            raise ValueError(
+                f"{self.directory}: {len(without):,} of {n:,} rows have a text without a word, so no vector: "
+                f"{', '.join(named)}; {KEEP}; or use another template"
+            )
 
     def _embed(self, encoder: Encoder, writer: Writer, progress: RowProgressLike) -> None:
         n, chunk, before = len(self.records), self.options.layout()["chunk_rows"], writer.done
@@ -123,11 +147,14 @@ class EmbedJob(PoolJob[Embeddings]):
             while writer.done < n:
                 first = writer.done
                 texts = [self.template(row) for row in self.records.rows(first, min(n, first + chunk))]
-                rows = self._rows(encoder, texts, first, state, tracker.after(first - before))
+                rows, stopped = self._rows(encoder, texts, first, state, tracker.after(first - before))
                 if encoder.batch_size != state["batch_sizes"][-1][1]:
                     state["batch_sizes"].append([first, encoder.batch_size])
                 state |= {"seconds": seconds + time.monotonic() - start, "details": encoder.details()}
-                writer.append(rows, state)
+                if len(rows):
+                    writer.append(rows, state)
+                if stopped is not None:
+                    raise stopped
             tracker.done(n - before)
 
     def _state(self, encoder: Encoder, writer: Writer) -> JSON:
@@ -142,33 +169,51 @@ class EmbedJob(PoolJob[Embeddings]):
         encoder.batch_size = writer.state["batch_sizes"][-1][1]
         return {**writer.state, "runs": writer.state["runs"] + 1}
 
-    def _rows(self, encoder: Encoder, texts: list[str], first: int, state: JSON, tick: Tick) -> Array:
-        """Return the finished rows of a chunk, (len(texts), d)."""
-        keep = self.options.zero_rows == "keep"
-        filled = [i for i, text in enumerate(texts) if text.strip()]
-        if len(filled) < len(texts) and not keep:
-            row = first + next(i for i, text in enumerate(texts) if not text.strip())
-            raise ValueError(
-                f"row {row} ({self.records.row(row).id}): its text is blank, so it has no vector; use "
-                "another template, leave the row out at import, or pass zero_rows='keep' for a row of zeros"
-            )
-        if not filled:
-            raise ValueError(
-                f"rows {first} to {first + len(texts) - 1}: all texts are blank; check the template"
-            )
-        vectors = encoder.encode([texts[i] for i in filled], [first + i for i in filled], tick)
+    def _rows(
+        self, encoder: Encoder, texts: list[str], first: int, state: JSON, tick: Tick
+    ) -> tuple[Array, BaseException | None]:
+        """Return the finished rows of a chunk, (len(texts), d); or those before an error, and the error."""
+        filled, stopped = [i for i, text in enumerate(texts) if text.strip()], None
+        try:  # a word tells how long a vector is where there is nothing else
+            given, numbers = [texts[i] for i in filled] or ["word"], [first + i for i in filled] or [first]
+            vectors = encoder.encode(given, numbers, tick)[: len(filled)]
+        except Stopped as error:
+            vectors, stopped = error.rows, error.cause
+            if not len(vectors):
+                return vectors, stopped
+            texts, filled = texts[: filled[len(vectors)]], filled[: len(vectors)]
         rows = finished(vectors, self.options)
-        bad = faults(rows, zeros=not keep)
+        bad = faults(rows, zeros=self.options.zero_rows == "error")
         if bad is not None:
             i, what = bad
             row, text = first + filled[i], texts[filled[i]]
             raise ValueError(f"row {row}: the vector of its text {shorten(text, _SHOWN)!r} {what}")
-        state["zero_rows"] += len(texts) - len(filled) + int((~rows.any(axis=1)).sum())
-        if len(filled) == len(texts):
-            return rows
-        whole = np.zeros((len(texts), rows.shape[1]), rows.dtype)
-        whole[filled] = rows
-        return whole
+        if len(filled) < len(texts):
+            whole = np.zeros((len(texts), rows.shape[1]), rows.dtype)
+            whole[filled] = rows
+            rows = whole
+        count(state, "zero_rows", (first + np.flatnonzero(~rows.any(axis=1))).tolist())
+        count(state, "cut_rows", sorted(row for row in encoder.cut if row < first + len(rows)))
+        encoder.cut.clear()
+        return rows, stopped
+
+
+def count(state: JSON, name: str, rows: list[int]) -> None:
+    """Add rows to a count of the manifest, and the first ones to its list."""
+    state[name] = state.get(name, 0) + len(rows)
+    state[f"first_{name}"] = (state.get(f"first_{name}", []) + rows)[:_LISTED]
+
+
+def notes(manifest: JSON) -> list[str]:
+    """Return what is to be known about some of the rows, a line each."""
+    kinds = {"zero_rows": "have no vector; they are zeros and are never chosen", "cut_rows": "were cut"}
+    lines = []
+    for name, what in kinds.items():
+        if manifest.get(name):
+            listed = manifest.get(f"first_{name}", [])
+            shown = ", ".join(map(str, listed)) + ", ..." * (manifest[name] > len(listed))
+            lines.append(f"{manifest[name]:,} rows {what}: {shown}")
+    return lines
 
 
 def finished(vectors: Array, options: EmbedOptions) -> Array:
@@ -188,7 +233,7 @@ def faults(rows: Array, *, zeros: bool) -> tuple[int, str] | None:
     """
     for good, what in (
         (np.isfinite(rows).all(axis=1), "has NaN or infinite numbers; check the model, or use float32"),
-        (rows.any(axis=1) | (not zeros), "is zero; leave the row out, or pass zero_rows='keep'"),
+        (rows.any(axis=1) | (not zeros), f"is zero; {KEEP}"),
     ):
         if not good.all():
             return int(np.argmin(good)), what

@@ -18,7 +18,15 @@ BUILTIN_ROWS = 16384  # in a batch, and in a chunk, of the built-in model
 _BATCH_SIZE = 32
 _CHUNK_BATCHES = 64  # batches in a chunk: what a kill may lose, and what is sorted by length together
 _DECIDING = ("model", "revision", "template", "prompt", "normalize", "dtype", "model_dtype", "dimensions")
-_BUILTIN_UNUSED = ("revision", "prompt", "device", "model_dtype", "dimensions", "local_files_only")
+_BUILTIN_UNUSED = (
+    "revision",
+    "prompt",
+    "device",
+    "model_dtype",
+    "dimensions",
+    "local_files_only",
+    "truncate",
+)
 _SERVER_UNUSED = ("revision", "device", "model_dtype", "local_files_only")
 
 
@@ -45,8 +53,10 @@ class EmbedOptions(Endpoint):
         model_dtype: Of the weights, float32, float16 or bfloat16; None for the model's own.
         dimensions: Cut vectors to the first so many, for models that are trained for it (Matryoshka).
         local_files_only: Do not ask the Hub; the model must be in its cache.
-        zero_rows: error, or keep to give rows of zeros to texts that are blank or have a zero vector; select
-            leaves them out with zero_rows ignore.
+        zero_rows: What becomes of rows without a vector (blank texts, those whose vector is zero, those that
+            a server refuses as too long): error, or keep for rows of zeros, which are never chosen.
+        truncate: Cut texts that a server refuses as too long until it takes them. Models that run here cut
+            texts at their own limit.
 
     """
 
@@ -63,6 +73,7 @@ class EmbedOptions(Endpoint):
     dimensions: int | None = None
     local_files_only: bool = False
     zero_rows: str = "error"
+    truncate: bool = False
     timeout: float = 60.0
 
     def _check(self) -> None:
@@ -83,6 +94,8 @@ class EmbedOptions(Endpoint):
             self._refuse(_SERVER_UNUSED, "a server (base_url)")
         elif self.is_builtin:
             self._refuse(_BUILTIN_UNUSED, f"model {BUILTIN!r}")
+        else:
+            self._refuse(("truncate",), "a model that runs here (it cuts texts at its own limit)")
 
     @property
     def is_builtin(self) -> bool:

@@ -4,20 +4,42 @@ import asyncio
 import base64
 import binascii
 import json
+import logging
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..common.optional import require
+from ..common.text import shorten
 from ..common.types import JSON
 from ..models.client import hide, read_key
-from .encoder import Encoder, Tick
+from .encoder import Encoder, Stopped, Tick
 from .options import EmbedOptions
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds before an unusable answer is asked for again
+_FORMATS: tuple[JSON, ...] = ({"encoding_format": "base64"}, {"encoding_format": "float"}, {})
+_REFUSALS = (400, 413, 422)  # of what was sent: fewer or shorter texts may be taken
+_ENCODING = re.compile("encoding|base64", re.IGNORECASE)
+_TOO_LONG = re.compile("too (long|large|big)|(context|input) length|(larger|longer) than", re.IGNORECASE)
+_LIMIT = re.compile(f"{_TOO_LONG.pattern}|length|token|max|exceed|limit", re.IGNORECASE)
+_KEPT = 3, 4  # what is left of a text that is cut, of how much
+_SHOWN = 300  # characters of what the server said
+
+_Parts = dict[int, NDArray[np.float32]]  # rows that are done, by the place of the first
+
+_log = logging.getLogger(__name__)
+
+
+class _RefusedError(Exception):
+    """The server does not take what was sent; `too_long`: it seems to be too much."""
+
+    def __init__(self, reason: str, *, too_long: bool) -> None:
+        super().__init__(reason)
+        self.too_long = too_long
 
 
 class ServerEncoder(Encoder):
@@ -33,7 +55,9 @@ class ServerEncoder(Encoder):
         self._url = options.base_url
         self._name, self._prompt, self._dimensions = options.model, options.prompt or "", options.dimensions
         self._key_env, self._key = options.key_env, read_key(options.key_env)
-        self._retries = options.retries
+        self._retries, self._format = options.retries, 0
+        self._cuts, self._keeps = options.truncate, options.zero_rows == "keep"
+        self._response = require("httpx", "judge", "to embed with a server").Response
         self._requests = self._unusable = self._tokens = 0
         self._stack = ExitStack()
         anyio = require("anyio.from_thread", "judge", "to embed with a server")
@@ -68,61 +92,115 @@ class ServerEncoder(Encoder):
         """Return the vectors, (len(texts), d).
 
         Raises:
-            RuntimeError: if the server keeps failing, or refuses.
+            Stopped: if the server keeps failing, or refuses; it has the rows before.
 
         """
-        future = self._portal.start_task_soon(self._encode, texts, numbers, tick)
+        parts: _Parts = {}
+        future = self._portal.start_task_soon(self._encode, texts, numbers, tick, parts)
         try:
-            parts = future.result()
-        except ExceptionGroup as group:
-            raise _first_leaf(group) from None
-        except BaseException:  # Ctrl-C: do not wait for the answers
+            future.result()
+        except BaseException as error:  # also Ctrl-C: do not wait for the answers
             future.cancel()
-            raise
-        sizes = {part.shape[1] for part in parts}
+            raise Stopped(_first_leaf(error), self._joined(dict(parts), numbers)) from None
+        return self._joined(parts, numbers)
+
+    def _joined(self, parts: _Parts, numbers: Sequence[int]) -> NDArray[np.float32]:
+        """Return the rows from the first on, as far as there is no gap."""
+        rows: list[NDArray[np.float32]] = []
+        done = 0
+        while done in parts:
+            rows.append(parts[done])
+            done += len(parts[done])
+        sizes = {part.shape[1] for part in rows} - {0}  # 0 where there is no vector
         if len(sizes) > 1:
             raise RuntimeError(
-                f"{self._url}: rows {numbers[0]} to {numbers[-1]}: got vectors of {sorted(sizes)} "
+                f"{self._url}: rows {numbers[0]} to {numbers[done - 1]}: got vectors of {sorted(sizes)} "
                 "dimensions, wanted one size; check which models the server runs"
             )
-        return np.concatenate(parts)
+        size = max(sizes, default=0)
+        empty = np.zeros((1, size), np.float32)
+        return np.concatenate([part if part.shape[1] else empty for part in rows] or [empty[:0]])
 
-    async def _encode(
-        self, texts: Sequence[str], numbers: Sequence[int], tick: Tick
-    ) -> list[NDArray[np.float32]]:
-        done = 0
+    async def _encode(self, texts: Sequence[str], numbers: Sequence[int], tick: Tick, parts: _Parts) -> None:
+        async def some(start: int, stop: int) -> bool:
+            """Fill in the rows of a batch, in halves where it is refused; return whether one text was."""
+            refused = None
+            if stop - start <= self.batch_size:  # it may have shrunk by now
+                try:
+                    parts[start] = await self._request(texts[start:stop], numbers[start:stop])
+                except _RefusedError as error:
+                    refused = error
+                    if stop - start == 1:
+                        parts[start] = await self._refused(texts[start], numbers[start], error)
+            if start in parts:
+                tick(sum(map(len, parts.values())))
+                return refused is not None
+            half = start + min((stop - start + 1) // 2, self.batch_size)
+            lone = [await some(start, half), await some(half, stop)]
+            if refused is not None and not any(lone):
+                self._shrink(half - start, refused)
+            return any(lone)
 
-        async def one(start: int) -> NDArray[np.float32]:
-            nonlocal done
-            part = slice(start, start + self.batch_size)
-            batch = [self._prompt + text for text in texts[part]]
+        async def batch(start: int) -> None:
             async with self._slots:
-                rows = await self._request(batch, numbers[part])
-            done += len(batch)
-            tick(done)
-            return rows
+                await some(start, min(start + size, len(texts)))
 
+        size = self.batch_size
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(start)) for start in range(0, len(texts), self.batch_size)]
-        return [task.result() for task in tasks]
+            for start in range(0, len(texts), size):
+                group.create_task(batch(start))
 
-    async def _request(self, texts: list[str], numbers: Sequence[int]) -> NDArray[np.float32]:
+    def _shrink(self, size: int, refused: Exception) -> None:
+        if size < self.batch_size:
+            self.batch_size = size
+            _log.warning(
+                "the server refused a larger batch (%s); going on with batches of %d; pass batch_size "
+                "(--batch-size) as it says to save such attempts",
+                refused,
+                size,
+            )
+
+    async def _refused(self, text: str, number: int, refused: _RefusedError) -> NDArray[np.float32]:
+        """Return the row of a text that was refused alone: cut until it is taken, or without a vector."""
+        if self._cuts and refused.too_long:
+            kept, of = _KEPT
+            cut = text
+            while len(cut) > of:
+                cut = cut[: len(cut) * kept // of]
+                try:
+                    rows = await self._request([cut], [number])
+                except _RefusedError:
+                    continue
+                self.cut.append(number)
+                return rows
+        elif self._keeps and refused.too_long:
+            return np.zeros((1, 0), np.float32)
+        remedy = "check the model's name" + (" and dimensions" if self._dimensions else "")
+        if refused.too_long:
+            remedy = (
+                "pass truncate (--truncate) to cut such texts until the server takes them, or zero_rows keep "
+                "(--zero-rows keep) for rows of zeros, which are never chosen"
+            )
+        raise RuntimeError(
+            f"{self._url}: row {number}: its text of {len(text):,} characters was refused: {refused}; "
+            f"{remedy}"
+        )
+
+    async def _request(self, texts: Sequence[str], numbers: Sequence[int]) -> NDArray[np.float32]:
         """Ask until the answer can be used; the client itself repeats what failed on the way."""
         where = f"{self._url}: rows {numbers[0]} to {numbers[-1]}"
-        options = {} if self._dimensions is None else {"dimensions": self._dimensions}
+        body: JSON = {"model": self._name, "input": [self._prompt + text for text in texts]}
+        body |= {} if self._dimensions is None else {"dimensions": self._dimensions}
         reason = ""
         for attempt in range(self._retries + 1):
             if attempt:
                 await asyncio.sleep(min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1)))
-            self._requests += 1
             try:
-                response = await self._client.embeddings.with_raw_response.create(
-                    model=self._name, input=texts, encoding_format="base64", **options
-                )
+                content = await self._send(body)
             except self._openai.OpenAIError as error:
-                raise RuntimeError(f"{where}: {self._explain(error)}") from None  # it may hold the key
+                self._explain(error, where)
             try:
-                rows, tokens = parse_answer(response.content, len(texts))
+                rows, tokens = parse_answer(content, len(texts), self._dimensions)
             except ValueError as error:
                 self._unusable += 1
                 reason = str(error)
@@ -133,24 +211,47 @@ class ServerEncoder(Encoder):
             f"{where}: the answer is of no use: {reason} (asked {self._retries + 1} times); check the server"
         )
 
-    def _explain(self, error: Exception) -> str:
-        text = hide(" ".join(str(error).split()), self._key)[:300]
+    async def _send(self, body: JSON) -> bytes:
+        """Return the answer to a request, in the first of the formats that the server does not refuse."""
+        while True:
+            format = self._format
+            try:
+                self._requests += 1
+                response = await self._client.post(
+                    "/embeddings", cast_to=self._response, body=body | _FORMATS[format]
+                )
+                return bytes(response.content)
+            except self._openai.APIStatusError as error:
+                if not _ENCODING.search(error.message) or format == len(_FORMATS) - 1:
+                    raise
+                self._format = max(self._format, format + 1)
+
+    def _explain(self, error: Exception, where: str) -> NoReturn:
+        """Raise what a failed request comes to; not from the error, which may hold the key."""
+        text = shorten(hide(" ".join(str(error).split()), self._key), _SHOWN)
         status = getattr(error, "status_code", None)
+        if status in _REFUSALS or _TOO_LONG.search(text):
+            raise _RefusedError(
+                f"{type(error).__name__}: {text}", too_long=bool(_LIMIT.search(text))
+            ) from None
         if status in (401, 403):
             remedy = f"set the environment variable {self._key_env} to a key of this server"
         elif status == 404:
             remedy = "check base_url (it ends in /v1, most often) and the model's name"
         elif status is not None and 400 <= status < 500 and status != 429:
-            remedy = "check the model's name and its longest input"
+            remedy = "check base_url and the model's name"
         else:
             remedy = f"tried {self._retries + 1} times; check the server, raise retries or timeout"
-        return f"{type(error).__name__}: {text}; {remedy}"
+        raise RuntimeError(f"{where}: {type(error).__name__}: {text}; {remedy}") from None
 
 
-def parse_answer(content: bytes, count: int) -> tuple[NDArray[np.float32], int]:
+def parse_answer(
+    content: bytes, count: int, dimensions: int | None = None
+) -> tuple[NDArray[np.float32], int]:
     """Return vectors (count, d) in the order of the request, and the tokens used.
 
-    Vectors may be lists of numbers or base64 of float32.
+    Vectors may be lists of numbers or base64 of float32. One without an index has that of its place.
+    dimensions: what longer ones are cut to, because some servers pass over that they are asked to.
 
     Raises:
         ValueError: says what is wrong with the answer.
@@ -165,14 +266,15 @@ def parse_answer(content: bytes, count: int) -> tuple[NDArray[np.float32], int]:
         raise ValueError("it has no list of data")
     if len(data) != count:
         raise ValueError(f"got {len(data)} embeddings, wanted {count}")
-    places = [entry.get("index") for entry in data]
+    places = [i if entry.get("index") is None else entry["index"] for i, entry in enumerate(data)]
     if sorted(places, key=repr) != sorted(range(count), key=repr):
         raise ValueError(f"got index {places[:8]}, wanted each of 0 to {count - 1} once")
-    vectors = [
-        _vector(entry.get("embedding")) for entry in sorted(data, key=lambda entry: int(entry["index"]))
-    ]
+    by_place = dict(zip(places, data, strict=True))
+    vectors = [_vector(by_place[i].get("embedding"))[:dimensions] for i in range(count)]
     if len({len(vector) for vector in vectors}) != 1 or len(vectors[0]) == 0:
         raise ValueError(f"got vectors of {sorted({len(v) for v in vectors})} dimensions, wanted one size")
+    if dimensions is not None and len(vectors[0]) < dimensions:
+        raise ValueError(f"got vectors of {len(vectors[0])} dimensions, wanted {dimensions}")
     rows = np.stack(vectors)
     if not np.isfinite(rows).all():
         raise ValueError("it has NaN or infinite numbers")

@@ -4,11 +4,11 @@ import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from ..common.files import sha256_file
+from ..common.files import read_json, sha256_file
 from ..common.progress import AnyProgressLike
 from ..common.types import JSON
 from ..embedding.api import prepare as prepare_embed
-from ..embedding.job import EmbedJob
+from ..embedding.job import EmbedJob, notes
 from ..exporting import export
 from ..exporting.choice import SELECTION_FOLDER as SELECTION
 from ..records import import_records
@@ -131,6 +131,12 @@ class Embed(_Array):
     """Embeddings."""
 
     name, array, last = "embed", "embeddings", "embeddings.json"
+
+    def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
+        """As of every array; and say what is to be known about some of the rows."""
+        super().do(overwrite=overwrite, progress=progress)
+        for line in notes(read_json(self.result, EmbedJob.format)):
+            print(f"{'':<16}{line}")
 
     def _job(self) -> EmbedJob:
         return prepare_embed(self.folder, **self.options)

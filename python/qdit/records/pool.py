@@ -12,6 +12,7 @@ its length can be checked.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from . import Records, open_records
 from .tokens import count_tokens
 
 FORMATS = {"embeddings": "qdit-embeddings", "quality": "qdit-quality"}
+_HEAD_BYTES = 64  # a manifest begins with its format
 _COPY_BYTES = 1 << 22
 _MAKERS = {"embeddings": "embed", "quality": "score"}
 
@@ -188,6 +190,19 @@ def attach(
     return Pool.open(path)
 
 
+def zero_rows(array: Path) -> int:
+    """Return how many rows of zeros an array of embeddings was allowed to keep, as its manifest says."""
+    path = array.with_suffix(".json")
+    if array.suffix != ".npy" or not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        if b'"qdit-' not in file.read(_HEAD_BYTES):  # a data set of the same name, say
+            return 0
+        file.seek(0)
+        found = json.load(file)
+    return int(found.get("zero_rows") or len(found.get("bad_rows") or ()))
+
+
 def check_arrays(*, embeddings: StrPath | None = None, quality: StrPath | None = None) -> None:
     """Raise the errors of `attach` that can be told without records."""
     n = None if embeddings is None else open_embeddings(Path(embeddings)).n
@@ -217,7 +232,9 @@ def _describe(target: Path, records: Records, source: Path) -> None:
         "files": {target.name: entry},
         "versions": {"qdit": __version__},
     }
-    if target.stem == "quality":
+    if target.stem == "embeddings":
+        record["zero_rows"] = zero_rows(source)
+    else:
         record |= {"scorers": [{"by": "attached file"}], "results": []}
     files.write_json(target.with_suffix(".json"), record)
 

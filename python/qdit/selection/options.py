@@ -52,7 +52,8 @@ class Similarity(Options):
 
     Attributes:
         metric: cosine or dot.
-        zero_rows: error, or ignore to leave rows of zeros out.
+        zero_rows: error, or ignore to leave rows of zeros out. Of a pool, and of files that embed or convert
+            made, rows of zeros that they were told to keep are always left out.
 
     """
 

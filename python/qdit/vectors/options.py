@@ -44,7 +44,7 @@ class ConvertOptions(ReadOptions):
         dtype: Of the file, float16, float32 or float64; None keeps float16 and float32 and makes anything
             else float32.
         bad_rows: Rows that are null, all zeros, or have NaN or infinite items: error names them, zero keeps
-            their places with zeros (which select leaves out with zero_rows ignore) and lists them.
+            their places with zeros, which are never chosen, and lists them.
         block_rows: Rows that are read at a time; None for about 16 MB.
 
     """
