@@ -65,7 +65,8 @@ def test_alpaca(tmp_path):
         "columns": {"prompt": "instruction", "query": "input", "response": "output"},
     }
     assert axolotl == {"path": "data.jsonl", "ds_type": "json", "type": "alpaca"}
-    assert trl["datasets"] == [{"path": "json", "data_files": "sft.jsonl"}]
+    columns = ["prompt", "completion"]
+    assert trl["datasets"] == [{"path": "json", "data_files": "sft.jsonl", "columns": columns}]
     assert trl["completion_only_loss"] is True
     for got, row in zip(plain(out), rows, strict=True):
         assert got["completion"] == row["output"]
@@ -122,13 +123,16 @@ def test_messages_are_read_as_they_are(tmp_path):
     assert not (out / "sft.jsonl").exists()
 
 
-def test_messages_with_other_names_for_roles_are_written_plainly(tmp_path):
+def test_settings_name_the_roles_of_the_rows(tmp_path):
     rows = [ROWS["messages"](i) for i in range(N)]
     for row in rows:
         row["messages"][0]["role"] = "human"
     out, _ = exported(tmp_path, {"a": rows})
     factory, axolotl, trl = blocks(out)
-    assert factory["file_name"] == axolotl["path"] == trl["datasets"][0]["data_files"] == "sft.jsonl"
+    assert factory["file_name"] == axolotl["path"] == "data.jsonl"
+    assert (factory["tags"]["user_tag"], factory["tags"]["assistant_tag"]) == ("human", "assistant")
+    assert axolotl["roles"] == {"user": ["human"], "assistant": ["assistant"]}
+    assert trl["datasets"][0]["data_files"] == "sft.jsonl"
     assert {turn["role"] for row in plain(out) for turn in row["messages"]} == {"user", "assistant"}
 
 

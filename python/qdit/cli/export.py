@@ -9,13 +9,13 @@ from ..common.text import format_table, shorten
 from ..exporting.choice import EXPORT_FORMAT, ChoiceOptions, open_choice
 from ..exporting.explainer import Explanation, explain_choice, find_row
 from ..exporting.exporter import ExportOptions, write_export
+from ..exporting.forms import describe
 from ..exporting.replay import VerifyOptions
 from ..exporting.verifier import check_directory
 from ..records import Row
 from ..selection.selection import MANIFEST
 
 _WIDTH = 100
-_FILES: Any = {"subsequent_indent": " " * 10, "break_on_hyphens": False}
 _TEXT = 600  # characters of a row that are shown
 
 
@@ -38,12 +38,17 @@ def export_command(
     files = [name for name in record["files"] if "/" not in name]
     rows = {
         "exported": f"{record['rows']:,} of {record['records']['n']:,} rows, in pick order",
-        "files": textwrap.fill(", ".join([*files, "selection/"]), _WIDTH, **_FILES),
+        "files": ", ".join([*files, "selection/"]),
         "seconds": f"{record['seconds']:.1f}",
         "saved": str(path),
     }
+    told = {trainer: text for trainer, entry in record["trainers"].items() if (text := describe(entry))}
+    rows |= told
     if asked.push_to_hub is not None:
         rows["pushed"] = asked.push_to_hub
+    indent = " " * (max(map(len, rows)) + 2)
+    for name in ("files", *told):
+        rows[name] = textwrap.fill(rows[name], _WIDTH, subsequent_indent=indent, break_on_hyphens=False)
     print(format_table(rows))
 
 

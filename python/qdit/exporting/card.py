@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..common.types import JSON
 from ..selection.tables import format_values
 from .choice import Choice
-from .trainers import AXOLOTL, LLAMA_FACTORY, PLAIN, TRL
+from .forms import AXOLOTL, LLAMA_FACTORY, PLAIN, SHAREGPT, TRL, describe
+from .trainers import SETTINGS
 from .writers import FORMATS
 
 _DECISIONS = "for every row of the pool: kept or not, rank, gain, nearest chosen row"
@@ -18,9 +20,18 @@ _SIZE_NAMES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "n>10M
 
 
 def make_card(
-    choice: Choice, name: str, formats: list[str], columns: bool, license: str | None, files: list[str]
+    choice: Choice,
+    name: str,
+    formats: list[str],
+    columns: bool,
+    license: str | None,
+    files: list[str],
+    trained: JSON,
 ) -> str:
-    """Return the card, Markdown with YAML front matter; files: what the export holds."""
+    """Return the card, Markdown with YAML front matter.
+
+    files: what the export holds. trained: trainer -> `Reading.as_json`.
+    """
     selection = choice.selection
     parts = [
         _front_matter(choice, name, formats, license),
@@ -35,6 +46,7 @@ def make_card(
         "The licenses of these sources hold for the rows; this card grants nothing beyond them.\n",
         "## Files\n",
         _table(_files(formats, columns, files)),
+        *_remarks(trained),
         "## Check\n",
         "    qdit verify .            # every hash, and a replay of sampled picks if the pool is there\n"
         "    qdit explain ROW .       # why a row of the pool was chosen or not\n",
@@ -82,6 +94,14 @@ def _sources(choice: Choice) -> list[tuple[str, ...]]:
     return [(label, f"{a:,}", f"{b:,}") for label, a, b in zip(*choice.count_sources(), strict=True)]
 
 
+def _remarks(trained: JSON) -> list[str]:
+    remarks: list[tuple[str, ...]] = [
+        (trainer, entry["file"], text) for trainer, entry in trained.items() if (text := describe(entry))
+    ]
+    head = ("trainer", "reads", "and")
+    return ["## What trainers do not take\n", _table(remarks, head)] if remarks else []
+
+
 def _files(formats: list[str], columns: bool, files: list[str]) -> dict[str, str]:
     added = ", with qdit_rank, qdit_gain and qdit_quality added" if columns else ", unchanged"
     names = {
@@ -96,10 +116,11 @@ def _files(formats: list[str], columns: bool, files: list[str]) -> dict[str, str
         "decisions.parquet": _DECISIONS,
         "decisions.jsonl": _DECISIONS,
         "selection": "gains and scores of the picks, parameters, hashes of the inputs",
-        PLAIN: "the rows in the form that trl reads",
-        LLAMA_FACTORY: "LLaMA-Factory: `--dataset_dir` is this folder",
-        AXOLOTL: "axolotl: the `datasets` block",
-        TRL: f"`trl sft --config {TRL} --model_name_or_path MODEL`",
+        PLAIN: "the rows in the form that trl reads, and other trainers where their settings name it",
+        SHAREGPT: "the rows with calls of tools as LLaMA-Factory has them",
+        SETTINGS[LLAMA_FACTORY]: "LLaMA-Factory: `--dataset_dir` is this folder",
+        SETTINGS[AXOLOTL]: "axolotl: the `datasets` block",
+        SETTINGS[TRL]: f"`trl sft --config {SETTINGS[TRL]} --model_name_or_path MODEL`",
         "manifest.json": "hashes of all inputs and outputs",
     }
     always = {"selection", "manifest.json"}

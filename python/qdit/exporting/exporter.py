@@ -5,6 +5,7 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from ..common.progress import ProgressLike, open_phases
 from ..common.types import JSON, StrPath
 from ..common.versions import versions
 from ..selection.selection import MANIFEST
-from . import card, trainers, writers
+from . import card, converted, forms, trainers, writers
 from . import decisions as tables
+from .chats import read_chats
 from .choice import EXPORT_FORMAT, SELECTION_FOLDER, Choice, ChoiceOptions, open_choice
 from .hub import push
 from .similar import Tick
+from .survey import Survey
 
 FORMAT_VERSION = 1
 _REPLACED = ".replaced.json"  # the manifest of an export while its files are deleted
@@ -100,15 +103,16 @@ def write_export(
         _prepare(path, choice, overwrite)
         choice.check_rows()
         title = path.resolve().name if options.name is None else options.name
-        written = _write_rows(path, choice, formats, options.columns, _key(title))
+        written = _write_rows(path, choice, formats, options.columns)
+        trained = _write_for_trainers(path, choice, formats, _key(title), written)
         if kind != "none":
             written.append(f"decisions.{kind}")
             _write_decisions(path / written[-1], choice, options.final_gains, progress)
-        text = card.make_card(choice, title, formats, options.columns, options.license, written)
+        text = card.make_card(choice, title, formats, options.columns, options.license, written, trained)
         files.write_atomic(path / "README.md", [text.encode()])
         written.append("README.md")
         recorded = {"format": formats, "columns": options.columns, "name": title}
-        _write_manifest(path, choice, written, recorded, start)
+        _write_manifest(path, choice, written, {"settings": recorded, "trainers": trained}, start)
     if options.push_to_hub is not None:
         push(path, options.push_to_hub, private=options.private)
     return path
@@ -144,7 +148,7 @@ def _remove_replaced(path: Path) -> None:
     listed.unlink()
 
 
-def _write_rows(path: Path, choice: Choice, formats: list[str], columns: bool, key: str) -> list[str]:
+def _write_rows(path: Path, choice: Choice, formats: list[str], columns: bool) -> list[str]:
     records, selection = choice.pool.records, choice.selection
     written = []
     for name in formats:
@@ -153,14 +157,22 @@ def _write_rows(path: Path, choice: Choice, formats: list[str], columns: bool, k
     selection.save(path / SELECTION_FOLDER)
     written += ["indices.npy"]
     written += sorted(f"{SELECTION_FOLDER}/{found.name}" for found in (path / SELECTION_FOLDER).glob("*.*"))
-    shapes = trainers.shapes(records, selection, formats)
-    if any(shape.plain for shape in shapes):
-        files.write_atomic(path / trainers.PLAIN, trainers.plain_lines(records, selection))
-        written.append(trainers.PLAIN)
-    for file, text in trainers.write_texts(path, key, shapes).items():
-        files.write_atomic(file, [text.encode()])
-        written.append(file.name)
     return written
+
+
+def _write_for_trainers(path: Path, choice: Choice, formats: list[str], key: str, written: list[str]) -> JSON:
+    """Write settings, and the rows anew where some trainer needs it; return what each makes of them."""
+    chosen = partial(read_chats, choice.pool.records, choice.selection)
+    survey = Survey(chosen())
+    found = forms.choose_forms(survey, formats)
+    lines = {forms.PLAIN: converted.plain_lines, forms.SHAREGPT: converted.sharegpt_lines}
+    for name in lines.keys() & {form.file for form in found.values()}:
+        files.write_atomic(path / name, lines[name](chosen(), survey))
+    for file, text in trainers.settings(key, found).items():
+        files.write_atomic(path / file, [text.encode()])
+    written += sorted(lines.keys() & {form.file for form in found.values()})
+    written += trainers.SETTINGS.values()
+    return {reading.trainer: reading.as_json() for reading in forms.read_back(survey, found)}
 
 
 def _write_decisions(path: Path, choice: Choice, final_gains: str, progress: ProgressLike) -> None:
@@ -181,7 +193,7 @@ def _write_manifest(path: Path, choice: Choice, written: list[str], recorded: JS
         "format_version": FORMAT_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "rows": len(selection),
-        "settings": recorded,
+        **recorded,
         "pool": os.path.relpath(choice.pool.directory, path),
         "records": {"n": len(records), "sha256": records.sha256, "format": records.format},
         "inputs": dict(selection.inputs),

@@ -24,7 +24,7 @@ ROLE_OF = {  # lower case
 }
 _WHO = ("from", "role", "speaker", "author")
 _WHAT = ("value", "content", "text", "message", "utterance")
-_CALLS = ("tool_calls", "function_call")  # of OpenAI's messages, beside the content
+CALLS = ("tool_calls", "function_call")  # of OpenAI's messages, beside the content
 _TEXT_PARTS = (None, "text", "input_text", "output_text")
 _OIG_TURN = re.compile(r"(?:^|\n)<(human|bot)>:[ \t]?")
 
@@ -247,22 +247,24 @@ def turn_keys(turn: Mapping[str, Any]) -> tuple[str, str]:
 def _turn(column: str, i: int, turn: Any) -> tuple[str, str]:
     if not isinstance(turn, Mapping):
         raise RowError(column, f"has {_kind(turn)} as turn {i}, wanted an object", turn)
-    who, what = turn_keys(turn)
-    name, value = turn.get(who), turn.get(what)
+    who, _ = turn_keys(turn)
+    name = turn.get(who)
     role = ROLE_OF.get(name.lower()) if isinstance(name, str) else None
     if role is None:
         wanted = "system, user, assistant or tool"
         raise RowError(column, f"has {who} {shorten(repr(name), 40)} in turn {i}, wanted {wanted}", name)
-    called = [to_json(turn[key]).decode("utf-8", "surrogatepass") for key in _CALLS if turn.get(key)]
-    if not called or value:
-        called.insert(0, _said(column, i, what, value))
-    return role, "\n".join(called)
+    called = [to_json(turn[key]).decode("utf-8", "surrogatepass") for key in CALLS if turn.get(key)]
+    return role, "\n".join(filter(None, (said(turn, column, i), *called)))
 
 
-def _said(column: str, i: int, what: str, value: Any) -> str:
-    """Return the text of a turn; its parts are joined where it has several."""
+def said(turn: Mapping[str, Any], column: str = "", i: int = 0) -> str:
+    """Return the text of a turn, its parts joined where it has several; "" where it only calls a tool."""
+    _, what = turn_keys(turn)
+    value = turn.get(what)
     if isinstance(value, str):
         return value
+    if not value and any(turn.get(key) for key in CALLS):
+        return ""
     if not isinstance(value, list):
         raise RowError(column, f"has {_kind(value)} as {what} of turn {i}, wanted text", value)
     texts = []
