@@ -42,13 +42,12 @@ def test_tensors_on_a_device():
             lambda: torch.zeros(3, 4, dtype=torch.int64),
             TypeError,
             "embeddings: got dtype int64, wanted float16, bfloat16, float32 or float64; "
-            "convert with x.astype(numpy.float32)",
+            "convert with numpy.asarray(x, dtype=numpy.float32)",
         ),
         (
             lambda: torch.zeros(3, 4).to(torch.float8_e4m3fn),
             TypeError,
-            "embeddings: got dtype torch.float8_e4m3fn, wanted float16, bfloat16, float32 or float64; "
-            "convert with x.float()",
+            "embeddings: got dtype torch.float8_e4m3fn, which numpy has not; convert with x.float()",
         ),
         (
             lambda: torch.eye(3).to_sparse(),
@@ -59,7 +58,7 @@ def test_tensors_on_a_device():
             lambda: torch.zeros(4, 3).T,
             ValueError,
             "embeddings: got strides (4, 12), wanted C-contiguous rows with strides (16, 4); "
-            "make them so with numpy.ascontiguousarray(x)",
+            "make them so with x.contiguous()",
         ),
     ],
     ids=["int64", "float8", "sparse", "transposed"],

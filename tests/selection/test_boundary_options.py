@@ -34,13 +34,14 @@ def changed(array: np.ndarray, where: Any, value: float) -> np.ndarray:
             ValueError,
             "quality: got None with alpha 0.7, wanted one score per row; pass quality or alpha=0",
         ),
-        (Q[:19], ValueError, "quality: got 19 scores, wanted 20, one for each row of embeddings"),
+        (Q[:19], ValueError, "quality: got shape (19,), wanted (20,), one for each row of embeddings"),
         (
             Q[:, None],
             ValueError,
-            "quality: got shape (20, 1), wanted (20,), one score per row; flatten it with q.reshape(-1)",
+            "quality: got shape (20, 1), wanted (20,), one for each row of embeddings; "
+            "flatten it with numpy.ravel(x)",
         ),
-        (np.float64(3), ValueError, "quality: got shape (), wanted (20,), one score per row"),
+        (np.float64(3), ValueError, "quality: got shape (), wanted (20,), one for each row of embeddings"),
         (
             changed(changed(Q, 4, np.nan), 11, np.inf),
             ValueError,
@@ -52,8 +53,9 @@ def changed(array: np.ndarray, where: Any, value: float) -> np.ndarray:
             "quality: row 11 is -inf, wanted a finite number; drop the row or give it a score",
         ),
         (Q > 0.5, TypeError, "quality: got dtype bool, wanted real numbers; convert to float64"),
-        (["a"] * 20, TypeError, "quality: got dtype str32, wanted real numbers; convert to float64"),
-        ([[1], [2, 3]], TypeError, "quality: got a ragged sequence, wanted one number per row"),
+        (["a"] * 20, TypeError, "quality: row 0 is 'a', wanted a real number"),
+        ([[1]] * 19 + [[2, 3]], TypeError, "quality: row 0 is [1], wanted a real number"),
+        ([1.0, None] * 10, TypeError, "quality: row 1 is None, wanted a real number"),
         (
             np.ma.masked_array(Q),
             TypeError,
@@ -176,7 +178,7 @@ def test_options(options, kind, text):
             np.ones(20, bool),
             TypeError,
             "given: got dtype bool, wanted integer row numbers; "
-            "turn a mask into row numbers with numpy.flatnonzero(mask)",
+            "turn a mask into row numbers with numpy.flatnonzero(x)",
         ),
         ([[1, 2]], ValueError, "given: got shape (1, 2), wanted row numbers of 1 dimension"),
         (X[:2, :3].copy(), ValueError, "given: got rows of 3 dimensions, wanted 4 as in embeddings"),

@@ -186,7 +186,11 @@ BAD[4] = -1
             "costs: got shape (9,), wanted (90,), one for each row of embeddings",
         ),
         ({"costs": BAD, "budget": 3}, ValueError, "costs: row 4 is -1.0, wanted a finite number above 0"),
-        ({"costs": SOURCES, "budget": 3}, TypeError, "costs: got dtype str128, wanted real numbers"),
+        (
+            {"costs": SOURCES, "budget": 3},
+            TypeError,
+            "costs: got dtype str128, wanted real numbers; convert to float64",
+        ),
         ({"costs": TOKENS, "budget": 0}, ValueError, "budget: got 0.0, wanted a number above 0"),
         ({"costs": TOKENS, "budget": "1"}, TypeError, "budget: got '1', wanted a number"),
         (

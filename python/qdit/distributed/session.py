@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common import npy
 from ..common.progress import Progress, ProgressLike, Sink, open_sink
 from ..common.text import parse_bytes
 from ..common.types import JSON, Indices
 from ..common.versions import versions
+from ..engine import arrays
 from ..engine.backend import resolve_precision
 from ..engine.device import item_type
 from ..engine.rows import Rows, open_embeddings
@@ -25,7 +25,7 @@ from ..selection.methods import Method
 from ..selection.options import Objective, ObjectiveOptions, resolve_k
 from ..selection.picks import Outcome
 from ..selection.plan import check_k
-from ..selection.problem import Problem, is_rows, make_problem, open_given
+from ..selection.problem import Problem, make_problem, open_given, read_given
 from ..selection.selection import Selection
 from .messages import EngineOptions
 from .options import IN_PROCESS, ShardOptions
@@ -184,9 +184,8 @@ def _sources(shards: Sequence[Source]) -> list[Source]:
 
 def _outside(given: Any, source: Source) -> Rows | None:
     """Return what is given as rows; source: the first shard, the others are opened by their workers only."""
-    if isinstance(given, str | os.PathLike):
-        given = npy.open_npy("given", Path(given))
-    if not is_rows(given):
+    given = read_given(given)
+    if not isinstance(given, Rows):
         return None
     first = open_shard(source)
     outside = open_given(given, Rows(first.array[:1], first.dtype))[1]
@@ -207,16 +206,16 @@ def _problem(pool: ShardedPool, options: ShardOptions) -> Problem:
 def _quality(quality: Any, shards: int) -> Any:
     """Return one source of scores; a list with one for each shard is put together."""
     several = isinstance(quality, list | tuple) and any(
-        isinstance(part, str | os.PathLike | np.ndarray) for part in quality
+        isinstance(part, str | os.PathLike) or len(np.shape(part)) > 0 for part in quality
     )
     if not several:
         return quality
     if len(quality) != shards:
         raise ValueError(f"quality: got {len(quality)} parts, wanted one for each of the {shards} shards")
-    parts = [
-        npy.open_npy("quality", Path(part)) if isinstance(part, str | os.PathLike) else np.asarray(part)
-        for part in quality
-    ]
+    parts = [arrays.column("quality", part) for part in quality]
+    shape = next((part.shape for part in parts if part.ndim != 1), None)
+    if shape is not None:
+        raise ValueError(f"quality: got shape {shape} for a shard, wanted one score for each of its rows")
     return np.concatenate(parts)
 
 

@@ -2,6 +2,7 @@
 
 Arrays, files and tensors come in and are never copied; `Rows`, engines over them and row numbers go out.
 
+arrays   numbers and labels from arrays, tensors, frames and sequences of every kind
 rows     `open_embeddings`: anything that holds rows as checked `Rows`; some of them as float32
 device   rows in the memory of a CUDA device
 backend  which backend runs, with which products, and how these round; `open_engine`

@@ -132,8 +132,17 @@ def is_tensor(source: Any) -> bool:
     return type(source).__module__.partition(".")[0] == "torch" and hasattr(source, "data_ptr")
 
 
+def require_dense(name: str, tensor: Any) -> None:
+    """Raise TypeError for a sparse tensor of torch."""
+    if str(tensor.layout) != "torch.strided":
+        raise TypeError(
+            f"{name}: got a {tensor.layout} tensor, wanted a dense one; convert with x.to_dense()"
+        )
+
+
 def _from_torch(name: str, tensor: Any) -> DeviceArray:
     torch: Any = sys.modules["torch"]  # its tensor is here, so it has been imported; qdit itself never does
+    require_dense(name, tensor)
     tensor = tensor.detach()
     dtype = str(tensor.dtype).removeprefix("torch.")
     shape = _checked(name, tuple(tensor.shape), dtype, contiguous=bool(tensor.is_contiguous()))

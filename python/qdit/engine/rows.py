@@ -1,7 +1,6 @@
 """Embeddings as the engine reads them: 2-D, C-contiguous, aligned, native byte order, never copied."""
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -11,11 +10,11 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..common import npy
 from ..common.types import Array, Indices, StrPath
+from . import arrays
 from .device import DeviceArray, check_shape, is_on_device, is_tensor, item_type, open_device_array
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 _WANTED = "float16, bfloat16, float32 or float64"
-_CPU_DLPACK_DEVICES = (1, 3)  # kDLCPU, kDLCUDAHost (pinned host memory)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +123,11 @@ def open_embeddings(
 
 def check_rows(name: str, source: ArrayLike | CudaArray, tag: str | None = None) -> Rows:
     """Return `source`, an array-like object of 2 dimensions, as `Rows`; `name` leads every error."""
-    array, found = _as_array(name, source)
-    return _checked(name, array, found or tag, "memory")
+    if isinstance(source, str | os.PathLike):
+        raise TypeError(f"{name}: got a path, wanted an array; load it with numpy.load")
+    arrays.refuse_reordered(name, source)
+    array, found = arrays.view(name, source)
+    return _checked(name, array, found or tag, "memory", source)
 
 
 def dtype_tag(dtype: DTypeLike) -> str:
@@ -149,73 +151,15 @@ def _open_raw(path: Path, shape: tuple[int, int], tag: str | None) -> Array:
     return npy.open_raw("embeddings", path, shape, item_type(tag))
 
 
-def _as_array(name: str, source: Any) -> tuple[Array, str | None]:
-    """Return a view of the object's memory, and "bfloat16" if that is what its 2-byte items are."""
-    if isinstance(source, np.ma.MaskedArray):
-        raise TypeError(f"{name}: got a masked array, wanted a plain one; fill it or drop the masked rows")
-    if isinstance(source, np.ndarray):
-        return source, None
-    if isinstance(source, str | os.PathLike):
-        raise TypeError(f"{name}: got a path, wanted an array; load it with numpy.load")
-    if is_tensor(source):
-        return _from_torch(name, source)
-    _refuse_device(name, source)
-    if hasattr(source, "__dlpack__"):
-        try:
-            return np.from_dlpack(source), None
-        except (BufferError, RuntimeError, TypeError):  # a dtype numpy has no name for; try the older ways
-            pass
-    if hasattr(source, "__array_interface__") or hasattr(source, "__array__"):
-        return np.asarray(source), None
-    kind = type(source).__name__
-    raise TypeError(
-        f"{name}: got {kind}, wanted a 2-D array, a path or a CPU tensor; "
-        "convert it with numpy.asarray(x, dtype=numpy.float32)"
-    )
-
-
-def _refuse_device(name: str, source: Any) -> None:
-    device: str | None = None
-    if hasattr(source, "__cuda_array_interface__"):
-        device = "CUDA"
-    elif hasattr(source, "__dlpack_device__"):
-        kind = int(source.__dlpack_device__()[0])
-        device = None if kind in _CPU_DLPACK_DEVICES else f"DLPack device type {kind}"
-    if device is not None:
-        raise ValueError(
-            f"{name}: got an array on a device ({device}), wanted one in CPU memory; copy it there"
-        )
-
-
-def _from_torch(name: str, tensor: Any) -> tuple[Array, str | None]:
-    torch: Any = sys.modules["torch"]  # its tensor is here, so it has been imported; qdit itself never does
-    if tensor.device.type != "cpu":
-        raise ValueError(
-            f"{name}: got a tensor on {tensor.device}, wanted one in CPU memory; move it with x.cpu()"
-        )
-    if tensor.layout != torch.strided:
-        raise TypeError(
-            f"{name}: got a {tensor.layout} tensor, wanted a dense one; convert with x.to_dense()"
-        )
-    tensor = tensor.detach()
-    if tensor.dtype == torch.bfloat16:
-        return tensor.view(torch.int16).numpy(), "bfloat16"
-    try:
-        return tensor.numpy(), None
-    except TypeError as error:
-        raise TypeError(
-            f"{name}: got dtype {tensor.dtype}, wanted {_WANTED}; convert with x.float()"
-        ) from error
-
-
-def _checked(name: str, array: Array, tag: str | None, source: str) -> Rows:
-    array, tag = _typed(name, array, tag)
+def _checked(name: str, array: Array, tag: str | None, origin: str, source: Any = None) -> Rows:
+    """Return an array as rows; source: what the caller has, for remedies."""
+    array, tag = _typed(name, array, tag, source)
     check_shape(name, array.shape)
-    _check_layout(name, array)
-    return Rows(array, tag, source)
+    _check_layout(name, array, source)
+    return Rows(array, tag, origin)
 
 
-def _typed(name: str, array: Array, tag: str | None) -> tuple[Array, str]:
+def _typed(name: str, array: Array, tag: str | None, source: Any) -> tuple[Array, str]:
     got = array.dtype
     if got.name == "bfloat16":  # ml_dtypes
         return array.view(np.uint16), "bfloat16"
@@ -223,28 +167,47 @@ def _typed(name: str, array: Array, tag: str | None) -> tuple[Array, str]:
         return array.view(np.uint16), "bfloat16"
     known = got.name if got.kind == "f" and got.name in DTYPES else None
     if known is None:
-        remedy = "convert with x.astype(numpy.float32)"
-        if got.kind == "V" and got.itemsize == 2:  # how numpy.save stores ml_dtypes.bfloat16
-            remedy = 'if these are bfloat16 bits, use qdit.open_embeddings(x, dtype="bfloat16")'
-        raise TypeError(f"{name}: got dtype {got.name}, wanted {_WANTED}; {remedy}")
+        raise TypeError(f"{name}: got dtype {got.name}, wanted {_WANTED}{_conversion(array, source)}")
     if tag not in (None, known):
         raise TypeError(f"{name}: got dtype {known}, wanted {tag} as asked for; leave dtype out")
     if not got.isnative:
         raise ValueError(
             f"{name}: got byte order {got.str!r}, wanted this machine's; "
-            "convert with x.astype(x.dtype.newbyteorder('='))"
+            f"convert with numpy.asarray(x, dtype=numpy.{known})"
         )
     return array, known
 
 
-def _check_layout(name: str, array: Array) -> None:
+def _conversion(array: Array, source: Any) -> str:
+    """Return how to make an array of another dtype one of floats, as the end of an error; "" if none can."""
+    kind = array.dtype.kind
+    if array.dtype.fields:
+        return "; convert with numpy.asarray(x.tolist(), dtype=numpy.float32)"
+    if kind == "V" and array.itemsize == 2:  # how numpy.save stores ml_dtypes.bfloat16
+        return '; if these are bfloat16 bits, use qdit.open_embeddings(x, dtype="bfloat16")'
+    if kind == "c":
+        return "; take x.real if that is what is meant"
+    if kind == "O" and array.ndim == 1 and np.ndim(array[0]) == 1:
+        return arrays.unlike(array) or "; convert with numpy.stack(numpy.asarray(x))"
+    framed = kind == "O" and array.ndim == 2 and hasattr(source, "__arrow_c_stream__")
+    if framed and any(np.ndim(item) == 1 for item in array[0]):
+        return "; convert with qdit.vectors.from_arrow(x)"
+    try:
+        array[:1].astype(np.float32, casting="same_kind" if kind in "mM" else "unsafe")
+    except (TypeError, ValueError):
+        return ""
+    return "; convert with numpy.asarray(x, dtype=numpy.float32)"
+
+
+def _check_layout(name: str, array: Array, source: Any) -> None:
     strides = array.strides
     if not array.flags.c_contiguous:
         wanted = (array.shape[1] * array.itemsize, array.itemsize)
+        copy = "x.contiguous()" if is_tensor(source) else "numpy.ascontiguousarray(x)"
         what = "negative strides" if min(strides) < 0 else "strides"
         raise ValueError(
             f"{name}: got {what} {strides}, wanted C-contiguous rows with strides {wanted}; "
-            "make them so with numpy.ascontiguousarray(x)"
+            f"make them so with {copy}"
         )
     if not array.flags.aligned:
         raise ValueError(

@@ -1,16 +1,15 @@
 """What limits a selection beside k: a budget that costs add up to, quotas for groups of rows."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..common import checks, files, npy
-from ..common.types import JSON, Array, Floats, Indices
+from ..common import checks, files
+from ..common.types import JSON, Floats, Indices
+from ..engine import arrays
 from .options import Limits
 
 _NO_QUOTA = np.iinfo(np.int64).max
@@ -119,7 +118,7 @@ def open_limits(n: int, limits: Limits) -> OpenLimits:
     if limits.costs is not None:
         found |= {"costs": _open_costs(limits.costs, n), "budget": limits.budget}
     if limits.groups is not None:
-        labels, numbers = _open_groups(limits.groups, n)
+        labels, numbers = arrays.labels("groups", limits.groups, n)
         quotas = _check_quota(limits.quota, labels, limits.quota_mode)
         found |= {"labels": labels, "groups": numbers, "quotas": quotas}
     if limits.costs is not None and limits.groups is not None and limits.quota_mode == "exact":
@@ -129,35 +128,13 @@ def open_limits(n: int, limits: Limits) -> OpenLimits:
     return OpenLimits(**found)
 
 
-def _column(name: str, values: Any, n: int) -> Array:
-    if isinstance(values, str | os.PathLike):
-        values = npy.open_npy(name, Path(values))
-    array = np.asarray(values)
-    if array.ndim != 1 or len(array) != n:
-        raise ValueError(f"{name}: got shape {array.shape}, wanted ({n},), one for each row of embeddings")
-    return array
-
-
 def _open_costs(costs: Any, n: int) -> Floats:
-    array = _column("costs", costs, n)
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"costs: got dtype {array.dtype.name}, wanted real numbers")
-    values = array.astype(np.float64)
+    values = arrays.numbers("costs", costs, n)
     good = np.isfinite(values) & (values > 0)
     if not good.all():
         row = int(np.argmin(good))
-        raise ValueError(f"costs: row {row} is {array[row]}, wanted a finite number above 0")
+        raise ValueError(f"costs: row {row} is {values[row]}, wanted a finite number above 0")
     return values
-
-
-def _open_groups(groups: Any, n: int) -> tuple[tuple[int | str, ...], Indices]:
-    array = _column("groups", groups, n)
-    if array.dtype.kind == "O" and all(isinstance(label, str) for label in array.tolist()):
-        array = array.astype(np.str_)
-    if array.dtype.kind not in "iuU":
-        raise TypeError(f"groups: got dtype {array.dtype.name}, wanted integers or strings")
-    labels, numbers = np.unique(array, return_inverse=True)
-    return tuple(labels.tolist()), numbers.reshape(-1).astype(np.int64)
 
 
 def _check_quota(quota: Any, labels: tuple[int | str, ...], mode: str) -> Indices:

@@ -1,15 +1,15 @@
 """What select, objective and coverage share: checked inputs and the engine over them."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._core import Engine, gain_weight
-from ..common import npy
 from ..common.types import JSON, Array, Floats, Indices
+from ..engine import arrays
 from ..engine.backend import open_engine, resolve_backend, resolve_precision
 from ..engine.rows import Rows, check_rows, open_embeddings
 from . import memory
@@ -118,24 +118,25 @@ def make_problem(embeddings: Any, options: ObjectiveOptions | SelectOptions) -> 
 
 def open_given(given: Any, rows: Rows) -> tuple[Indices, Rows | None]:
     """Return `given` as row numbers of the pool, or as rows outside it."""
-    nothing = np.empty(0, np.int64)
-    if given is None:
-        return nothing, None
-    if isinstance(given, str | os.PathLike):
-        given = npy.open_npy("given", Path(given))
-    if is_rows(given):
-        if 0 in given.shape:
-            return nothing, None
-        outside = given if isinstance(given, Rows) else check_rows("given", given)
-        if outside.d != rows.d:
-            raise ValueError(f"given: got rows of {outside.d} dimensions, wanted {rows.d} as in embeddings")
-        return nothing, outside
-    return row_indices("given", given, rows.n), None
+    found = read_given(given)
+    if not isinstance(found, Rows):
+        return row_indices("given", found, rows.n), None
+    if found.d != rows.d:
+        raise ValueError(f"given: got rows of {found.d} dimensions, wanted {rows.d} as in embeddings")
+    return np.empty(0, np.int64), found
 
 
-def is_rows(given: Any) -> bool:
-    """Return whether what is given is rows outside the pool, not row numbers."""
-    return isinstance(given, Rows) or (getattr(given, "ndim", 0) == 2 and not _are_integers(given))
+def read_given(given: Any) -> Rows | Array:
+    """Return what is given as rows outside the pool, or as an array of row numbers."""
+    if given is None or isinstance(given, Rows):
+        return np.empty(0, np.int64) if given is None else given
+    array = arrays.column("given", given)
+    vectors = array.dtype.kind == "O" and len(array) and np.ndim(array[0]) == 1
+    if array.dtype.kind in "iub" or (array.ndim != 2 and not vectors):
+        return array
+    if 0 in array.shape:
+        return np.empty(0, np.int64)
+    return check_rows("given", array if isinstance(given, Sequence | str | os.PathLike) else given)
 
 
 def row_indices(name: str, values: Any, n: int) -> Indices:
@@ -146,13 +147,16 @@ def row_indices(name: str, values: Any, n: int) -> Indices:
         ValueError: if they are not 1-D, out of range or repeated; position and value are named.
 
     """
-    array = np.asarray(values)
+    array = arrays.column(name, values)
     if array.size == 0 and array.ndim == 1:
         return np.empty(0, np.int64)
-    if array.dtype.kind not in "iu":
-        raise TypeError(
-            f"{name}: got dtype {array.dtype.name}, wanted integer row numbers{_mask_hint(array)}"
-        )
+    if array.dtype.kind == "O":
+        for i, item in enumerate(array.flat):
+            if type(item) is not int:  # ints beyond 64 bits are out of range
+                raise TypeError(f"{name}: position {i} is {arrays.shown(item)}, wanted an integer row number")
+    elif array.dtype.kind not in "iu":
+        hint = _mask_hint(array) or arrays.missing(array)
+        raise TypeError(f"{name}: got dtype {array.dtype.name}, wanted integer row numbers{hint}")
     if array.ndim != 1:
         raise ValueError(f"{name}: got shape {array.shape}, wanted row numbers of 1 dimension")
     outside = (array < 0) | (array >= n)
@@ -171,10 +175,5 @@ def row_indices(name: str, values: Any, n: int) -> Indices:
     return indices
 
 
-def _are_integers(array: Any) -> bool:
-    dtype = str(array.dtype)  # torch's too
-    return "int" in dtype or "bool" in dtype
-
-
 def _mask_hint(array: Array) -> str:
-    return "; turn a mask into row numbers with numpy.flatnonzero(mask)" if array.dtype.kind == "b" else ""
+    return "; turn a mask into row numbers with numpy.flatnonzero(x)" if array.dtype.kind == "b" else ""

@@ -5,17 +5,13 @@ Algorithm 2). The paper does not say how gain and q are scaled; here both choice
 """
 
 import math
-import os
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._core import gain_factor as engine_gain_factor
-from ..common import npy
-from ..common.types import Array, Floats
-from ..engine.device import is_tensor
+from ..common.types import Floats
+from ..engine import arrays
 
 
 def open_quality(quality: Any, n: int) -> Floats | None:
@@ -32,17 +28,7 @@ def open_quality(quality: Any, n: int) -> Floats | None:
     """
     if quality is None:
         return None
-    if isinstance(quality, str | os.PathLike):
-        quality = npy.open_npy("quality", Path(quality))
-    values = _plain_array(quality)
-    if values.dtype.kind not in "fiu":
-        raise TypeError(f"quality: got dtype {values.dtype.name}, wanted real numbers; convert to float64")
-    if values.ndim != 1:
-        hint = "; flatten it with q.reshape(-1)" if values.size == n else ""
-        raise ValueError(f"quality: got shape {values.shape}, wanted ({n},), one score per row{hint}")
-    if len(values) != n:
-        raise ValueError(f"quality: got {len(values)} scores, wanted {n}, one for each row of embeddings")
-    scores = np.array(values, dtype=np.float64)  # a copy: later changes by the caller must not reach us
+    scores = arrays.numbers("quality", quality, n)
     finite = np.isfinite(scores)
     if not finite.all():
         row = int(np.argmin(finite))
@@ -50,25 +36,6 @@ def open_quality(quality: Any, n: int) -> Floats | None:
             f"quality: row {row} is {scores[row]}, wanted a finite number; drop the row or give it a score"
         )
     return scores
-
-
-def _plain_array(quality: Any) -> Array:
-    if isinstance(quality, np.ma.MaskedArray):
-        raise TypeError("quality: got a masked array, wanted a plain one; fill it or drop the masked rows")
-    if is_tensor(quality):
-        torch: Any = sys.modules["torch"]
-        if quality.device.type != "cpu":
-            raise ValueError(
-                f"quality: got a tensor on {quality.device}, wanted one in CPU memory; move it with x.cpu()"
-            )
-        quality = quality.detach()
-        return np.asarray((quality.float() if quality.dtype == torch.bfloat16 else quality).numpy())
-    try:
-        values = np.asarray(quality)
-    except ValueError as error:
-        raise TypeError("quality: got a ragged sequence, wanted one number per row") from error
-    # ml_dtypes.bfloat16 scores; numpy shows the type as void
-    return values.astype(np.float64) if values.dtype.name == "bfloat16" else values
 
 
 def scale_quality(quality: Floats, how: str) -> Floats:
