@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdit.records import jsonarray
-from qdit.records.jsonarray import JsonSyntaxError, read_array
+from qdit.records.jsonarray import JsonSyntaxError, read_array, read_values
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -35,6 +35,21 @@ def test_elements_are_those_of_json_loads(rows, indent, chunk, before, after):
     assert [element.value for element in found] == json.loads(content)
     assert [json.loads(element.text) for element in found] == rows
     assert not any("\n" in element.text or "\r" in element.text for element in found)
+
+
+@given(st.lists(VALUES, max_size=6), LAYOUTS, st.integers(1, 40), st.sampled_from(["\n", ",\n", " "]))
+def test_values_one_after_the_other(rows, indent, chunk, between):
+    content = between.join(json.dumps(row, indent=indent) for row in rows).encode()
+    assert [element.value for element in read_values(io.BytesIO(content), chunk)] == rows
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_what_json_lets_pass(chunk):
+    """A doubled key is named; so are numbers that Python does not read."""
+    found = elements(b'[{"a": 1, "b": 2}, {"a": {"b": 1, "c": 2, "b": 3}}, {"b": 1}]', chunk)
+    assert [element.doubled for element in found] == [None, "b", None]
+    with pytest.raises(JsonSyntaxError, match=r"^a number of too many digits"):
+        elements(b"[" + b"1" * 5000 + b"]", chunk)
 
 
 @given(st.lists(VALUES, max_size=6), LAYOUTS)
@@ -142,14 +157,13 @@ def test_byte_order_mark_and_empty_arrays():
 def test_an_element_larger_than_many_chunks_is_parsed_a_few_times(monkeypatch):
     text = "x" * 200_000
     parses = []
-    parse = json.JSONDecoder().raw_decode
 
-    class Decoder:
+    class Counting(jsonarray.Parser):
         def raw_decode(self, *arguments):
             parses.append(arguments)
-            return parse(*arguments)
+            return super().raw_decode(*arguments)
 
-    monkeypatch.setattr(jsonarray.json, "JSONDecoder", Decoder)
+    monkeypatch.setattr(jsonarray, "Parser", Counting)
     assert elements(json.dumps([text, 1]).encode(), 100)[0].value == text
     assert len(parses) < 20
 

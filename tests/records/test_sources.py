@@ -126,12 +126,20 @@ def test_folders(tmp_path):
     records = import_records(folder, tmp_path / "pool")
     assert texts(records) == WANT
     assert (records.sources()[1], records.ids()[15]) == (["shards"], "shards-15")
+    assert records.manifest["sources"][0]["left_out"] == {
+        str(folder / ".hidden.json"): "hidden, by its name",
+        str(folder / "README.md"): "unknown suffix",
+    }
     write(folder / "sub" / "c.csv", as_csv(ROWS))
     text = f"source: {folder} holds .csv and .jsonl files; give the ones that are meant, one by one"
     refuse(folder, tmp_path / "p", text)
     (tmp_path / "none").mkdir()
     text = f"source: {tmp_path / 'none'} holds no file that can be read, nor what save_to_disk writes"
     refuse(tmp_path / "none", tmp_path / "p", text)
+    write(tmp_path / "none" / "x.arrow", b"")
+    write(tmp_path / "none" / ".x.jsonl", lines(ROWS))
+    reasons = ".x.jsonl (hidden, by its name); x.arrow (unknown suffix)"
+    refuse(tmp_path / "none", tmp_path / "p", f"{text}: {reasons}")
 
 
 def test_paths_that_lead_nowhere(tmp_path):
@@ -143,7 +151,7 @@ def test_paths_that_lead_nowhere(tmp_path):
     refuse(missing, tmp_path / "pool", text, FileNotFoundError)
     refuse("alpacca", tmp_path / "pool", text.replace(str(missing), "alpacca"), FileNotFoundError)
     refuse("my/x.jsonl", tmp_path / "pool", text.replace(str(missing), "my/x.jsonl"), FileNotFoundError)
-    wanted = ".json, .jsonl, .ndjson, .csv, .tsv, .parquet (also with .gz or .zst)"
+    wanted = ".json, .jsonl, .ndjson, .csv, .tsv, .parquet (also with .gz, .zst, .xz, .bz2)"
     other = write(tmp_path / "x.txt", b"")
     refuse(other, tmp_path / "pool", f"source: {other}: unknown suffix, wanted one of {wanted}")
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from ..common.types import JSON
+from ..records.folders import list_files
 from ..records.importing import import_records, is_imported
 from ..records.options import ImportOptions
 from ..records.pool import attach, check_arrays
@@ -22,7 +24,7 @@ def import_command(
     """Read instruction rows from files, the Hugging Face Hub or a named pool into a pool directory.
 
     Args:
-        source: File or folder (JSON array, JSON Lines, CSV, also .gz or .zst; Parquet; what save_to_disk
+        source: File or folder (JSON, JSON Lines, CSV, also .gz, .zst, .xz, .bz2; Parquet; what save_to_disk
             wrote), id of a data set on the Hub, or a named pool: alpaca, dolly, oig-small-chip2, ultrachat,
             lmsys-chat-1m, mixed-270k. Several as [a.json, b.jsonl] or {label: a.json, other: b.jsonl}.
         pool: Directory to make.
@@ -60,7 +62,18 @@ def describe_records(records: Records) -> str:
         if entry.get("why_new_ids"):
             line += f"  (new ids for all rows: {entry['why_new_ids']})"
         lines.append(line)
-    if len(lines) > 1:
+        if len(entry["inputs"]) > 1 or entry.get("splits") or entry.get("left_out"):
+            lines.append(_files(entry))
+    if len(records.manifest["sources"]) > 1:
         lines.append(f"{len(records):>12,} rows  in all")
     lines.append(f"in {Path(records.directory)}")
     return "\n".join(lines)
+
+
+def _files(entry: JSON) -> str:
+    """Return which files of a source were read, which were not, and why."""
+    read = f"{len(entry['inputs']):,} files" if len(entry["inputs"]) != 1 else "1 file"
+    splits, left_out = entry.get("splits", ()), entry.get("left_out", {})
+    told = f", split {entry['split']} of {', '.join(splits)}" if splits not in ([], ["train"]) else ""
+    files = {Path(path): why for path, why in left_out.items()}
+    return f"{'':>14}{read} read{told}" + (f"; not read: {list_files(files)}" if files else "")

@@ -5,8 +5,10 @@ out, and are opened as `Row`s.
 
     importing, options     `import_records`, ImportOptions
     sources, presets       what a source is: a path, a name of the Hub, an object, a named pool
+    folders                which files of a folder hold rows, of which split and subset
     staging, intake        one source, read, checked and written; what every row passes, ids
     textfiles, jsonarray   rows of JSON Lines, JSON arrays and CSV, streamed
+    compressed             what a file is by its first bytes
     typed, hub             rows with types: Parquet, data sets, tables; the Hugging Face Hub
     formats, row           Alpaca, ShareGPT, messages and others; the normal form
     records, store         the rows of a pool, opened; rows on disk

@@ -45,11 +45,11 @@ def import_records(
     import leaves is cleared by the next one.
 
     Args:
-        source: path of a JSON array, JSON Lines, CSV (each also .gz or .zst) or Parquet file, or of a folder
-            of them, or of what datasets' save_to_disk wrote; the id of a data set on the Hugging Face Hub; a
-            named pool (alpaca, dolly, oig-small-chip2, ultrachat, lmsys-chat-1m, mixed-270k); an HF Dataset,
-            pandas.DataFrame, pyarrow.Table or list of dicts; or several of these, as a list or as a mapping
-            label -> source.
+        source: path of a file of JSON (array, lines, or an object around them), CSV (each also .gz, .zst, .xz
+            or .bz2) or Parquet, or of a folder of them or of what datasets' save_to_disk wrote; the id of a
+            data set on the Hugging Face Hub; a named pool (alpaca, dolly, oig-small-chip2, ultrachat,
+            lmsys-chat-1m, mixed-270k); an HF Dataset, pandas.DataFrame, pyarrow.Table or list of dicts; or
+            several of these, as a list or as a mapping label -> source.
         pool: directory to make or to add the records to.
         overwrite: replace the records that are in the pool.
         progress: True for a bar on stderr, or a callable that takes a `RowProgress`.
@@ -112,11 +112,11 @@ def is_imported(source: Any, pool: StrPath, **options: Any) -> bool:
 
 
 def _same_inputs(source: Source, inputs: list[JSON]) -> bool:
-    found = find_files(source.location)
+    found = find_files(source)
     if found is None:
         return True
     paths = [Path(entry["path"]) for entry in inputs]
-    if found[0] != "disk" and found[1] != paths:
+    if found.kind != "disk" and found.files != paths:
         return False
     return all(
         path.is_file()

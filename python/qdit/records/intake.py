@@ -133,6 +133,14 @@ class Intake:
         self._unseen: set[str] | None = None
         self.ids = Ids(id_column)
 
+    def fits(self, value: Any) -> bool:
+        """Return whether a value can be read as a row."""
+        try:
+            (self.layout or detect(value, self._columns)).read(value)
+        except ValueError:
+            return False
+        return True
+
     def check(self, value: Any) -> None:
         """Raise RowError if a row cannot be used."""
         if not isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""A JSON array read element by element, with the text of each, never the whole file in memory."""
+"""JSON read value by value, an array's or those of a file, with the text of each, never all in memory."""
 
 import codecs
 import json
@@ -17,11 +17,32 @@ _NUMBER_CUT = re.compile(r"\.?|[eE][-+]?")  # after a number at the end of a chu
 
 
 class Element(NamedTuple):
-    """An element of the array: the line it begins on (from 1), its JSON text on one line, its value."""
+    """An element: the line it begins on (from 1), its JSON text on one line, its value, a doubled key."""
 
     line: int
     text: str
     value: Any
+    doubled: str | None = None
+
+
+class Parser(json.JSONDecoder):
+    """json's decoder, which also tells a key that an object has twice: `doubled`, None if there is none."""
+
+    def __init__(self) -> None:
+        self.doubled: str | None = None
+        super().__init__(object_pairs_hook=self._object)
+
+    def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
+        """Return the value at a place in a text, and where it ends."""
+        self.doubled = None
+        return super().raw_decode(s, idx)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            self.doubled = next(name for name in names if names.count(name) > 1)
+        return found
 
 
 class JsonSyntaxError(ValueError):
@@ -59,12 +80,21 @@ def read_array(file: BinaryIO, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[Elem
         scanner.fail("wanted nothing after the array's ']'")
 
 
+def read_values(file: BinaryIO, chunk_bytes: int = _CHUNK_BYTES) -> Iterator[Element]:
+    """Yield the values that a UTF-8 file holds one after the other; as `read_array`."""
+    scanner = _Scanner(file, chunk_bytes)
+    while scanner.peek():
+        yield scanner.element()
+        if scanner.peek() == ",":  # of an array without brackets
+            scanner.expect(",", "")
+
+
 class _Scanner:
     def __init__(self, file: BinaryIO, chunk_bytes: int) -> None:
         self._file = file
         self._chunk = chunk_bytes
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
-        self._parse = json.JSONDecoder().raw_decode
+        self._parser = Parser()
         self._text = ""
         self._at = 0
         self._line = 1
@@ -92,7 +122,7 @@ class _Scanner:
         self.peek()
         while True:
             try:
-                value, end = self._parse(self._text, self._at)
+                value, end = self._parser.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 cut = error.msg.startswith("Unterminated string") or error.pos > len(self._text) - _SLACK
                 if not (cut and self._more()):
@@ -100,6 +130,8 @@ class _Scanner:
                     self.fail(error.msg)
             except RecursionError:
                 self.fail("nested too deeply")
+            except ValueError:  # of Python's int
+                self.fail("a number of too many digits")
             else:
                 if not _NUMBER_CUT.fullmatch(self._text, end) or not self._more():
                     break
@@ -108,7 +140,7 @@ class _Scanner:
         self._count += 1
         if "\n" in text or "\r" in text:
             text = "".join(_STRING_OR_REST.findall(text))
-        return Element(line, text, value)
+        return Element(line, text, value, self._parser.doubled)
 
     def fail(self, problem: str) -> None:
         got = self._text[self._at : self._at + 20]

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..common.types import JSON, StrPath
+from ..common.types import JSON
+from .compressed import COMPRESSED, PARQUET_MAGIC, check_contents
+from .folders import PARQUET, Found, is_known, kind_of, open_folder, split_of
 from .options import ImportOptions, SourceOptions
 from .presets import PRESETS
-from .textfiles import COMPRESSED, SUFFIXES, suffix
+from .textfiles import SUFFIXES
 
-PARQUET = ".parquet"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _NAME = re.compile(r"[^\w.+-]+")
 
@@ -139,23 +140,39 @@ def _name(location: Any) -> str:
     return _NAME.sub("-", text).strip("-") or "rows"
 
 
-def find_files(location: StrPath) -> tuple[str, list[Path]] | None:
-    """Return ("text", "parquet" or "disk", the files) of a path, or None if it is the id of a data set.
+def find_files(source: Source) -> Found | None:
+    """Return the files of a source that is a path, or None if it is the id of a data set or an object.
 
     A folder holds files of one kind, read in order of their names, or is one of datasets' save_to_disk.
 
     Raises:
         FileNotFoundError: if there is nothing there.
-        ValueError: if nothing there can be read, or a folder holds files of two kinds.
+        ValueError: if nothing there can be read, a folder holds files of two kinds, or an option is of no use
+            for such a source.
 
     """
-    path = Path(location)
+    if source.in_memory:
+        _refuse(source, "an object in memory", "revision", "subset", "data_files")
+        if source.split not in ("train", "all") and not _is_dataset(source.location):
+            raise ValueError(f"split: got {source.split!r} for rows in memory without splits; leave it out")
+        return None
+    path = Path(source.location)
     if path.is_dir():
-        return _folder(path)
+        _refuse(source, "a folder", "revision")
+        return _folder(path, source)
     if path.is_file():
-        return _kind(path), [path]
-    text = os.fspath(location)
-    if isinstance(location, str) and _HUB_ID.fullmatch(text) and not _known(path):
+        _refuse(source, "a file", "revision", "subset", "data_files")
+        if source.split not in ("train", "all", *split_of(path)):
+            raise ValueError(
+                f"split: got {source.split!r}, but {path} is a file without splits; leave it out"
+            )
+        found = Found(kind_of(path), [path])
+        _check_files(found)
+        return found
+    if path.exists() or path.is_symlink():
+        raise FileNotFoundError(f"source: {path} is no file or folder, or a link that leads nowhere")
+    text = os.fspath(source.location)
+    if isinstance(source.location, str) and _HUB_ID.fullmatch(text) and not is_known(path):
         return None
     presets = ", ".join(PRESETS)
     raise FileNotFoundError(
@@ -163,36 +180,32 @@ def find_files(location: StrPath) -> tuple[str, list[Path]] | None:
     )
 
 
-def _known(path: Path) -> bool:
-    return suffix(path) in (*SUFFIXES, PARQUET)
-
-
-def _kind(path: Path) -> str:
-    if not _known(path):
-        wanted = ", ".join((*SUFFIXES, PARQUET))
-        raise ValueError(f"source: {path}: unknown suffix, wanted one of {wanted} (also with .gz or .zst)")
-    return "parquet" if suffix(path) == PARQUET else "text"
-
-
-def visible_files(folder: Path) -> list[Path]:
-    """Return the files in a folder and in those below it, by name, without hidden ones and markers."""
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        path
-        for path in found
-        if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
-    )
-
-
-def _folder(folder: Path) -> tuple[str, list[Path]]:
+def _folder(folder: Path, source: Source) -> Found:
     if (folder / "state.json").exists() or (folder / "dataset_dict.json").exists():
-        return "disk", [folder]
-    files = [path for path in visible_files(folder) if _known(path)]
-    kinds = sorted({suffix(path) for path in files})
-    if not kinds:
-        raise ValueError(f"source: {folder} holds no file that can be read, nor what save_to_disk writes")
-    if len(kinds) > 1:
-        raise ValueError(
-            f"source: {folder} holds {' and '.join(kinds)} files; give the ones that are meant, one by one"
-        )
-    return _kind(files[0]), files
+        _refuse(source, "what save_to_disk wrote", "subset", "data_files")
+        return Found("disk", [folder])
+    found = open_folder(folder, source.split, source.subset, source.data_files)
+    _check_files(found)
+    return found
+
+
+def _refuse(source: Source, what: str, *options: str) -> None:
+    """Raise ValueError for options that a source cannot heed."""
+    for name in options:
+        if (value := getattr(source, name)) is not None:
+            raise ValueError(
+                f"{name}: got {value!r} for {source.describe()['location']}, {what}; leave it out"
+            )
+
+
+def _check_files(found: Found) -> None:
+    """Look at the beginning of every file before a long import, not during it."""
+    for path in found.files:
+        if not path.is_file():
+            raise FileNotFoundError(f"source: {path} is a link that leads nowhere, or no file; mend the link")
+        with path.open("rb") as file:
+            start = file.read(512)
+        if found.kind == "text":
+            check_contents(path, start)
+        elif not start.startswith(PARQUET_MAGIC):
+            check_contents(path, start, "Parquet")

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -50,6 +49,7 @@ class _Sink:
         self.tracker = tracker
         self.read = 0
         self.kept = 0
+        self.left_out: dict[Path, str] = {}  # files, and why
         self._origins: array[int] | None = None
 
     @property
@@ -85,16 +85,18 @@ def stage(source: Source, stem: Path, asked: ImportOptions, tracker: RowTracker,
     """
     sink = _Sink(source, asked, tracker)
     location = source.location
-    found = find_files(location) if isinstance(location, str | os.PathLike) else None
+    found = find_files(source)
+    if found is not None:
+        sink.left_out |= found.left_out
     inputs: list[JSON] = []
     facts: JSON = {}
-    if found is not None and found[0] == "text":
-        inputs = [_input(path) for path in found[1]]
-        writer: Writer = _write_text(_rows_of(found[1], sink), sink, stem)
+    if found is not None and found.kind == "text":
+        inputs = [_input(path) for path in found.files]
+        writer: Writer = _write_text(_rows_of(found.files, sink), sink, stem)
     elif isinstance(location, list | tuple):
         writer = _write_text(_dicts(location), sink, stem)
     else:
-        batches = open_batches(source, found)
+        batches = open_batches(source, None if found is None else (found.kind, found.files))
         inputs, facts = [_input(path) for path in batches.files], batches.facts
         writer = _write_batches(batches, sink, stem)
     if not sink.kept:
@@ -130,6 +132,8 @@ def stage(source: Source, stem: Path, asked: ImportOptions, tracker: RowTracker,
         **facts,
         "limit": sink.limit,
         "inputs": inputs,
+        "splits": [] if found is None else list(found.splits),
+        "left_out": {str(path): why for path, why in sink.left_out.items()},
         "skipped": sink.bad.report(),
     }
     return Stage(entry, paths, hashes)
@@ -150,9 +154,12 @@ def _rows_of(paths: list[Path], sink: _Sink) -> Iterator[tuple[str, int, Item]]:
             nonlocal position
             position = before + here  # noqa: B023
 
-        for row, item in enumerate(read_file(path, watch)):
+        row = -1
+        for row, item in enumerate(read_file(path, watch, sink.intake.fits)):
             yield str(path), row, item
             sink.tracker.update(sink.kept, position / total)
+        if row < 0:
+            sink.left_out[path] = "empty"
         before += path.stat().st_size
 
 

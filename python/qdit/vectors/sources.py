@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..records.sources import visible_files
+from ..records.folders import visible_files
 from .arrays import FaissReader, HDF5Reader, SafetensorsReader, SliceReader
 from .columnar import ArrowReader, DuckDBReader, LanceDBReader, ParquetReader
 from .options import FORMATS, ReadOptions
