@@ -70,6 +70,65 @@ def test_a_field_is_never_written_over(tmp_path):
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
+def make_with(tmp_path, values):
+    rows = [{"instruction": f"Do {i}", "output": "x", "c": value} for i, value in enumerate(values)]
+    return make(tmp_path, x=vectors(len(rows)), source=rows, k=len(rows), alpha=0)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (["x", 7, None], ["'x' in row 0", "7 in row 1"]),
+        ([None, "x", ["x"]], ["'x' in row 1", "['x'] in row 2"]),
+        ([{"a": 1}, {"a": {}}], ["{'a': 1} in row 0", "{'a': {}} in row 1"]),
+        ([1, 2**64, 0.5], [f"{2**64} in row 1"]),
+        (["x", "\ud800"], ["'\\ud800' in row 1"]),
+        ([{}, {}], ["column 'c' is struct<>, which parquet cannot hold (Cannot write struct type 'c' "]),
+    ],
+)
+def test_rows_that_no_table_holds_are_told_before_the_work(tmp_path, values, said):
+    pytest.importorskip("pyarrow")
+    rows = [{"instruction": f"Do {i}", "output": "x", "c": value} for i, value in enumerate(values)]
+    made = make(tmp_path, x=vectors(len(rows)), source=rows, k=len(rows), alpha=0)
+    out = export(made.chosen, tmp_path / "out", decisions="none")
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    with pytest.raises(ValueError) as caught:
+        export(made.chosen, out, format="jsonl,parquet", overwrite=True, decisions="none")
+    told = str(caught.value)
+    assert told.startswith("format: column 'c' ")
+    assert told.endswith("; pass --format jsonl, which writes the rows as they are")
+    assert all(one in told for one in said)
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
+def test_types_that_a_hugging_face_data_set_has_not(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pytest.importorskip("datasets")
+    maps = pa.array([[("a", 1)], []], pa.map_(pa.string(), pa.int8()))
+    table = pa.table({"instruction": ["a", "b"], "output": ["c", "d"], "c": maps})
+    made = make(tmp_path, x=vectors(2), source=table, k=2, alpha=0)
+    with pytest.raises(
+        ValueError, match=r"^format: column 'c' is map<string, int8>, which hf cannot hold \(.*jsonl"
+    ):
+        export(made.chosen, tmp_path / "out", format="hf", decisions="none")
+    assert not (tmp_path / "out").exists()
+    export(made.chosen, tmp_path / "out", format="parquet", decisions="none")
+
+
+@pytest.mark.parametrize("columns", [False, True])
+def test_no_nan_is_written_as_json(tmp_path, columns):
+    pa = pytest.importorskip("pyarrow")
+    scores = pa.array([0.5, float("nan"), float("inf")])
+    table = pa.table({"instruction": ["a", "b", "c"], "output": ["d", "e", "f"], "score": scores})
+    made = make(tmp_path, x=vectors(3), source=table, k=3, alpha=0)
+    out = export(made.chosen, tmp_path / "out", format="jsonl,json", columns=columns)
+    rows = [
+        json.loads(line, parse_constant=pytest.fail) for line in (out / "data.jsonl").read_text().splitlines()
+    ]
+    assert {row["instruction"]: row["score"] for row in rows} == {"a": 0.5, "b": None, "c": None}
+    assert json.loads((out / "data.json").read_text(), parse_constant=pytest.fail) == rows
+
+
 def test_the_manifest_lists_every_file_with_its_hash(made, tmp_path):
     out = export(made.chosen, tmp_path / "out", format="jsonl,json")
     record = json.loads((out / "manifest.json").read_text())

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..common import checks, files
 from ..common.progress import ProgressLike, open_phases
-from ..common.types import JSON, StrPath
+from ..common.types import JSON, ArrowTable, StrPath
 from ..common.versions import versions
 from ..selection.selection import MANIFEST
 from . import card, converted, forms, trainers, writers
@@ -100,10 +100,13 @@ def write_export(
     formats, kind = writers.parse_formats(options.format), tables.resolve_format(options.decisions)
     path = Path(out)
     with open_choice(selection, options) as choice:
-        _prepare(path, choice, overwrite)
+        _check_out(path, choice, overwrite)
         choice.check_rows()
+        # an old export goes when it is known that this one can be written
+        table = writers.make_table(choice.pool.records, choice.selection, formats, columns=options.columns)
+        _prepare(path)
         title = path.resolve().name if options.name is None else options.name
-        written = _write_rows(path, choice, formats, options.columns)
+        written = _write_rows(path, choice, formats, options.columns, table)
         trained = _write_for_trainers(path, choice, formats, _key(title), written)
         if kind != "none":
             written.append(f"decisions.{kind}")
@@ -118,7 +121,7 @@ def write_export(
     return path
 
 
-def _prepare(path: Path, choice: Choice, overwrite: bool) -> None:
+def _check_out(path: Path, choice: Choice, overwrite: bool) -> None:
     taken = (choice.directory, choice.folder, choice.pool.directory)
     if path.resolve() in [folder.resolve() for folder in taken]:
         raise ValueError(f"out: got {path}, the selection or pool itself; pass another directory")
@@ -127,6 +130,11 @@ def _prepare(path: Path, choice: Choice, overwrite: bool) -> None:
         files.read_json(found, EXPORT_FORMAT)  # never replace what is no export
         if not overwrite:
             raise ValueError(f"out: {path} holds an export already; pass --overwrite or another directory")
+
+
+def _prepare(path: Path) -> None:
+    found = path / MANIFEST
+    if found.exists():
         found.replace(path / _REPLACED)  # first of all: where a manifest is, all its files are
     _remove_replaced(path)
     path.mkdir(parents=True, exist_ok=True)
@@ -148,11 +156,13 @@ def _remove_replaced(path: Path) -> None:
     listed.unlink()
 
 
-def _write_rows(path: Path, choice: Choice, formats: list[str], columns: bool) -> list[str]:
+def _write_rows(
+    path: Path, choice: Choice, formats: list[str], columns: bool, table: ArrowTable | None
+) -> list[str]:
     records, selection = choice.pool.records, choice.selection
     written = []
     for name in formats:
-        written += writers.write(path, name, records, selection, columns=columns)
+        written += writers.write(path, name, records, selection, columns=columns, table=table)
     files.write_npy(path / "indices.npy", selection.indices)
     selection.save(path / SELECTION_FOLDER)
     written += ["indices.npy"]

@@ -1,5 +1,6 @@
 """The chosen rows as files: the rows' own bytes, or tables with the types of the source."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,9 @@ from ..common import files
 from ..common.checks import check_choice
 from ..common.files import new_file, new_folder
 from ..common.optional import require
+from ..common.types import ArrowTable, Schema
 from ..records import Records
+from ..records.store import without_nan
 from ..selection.selection import Selection
 
 FORMATS = {"jsonl": "data.jsonl", "json": "data.json", "parquet": "data.parquet", "hf": "data"}
@@ -27,10 +30,19 @@ def parse_formats(formats: str | list[str]) -> list[str]:
     return found
 
 
-def write(directory: Path, name: str, records: Records, selection: Selection, *, columns: bool) -> list[str]:
+def write(
+    directory: Path,
+    name: str,
+    records: Records,
+    selection: Selection,
+    *,
+    columns: bool,
+    table: ArrowTable | None,
+) -> list[str]:
     """Write the chosen rows in one format; return the files, relative to the directory.
 
     columns: add qdit_rank (1 for the first pick), qdit_gain and, if there is quality, qdit_quality.
+    table: what `make_table` returned.
     """
     path = directory / FORMATS[name]
     if name == "jsonl":
@@ -39,12 +51,11 @@ def write(directory: Path, name: str, records: Records, selection: Selection, *,
         files.write_atomic(path, _array(lines(records, selection, columns=columns)))
     elif name == "parquet":
         parquet = require("pyarrow.parquet", "data", "to write Parquet")
-        table = _table(records, selection, columns)
         with new_file(path) as temporary:
             parquet.write_table(table, temporary)
     else:
         datasets = require("datasets", "data", "to write a Hugging Face data set")
-        found = datasets.Dataset(datasets.table.InMemoryTable(_table(records, selection, columns)))
+        found = datasets.Dataset(datasets.table.InMemoryTable(table))
         shown = not datasets.utils.are_progress_bars_disabled()
         datasets.utils.disable_progress_bars()
         try:
@@ -64,7 +75,7 @@ def lines(records: Records, selection: Selection, *, columns: bool) -> Iterator[
     """
     added = columns_of(selection) if columns else {}
     for position, row in enumerate(selection.indices.tolist()):
-        raw = records.raw(row)
+        raw, _ = without_nan(records.raw(row), None)  # a pool of an old version may have some
         yield _with_fields(raw, row, {name: values[position] for name, values in added.items()})
 
 
@@ -100,11 +111,28 @@ def _array(rows: Iterator[bytes]) -> Iterator[bytes]:
     yield b"\n]\n"
 
 
-def _table(records: Records, selection: Selection, columns: bool) -> Any:
-    table = records.table(selection.indices.tolist())
+def make_table(
+    records: Records, selection: Selection, formats: list[str], *, columns: bool
+) -> ArrowTable | None:
+    """Return the chosen rows as a pyarrow.Table if one of the formats needs it.
+
+    ValueError names a column that cannot be written, and the rows whose values have no type in common.
+    """
+    typed = [name for name in formats if name in _CHECKS]
+    if not typed:
+        return None
+    pa = require("pyarrow", "data", "to make tables")
+    try:
+        table = records.table(selection.indices.tolist())
+        for name in typed:
+            for field in table.schema:
+                _check_field(name, field)
+    except ValueError as error:
+        raise ValueError(
+            f"format: {error}; pass --format jsonl, which writes the rows as they are"
+        ) from error
     if not columns:
         return table
-    pa = require("pyarrow", "data", "to make tables")
     taken = [name for name in COLUMNS if name in table.column_names]
     if taken:
         raise ValueError(f"the rows have a column {taken[0]!r} already; export without columns, or rename it")
@@ -113,3 +141,26 @@ def _table(records: Records, selection: Selection, columns: bool) -> Any:
         kind = pa.int64() if name == "qdit_rank" else pa.float64()
         table = table.append_column(name, pa.array(np.asarray(values), kind))
     return table
+
+
+def _check_field(name: str, field: Any) -> None:
+    """Raise ValueError if a format cannot hold a column of this type."""
+    pa = require("pyarrow", "data", "to make tables")
+    try:
+        _CHECKS[name](pa.schema([field]))
+    except (pa.ArrowException, ValueError) as error:
+        raise ValueError(
+            f"column {field.name!r} is {field.type}, which {name} cannot hold ({error})"
+        ) from error
+
+
+def _check_parquet(schema: Schema) -> None:
+    parquet = require("pyarrow.parquet", "data", "to write Parquet")
+    parquet.ParquetWriter(io.BytesIO(), schema).close()
+
+
+def _check_hf(schema: Schema) -> None:
+    require("datasets", "data", "to write a Hugging Face data set").Features.from_arrow_schema(schema)
+
+
+_CHECKS = {"parquet": _check_parquet, "hf": _check_hf}

@@ -17,6 +17,7 @@ from ..common.optional import require
 from ..common.types import JSON, ArrowTable, Indices, StrPath
 from .formats import Layout
 from .row import Row, RowError
+from .schemas import make_column
 from .store import ArrowStore, Store, open_store
 
 MANIFEST = "records.json"
@@ -128,15 +129,18 @@ class Records(Closing):
         """Return rows as a pyarrow.Table, in the order of `indices`.
 
         One typed source keeps its types; of anything else the table has the columns of all rows, with nulls
-        where a row has no such column. ImportError without pyarrow.
+        where a row has no such column. ValueError names column and rows if no type holds its values,
+        ImportError without pyarrow.
         """
         pa = require("pyarrow", "data", "to make tables")
         chosen = np.array([self._index(i) for i in indices], np.int64)
         if len(self.parts) == 1 and isinstance(self.parts[0].store, ArrowStore):
             return self.parts[0].store.take(chosen)
-        values = [self.value(i) for i in chosen.tolist()]
+        rows = chosen.tolist()
+        values = [self.value(i) for i in rows]
         names = list(dict.fromkeys(name for value in values for name in value))
-        return pa.Table.from_pylist([{name: value.get(name) for name in names} for value in values])
+        columns = [make_column(name, [value.get(name) for value in values], rows) for name in names]
+        return pa.table(columns, names)
 
     def ids(self) -> Sequence[str]:
         """Return the ids of all rows, each read when it is asked for."""
