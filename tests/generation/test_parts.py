@@ -11,6 +11,7 @@ from qdit.generation.options import GenerateOptions
 from qdit.generation.questions import Question, draw_key, hash_questions
 from qdit.generation.sampling import cut, uniform
 from qdit.models.answers import Written, WrittenAnswers
+from qdit.models.client import Answer
 
 QUESTIONS = [
     Question("s", "1", "What is rust?", "facts", 3, "Iron oxide."),
@@ -87,17 +88,17 @@ def test_answers_end_before_the_first_stop():
 def test_the_journal_keeps_whole_lines(tmp_path):
     path = tmp_path / "answers.jsonl.partial"
     with WrittenAnswers(path, limit=5) as journal:
-        journal.add("a", "text é\n", 3, 4)
-        journal.add("b", "cut", 3, 5)
-        journal.extend([("c", Written("x", "stop", 1, 2)), ("d", Written("y", "length", 1, 2))])
+        journal.add("a", Answer("text é\n", "stop", 3, 4))
+        journal.add("b", Answer("cut", "length", 3, 5))
+        journal.extend([("c", Written("x", "stop", 1, 2)), ("d", Written("y", "length", 1, 2, 5))])
         with pytest.raises(RuntimeError, match="another run is writing these answers"):
             WrittenAnswers(path)
     whole = path.read_bytes()
     with path.open("ab") as file:
         file.write(b'{"key": "e", "outp')
-    with WrittenAnswers(path) as journal:
+    with WrittenAnswers(path, limit=5) as journal:
         assert [journal[key].finish for key in "abcd"] == ["stop", "length", "stop", "length"]
-        assert journal["a"] == Written("text é\n", "stop", 3, 4)
+        assert journal["a"] == Written("text é\n", "stop", 3, 4, 5)
         assert "e" not in journal
     assert path.read_bytes() == whole
     path.write_bytes(whole.replace(b'"output"', b'"text"', 1))

@@ -98,6 +98,60 @@ def test_failed_requests_are_asked_again_by_another_run(tmp_path):
     assert_nowhere(KEY, tmp_path)
 
 
+def test_reasoning_is_no_answer(tmp_path):
+    """What was cut off is asked for again with a larger limit, all else is kept."""
+    out = tmp_path / "a.jsonl"
+    cut = {"message": {"content": "<think>hm"}, "finish_reason": "length"}
+    half = {"message": {"content": "half"}, "finish_reason": "length"}
+    faults = {"Question 3?": cut, "Question 7?": {"message": {"content": ""}}, "Question 8?": half}
+
+    def thoughtful(text):
+        return f"<think>{text}</think>\n\n{reply(text)}"
+
+    with (
+        OpenAIServer(lambda request: faults.get(request.text), answer=thoughtful) as server,
+        pytest.raises(EndpointError, match=r"1 of 12 .*: 1 answers cut off at 512 .*'<think>hm'"),
+    ):
+        make(out, server)
+    assert not out.exists()
+    with OpenAIServer(answer=thoughtful) as server:
+        made = make(out, server, params={"max_tokens": 2048})
+    asked = {request.text: request.body["max_tokens"] for request in server.requests}
+    assert asked == dict.fromkeys(faults, 2048)
+    assert [one["output"] for one in answers(made.path)] == [reply(f"Question {i}?") for i in range(N)]
+
+
+def test_a_model_that_says_nothing_is_taken_at_its_word(tmp_path):
+    empty = {"message": {"content": ""}}
+    filtered = empty | {"finish_reason": "content_filter"}
+    with OpenAIServer([empty, filtered], answer=reply) as server:
+        made = make(tmp_path / "a.jsonl", server, concurrency=1)
+    assert [one["finish"] for one in answers(made.path)][:3] == ["stop", "content_filter", "stop"]
+    assert [one["output"] for one in answers(made.path)][:2] == ["", ""]
+    assert made.manifest["empty"] == 2
+
+
+def test_a_model_that_only_thinks_stops_the_run(tmp_path):
+    questions = [Question("own", str(i), f"Question {i}?") for i in range(90)]
+    thinking = {"message": {"content": None, "reasoning": "So"}, "finish_reason": "length"}
+    with OpenAIServer(lambda request: thinking) as server:
+        with pytest.raises(
+            EndpointError, match=r"36 answers cut off at 512 .*pass params={\"max_tokens\": 2048}"
+        ):
+            make(tmp_path / "a.jsonl", server, questions, concurrency=1)
+        assert len(server.requests) == 36
+
+
+def test_a_server_that_refuses_seeds_draws_without(tmp_path):
+    def fault(request):
+        said = "Extra inputs are not permitted: ('body', 'seed')"
+        return {"status": 422, "message": said} if "seed" in request.body else None
+
+    with OpenAIServer(fault, answer=reply) as server:
+        made = make(tmp_path / "a.jsonl", server, temperature=0.5)
+    assert made.manifest["left_out"] == ["seed"]
+
+
 def test_a_key_that_the_server_echoes_goes_nowhere(tmp_path, capsys):
     with OpenAIServer(["echo"] * 99, answer=reply) as server, pytest.raises(EndpointError) as caught:
         make(tmp_path / "a.jsonl", server, retries=0)

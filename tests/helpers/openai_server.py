@@ -13,6 +13,7 @@ A fault is a name, and "stall:0.5" or "429:0.1" give its seconds:
     echo: status 500, the key sent is in the message    nan: embeddings of NaN    short: one embedding too few
     unnumbered: embeddings without index    unnumbered-first: without it where it is 0
     400=what it says: that status and message
+or a dict: what a chat answer's choice has instead of its own fields, or with "status" the fields of an error.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Request:
         return _inputs(self.body)[0]
 
 
-Faults = Sequence[str | None] | Callable[[Request], str | None]
+Fault = str | dict[str, Any] | None
+Faults = Sequence[Fault] | Callable[[Request], Fault]
 
 
 class OpenAIServer:
@@ -115,7 +117,7 @@ class OpenAIServer:
         self._http.server_close()
         self._thread.join()
 
-    def arrive(self, path: str, body: dict[str, Any], authorization: str) -> tuple[Request, str | None]:
+    def arrive(self, path: str, body: dict[str, Any], authorization: str) -> tuple[Request, Fault]:
         """Count a request; return it with its fault."""
         with self._lock:
             key = json.dumps([path, body], sort_keys=True)
@@ -176,11 +178,13 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers["Content-Length"]))
         if len(content) < int(self.headers["Content-Length"]):  # the client is gone
             self.close_connection = True
-            return
+            return None
         body = json.loads(content)
         owner = self.server.owner
         request, fault = owner.arrive(self.path, body, self.headers.get("Authorization", ""))
         try:
+            if isinstance(fault, dict):
+                return self._special(request, fault)
             status, _, message = (fault or "").partition("=")
             name, _, seconds = status.partition(":")
             if message:
@@ -189,6 +193,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self._respond(request, name, float(seconds) if seconds else None)
         finally:
             owner.leave()
+
+    def _special(self, request: Request, fault: dict[str, Any]) -> None:
+        if "status" in fault:
+            return self._send(fault["status"], json.dumps({"error": fault}).encode(), {})
+        content = _chat(request, "", self.server.owner.answer)
+        content["choices"][0] |= fault
+        return self._send(200, json.dumps(content).encode(), {})
 
     def _respond(self, request: Request, fault: str, seconds: float | None) -> None:
         owner = self.server.owner
@@ -239,8 +250,12 @@ class _Handler(BaseHTTPRequestHandler):
 def _chat(request: Request, fault: str, answer: Callable[[str], str]) -> dict[str, Any]:
     prompt = "\n".join(str(message["content"]) for message in request.body["messages"])
     text = UNPARSABLE if fault == "unparsable" else answer(prompt)
+    words = text.split()
+    limit = request.body.get("max_tokens") or request.body.get("max_completion_tokens") or len(words)
+    text = text if len(words) <= limit else " ".join(words[:limit])
     message = {"role": "assistant", "content": text}
-    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+    finish = "stop" if len(words) <= limit else "length"
+    choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
     used, made = len(prompt.split()), len(text.split())
     return {
         "id": f"chatcmpl-{_digest(prompt).hex()[:12]}",

@@ -60,11 +60,12 @@ def _describe_estimate(estimate: JSON) -> str:
 
 def _describe(made: Generated) -> str:
     record = made.manifest
-    ends = {"stop": "ended by themselves", "length": "cut at max_new_tokens"}
+    words = {"stop": "ended by themselves", "length": "cut at max_new_tokens"}
+    ends = [f"{count:,} {words.get(name, f'ended with {name}')}" for name, count in record["finish"].items()]
     return format_table(
         {
             "answers": f"{record['questions']['n']:,} by {record['model']}",
-            "ends": ", ".join(f"{count:,} {ends[name]}" for name, count in record["finish"].items()),
+            "ends": ", ".join(ends),
             "tokens": f"{record['prompt_tokens']:,} of prompts, {record['completion_tokens']:,} of answers",
             "time": format_seconds(record["seconds"]),
             "saved": str(made.path),

@@ -59,9 +59,12 @@ def _describe(scores: Scores, saved: Path) -> str:
 
 def _notes(one: JSON) -> list[str]:
     notes = []
-    for name, text in (("failed", "requests failed"), ("unparsable", "answers without a rating")):
-        if one.get(name):
-            notes.append(f"  {one[name]:,} {text}")
+    if one.get("failed"):
+        notes.append(f"  {one['failed']:,} requests failed")
+    why = one.get("unparsable_why", {"without a rating": one.get("unparsable", 0)})
+    notes += [f"  {count:,} answers {text}" for text, count in why.items() if count]
+    if one.get("left_out"):
+        notes.append(f"  asked without {' and '.join(one['left_out'])}, which the endpoint refuses")
     if one.get("truncated"):
         notes.append(f"  {one['truncated']:,} rows were cut to the longest that the model takes")
     if "prompt_tokens" in one:

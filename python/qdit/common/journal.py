@@ -22,7 +22,14 @@ class Journal(Closing, Generic[Value]):
     A line is an object of the key, a hash of what was asked, and the fields that the value is read from.
     """
 
-    def __init__(self, path: Path, read: Callable[[JSON], Value], *, doing: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        read: Callable[[JSON], Value],
+        *,
+        doing: str | None = None,
+        older: Iterable[Path] = (),
+    ) -> None:
         """Open or create; a line cut off at the end is dropped.
 
         Args:
@@ -30,6 +37,7 @@ class Journal(Closing, Generic[Value]):
             read: returns the value of a line's fields; ValueError, KeyError, TypeError or AttributeError for
                 a line that has none.
             doing: what a run does that holds the file, for the error; None for a file whose folder is held.
+            older: files whose values count too, if they are there; they stay as they are.
 
         Raises:
             ValueError: names a damaged line.
@@ -42,7 +50,9 @@ class Journal(Closing, Generic[Value]):
         self._lock = None if doing is None else Lock(path, doing)
         self._file = AppendedFile(path)
         try:
-            self._file.cut(self._read())
+            for one in filter(Path.exists, older):
+                self._read(one)
+            self._file.cut(self._read(path))
         except BaseException:
             self.close()
             raise
@@ -74,14 +84,19 @@ class Journal(Closing, Generic[Value]):
             self._file.sync()
             self._synced = time.monotonic()
 
+    def adopt(self, key: str, older: str) -> None:
+        """Let the value of a key that an earlier version wrote be that of another key."""
+        if older in self._values:
+            self._values[key] = self._values[older]
+
     def forget(self, wrong: Callable[[Value], bool]) -> None:
         """Leave values out, so that they are asked for again; the file keeps them."""
         self._values = {key: value for key, value in self._values.items() if not wrong(value)}
 
-    def _read(self) -> int:
-        """Read the file; return the size of its whole lines."""
+    def _read(self, path: Path) -> int:
+        """Read a file; return the size of its whole lines."""
         size = 0
-        with self.path.open("rb") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     break
@@ -90,7 +105,7 @@ class Journal(Closing, Generic[Value]):
                     key = fields.pop("key")
                     self._values[key] = self._value(fields)
                 except (ValueError, KeyError, TypeError, AttributeError) as error:
-                    where = f"{self.path}, line {number} is damaged ({error})"
+                    where = f"{path}, line {number} is damaged ({error})"
                     raise ValueError(f"{where}; delete that line to ask for it again") from error
                 size += len(line)
         return size

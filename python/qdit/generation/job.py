@@ -108,6 +108,7 @@ class GenerateJob(Job[Generated]):
                 **self.identity,
                 **report,
                 "finish": dict(Counter(answer.finish for answer in answers)),
+                "empty": sum(not answer.output.strip() for answer in answers),
                 "prompt_tokens": sum(answer.prompt_tokens for answer in answers),
                 "completion_tokens": sum(answer.completion_tokens for answer in answers),
                 "sha256": files.sha256_file(self.path),

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-from ..common.identity import digest
 from ..common.progress import RowProgressLike
 from ..common.types import JSON
-from ..models.answers import WrittenAnswers
-from ..models.asking import Asker, Request
+from ..models.answers import LENGTH, WrittenAnswers, describe_useless
+from ..models.asking import Asker, Request, request_key
 from ..models.client import EndpointError
 from ..models.prompts import CHAT, make_prompt
 from .options import GenerateOptions
@@ -30,7 +29,7 @@ class Server:
             defaults["top_p"] = options.top_p
         if options.stops:
             defaults["stop"] = list(options.stops)
-        self._asker = Asker(options, options.model, options.params, defaults)
+        self._asker = Asker(options, options.model, options.params, defaults, optional=["seed"])
         self._options = options
         self._questions = questions
 
@@ -47,7 +46,7 @@ class Server:
     @cached_property
     def keys(self) -> list[str]:
         """The hash of each request."""
-        return [digest(request) for request in self._requests]
+        return [request_key(request) for request in self._requests]
 
     @cached_property
     def _requests(self) -> list[Request]:
@@ -71,16 +70,26 @@ class Server:
         """Ask for every answer that is not in the journal; return what there is to report.
 
         Raises:
-            EndpointError: if the endpoint refuses, or requests failed. All answers so far are kept.
+            EndpointError: if the endpoint refuses, requests failed, or answers were cut off before they
+                began. All answers so far are kept.
 
         """
+        journal.forget(lambda one: one.useless is not None)
         survey = self._asker.survey(self._requests, journal)
         errors = self._asker.ask(self._requests.__getitem__, survey, journal, progress, "generate")
-        missing = sum(key not in journal for key in self.keys)
+        found = [journal[key] for key in self.keys if key in journal]
+        missing = len(self.keys) - len(found)
+        # one that ended by itself, without a word, is what the model had to say
+        useless = [one.useless for one in found if one.useless and (one.output or one.finish == LENGTH)]
+        if not missing and not useless:
+            return self._asker.report
+        why, remedies = [], []
         if missing:
             text, count = errors.most_common(1)[0]
-            raise EndpointError(
-                f"{missing} of {len(self.keys)} questions have no answer: {text} ({count} times); all others "
-                "are kept, repeat the command to ask for these again"
-            )
-        return {"base_url": self._asker.url}
+            why.append(f"{text} ({count} times)")
+            remedies.append("repeat the command to ask for these again")
+        if useless:
+            why.append(describe_useless(useless))
+            remedies.append(self._asker.remedy(useless))
+        without = f"{missing + len(useless)} of {len(self.keys)} questions have no answer"
+        raise EndpointError(f"{without}: {' and '.join(why)}; all others are kept, {', or '.join(remedies)}")

@@ -5,7 +5,7 @@ import base64
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
@@ -15,14 +15,34 @@ from ..common.types import JSON
 
 _SECRET_LENGTH = 8  # what is shorter, such as "none", is no secret and might be a word of an answer
 _MESSAGE_LENGTH = 200
+_URL = "http://localhost:8000/v1"  # for errors
 _BACKOFF = 0.5, 8.0  # seconds: first and longest wait before an answer that made no sense is asked for again
 HIDDEN = "[key]"
+LIMITS = "max_tokens", "max_completion_tokens"  # of an answer: some endpoints know only one of them
+_OTHER_NAME = dict(zip(LIMITS, reversed(LIMITS), strict=True))
+_BAD_KEY = "check the key in the environment variable that key_env names, and what it may ask for"
+_BAD_MODEL = "check base_url and the name of the model"
+_UNPAID = "add credit to the account of this key"
+_REMEDIES = {401: _BAD_KEY, 402: _UNPAID, 403: _BAD_KEY, 404: _BAD_MODEL}
+_ONE_ROW = re.compile(r"context|moderat|flagged|content.{0,9}(?:filter|policy)", re.IGNORECASE)
+_REFUSED = re.compile(
+    r"support|unrecogni[sz]ed|unknown|unexpected|extra|permitted|allowed|invalid|deprecated", re.IGNORECASE
+)
 
 
 class Answer(NamedTuple):
-    """What the endpoint said, and the tokens it counted (0 where it did not)."""
+    """What the endpoint said.
+
+    Attributes:
+        text: its words; reasoning that a server gives apart stands there, behind "<think>", if there is
+            nothing else.
+        finish: why it ended, such as "stop", "length" or "content_filter"; None where that is not said.
+        prompt_tokens, completion_tokens: as the endpoint counts them; 0 where it does not.
+
+    """
 
     text: str
+    finish: str | None
     prompt_tokens: int
     completion_tokens: int
 
@@ -32,11 +52,11 @@ class RequestError(RuntimeError):
 
 
 class EndpointError(RuntimeError):
-    """No request can work: the key or the model is refused, or nothing answers."""
+    """There is no point in going on: no request can work, or what is paid for is of no use."""
 
 
 def read_key(variable: str, environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the key in an environment variable, None if it is not set.
+    """Return the key in an environment variable, without space around it; None if it is not set.
 
     The errors do not repeat `variable`, which may be the key itself by mistake.
     """
@@ -45,32 +65,78 @@ def read_key(variable: str, environ: Mapping[str, str] = os.environ) -> str | No
             "key_env: wanted the name of an environment variable that holds the key, such as OPENAI_API_KEY, "
             "never the key itself"
         )
-    return environ.get(variable) or None
+    key = environ.get(variable, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError(
+            "key_env: the variable that it names holds a line break or a letter outside ASCII, as no key "
+            "does; set it anew"
+        )
+    return key or None
 
 
 def check_url(url: str) -> str:
     """Return the base URL of an endpoint; ValueError if it is none, or carries a password or a query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.port is None or parts.port else None
+    except ValueError:  # a port that is no number, half an IPv6 address
+        raise ValueError(f"base_url: wanted one such as {_URL}, with a number as port") from None
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError(
             "base_url: wanted a URL without user, password, query or fragment; a key goes into the "
             "environment variable that key_env names"
         )
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"base_url: got {url!r}, wanted one such as http://localhost:8000/v1")
+    if parts.scheme not in ("http", "https") or not host or re.search(r"\s", url):
+        raise ValueError(f"base_url: got {url!r}, wanted one such as {_URL}")
     return url.rstrip("/")
 
 
 class ChatClient:
-    """An endpoint for chat completions; use it as an async context manager."""
+    """An endpoint for chat completions; use it as an async context manager.
 
-    def __init__(self, base_url: str, key: str | None, *, retries: int, timeout: float) -> None:
+    Attributes:
+        renamed: fields that the endpoint refused, and what they are called in all further requests; None for
+            those that are left out.
+
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str | None,
+        *,
+        retries: int,
+        timeout: float,
+        optional: Collection[str] = (),
+        params_option: str = "params",
+    ) -> None:
+        """Make a client; nothing is sent.
+
+        Args:
+            base_url: of the endpoint.
+            key: for it; None for an endpoint that asks for none.
+            retries: how often a request is repeated that failed on the way.
+            timeout: seconds for one.
+            optional: fields that are left out where the endpoint refuses them.
+            params_option: what sets fields of requests, for errors.
+
+        """
         self._openai = require("openai", "judge", "to ask a judge")
         self._key = key
         self._retries = retries
-        self._client = self._openai.AsyncOpenAI(
-            base_url=base_url, api_key=key or "none", max_retries=retries, timeout=timeout
-        )
+        self._optional = optional
+        self._params_option = params_option
+        self._answers = False  # whether it has answered a request
+        self.renamed: dict[str, str | None] = {}
+        try:
+            self._client = self._openai.AsyncOpenAI(
+                base_url=base_url, api_key=key or "none", max_retries=retries, timeout=timeout
+            )
+        except Exception as error:  # of the HTTP library: a proxy that it cannot use, a URL that is none
+            raise EndpointError(
+                f"{self._hide(str(error))}; check base_url, and HTTP_PROXY, HTTPS_PROXY and ALL_PROXY in the "
+                "environment"
+            ) from None
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,7 +148,13 @@ class ChatClient:
         """Return the answer to the fields of a request.
 
         The library repeats what fails on the way (connection, 408, 409, 429, 5xx; it waits as long as
-        retry-after says); here it is repeated when a reply arrives that is no completion.
+        retry-after says); here it is repeated when a reply arrives that is no completion, and at once where a
+        field is refused that has another name or can be left out.
+
+        Raises:
+            RequestError: this request failed.
+            EndpointError: all others would too.
+
         """
         first, longest = _BACKOFF
         reason = ""
@@ -97,34 +169,97 @@ class ChatClient:
 
     async def _ask(self, request: JSON) -> Answer:
         openai = self._openai
+        sent = self._renamed(request)
+        fields = {**sent, **sent.get("extra_body", {})}
+        model, messages = fields.pop("model"), fields.pop("messages")
+        fields.pop("extra_body", None)
         # `from None` throughout: what these errors are made from holds the request, with the key in it
         try:
-            reply = await self._client.chat.completions.create(**request)
+            reply = await self._client.chat.completions.create(
+                model=model,
+                messages=messages,
+                extra_body=fields,  # where the library takes those that it does not know
+            )
         except openai.APIStatusError as error:
-            code = error.status_code
-            message = f"HTTP {code}: {self._hide(error.message.removeprefix(f'Error code: {code} - '))}"
-            kind = EndpointError if code in (401, 403, 404) else RequestError
-            raise kind(message) from None
+            failure = self._failure(error, fields)
+            if self._renamed(request) == sent:
+                raise failure from None
         except openai.APIConnectionError as error:
-            cause = f" ({type(error.__cause__).__name__})" if error.__cause__ is not None else ""
-            raise RequestError(self._hide(error.message) + cause) from None
+            cause = error.__cause__
+            why = "" if cause is None else f" ({self._hide(f'{type(cause).__name__}: {cause}')})"
+            raise RequestError(self._hide(error.message) + why) from None
         except (openai.OpenAIError, ValueError) as error:  # ValueError: a body that is not JSON
             raise _SenselessError(f"the reply is no JSON ({type(error).__name__})") from None
-        return self._read(reply)
+        else:
+            answer = self._read(reply)
+            self._answers = True
+            return answer
+        return await self._ask(request)
+
+    def _renamed(self, request: JSON) -> JSON:
+        named = ((self.renamed.get(name, name), value) for name, value in request.items())
+        return {name: value for name, value in named if name is not None}
+
+    def _failure(self, error: Any, fields: JSON) -> Exception:
+        """Return the error to raise; learn from it which field to do without."""
+        code = error.status_code
+        said = f"{error.message} {error.code} {error.type}"
+        message = f"HTTP {code}: {self._hide(error.message.removeprefix(f'Error code: {code} - '))}"
+        if _ONE_ROW.search(said) and code in (400, 403, 422):
+            return RequestError(message)
+        if code in (400, 422) and not self._answers:
+            return self._bad_request(error, fields, said, message)
+        remedy = _UNPAID if "insufficient_quota" in said else _REMEDIES.get(code)
+        return RequestError(message) if remedy is None else EndpointError(f"{message}; {remedy}")
+
+    def _bad_request(self, error: Any, fields: JSON, said: str, message: str) -> Exception:
+        if error.param == "model" or "model_not_found" in said:
+            return EndpointError(f"{message}; {_BAD_MODEL}")
+        if re.search(r"\bapi[ _-]?key\b", said, re.IGNORECASE):
+            return EndpointError(f"{message}; {_BAD_KEY}")
+        named = (name for name in fields if re.search(rf"\b{re.escape(name)}\b", said))
+        field = error.param if error.param in fields else next(named, None) if _REFUSED.search(said) else None
+        if field is None:
+            return RequestError(message)
+        if field in self._optional:
+            self.renamed[field] = None
+        elif _OTHER_NAME.get(field) not in (None, *self.renamed):
+            self.renamed[field] = _OTHER_NAME[field]
+        asked = next((old for old, new in self.renamed.items() if new == field), field)
+        return EndpointError(
+            f'{message}; pass {self._params_option}={{"{asked}": null}} (None in Python) to leave this field '
+            "out, or another value"
+        )
 
     def _read(self, reply: Any) -> Answer:
+        refused = getattr(reply, "error", None)
+        if refused:  # as some servers pass on those of others
+            raise _SenselessError(f"the reply is an error: {self._hide(str(refused))}")
         try:
-            text = reply.choices[0].message.content or ""
-            used = reply.usage
-            counts = (0, 0) if used is None else (int(used.prompt_tokens), int(used.completion_tokens))
-        except (AttributeError, IndexError, TypeError, ValueError):
+            choice = reply.choices[0]
+            text = _text_of(choice.message)
+        except (AttributeError, IndexError, TypeError):
             raise _SenselessError("the reply is no chat completion") from None
-        if not isinstance(text, str):
-            raise _SenselessError("the reply holds no text")
-        return Answer(hide(text, self._key), *counts)
+        usage = getattr(reply, "usage", None)
+        used = [getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")]
+        counts = [count if isinstance(count, int) else 0 for count in used]
+        return Answer(hide(text, self._key), getattr(choice, "finish_reason", None), *counts)
 
     def _hide(self, text: str) -> str:
         return shorten(hide(" ".join(text.split()), self._key), _MESSAGE_LENGTH)
+
+
+def _text_of(message: Any) -> str:
+    """Return the text of a message: its content, of a list the parts that are text; else its reasoning."""
+    content = message.content or getattr(message, "refusal", None) or ""
+    if isinstance(content, list):
+        parts = (part if isinstance(part, dict) else {"type": "text", "text": part} for part in content)
+        content = "".join(part["text"] for part in parts if part.get("type") in ("text", "output_text"))
+    if not isinstance(content, str):
+        raise TypeError
+    names = ("reasoning_content", "reasoning")
+    thought = next((getattr(message, name) for name in names if getattr(message, name, None)), "")
+    return f"<think>{thought}" if thought and not content.strip() else content
 
 
 class _SenselessError(Exception):

@@ -62,26 +62,10 @@ def fill(values: Floats, policy: str, scored: Mapping[str, Scored]) -> tuple[Flo
 
 def _explain(values: Floats, missing: Indices, scored: Mapping[str, Scored]) -> str:
     rows = ", ".join(map(str, missing[:_ROWS_SHOWN])) + (", ..." if len(missing) > _ROWS_SHOWN else "")
-    parts = []
-    failed = 0
-    for name, one in scored.items():
-        count = int(np.isnan(one.values).sum())
-        if count:
-            failed += one.report.get("failed", 0)
-            parts.append(f"{name}: {_reasons(count, one.report)}")
-    remedy = "repeat the command to ask again for those that failed, or " if failed else ""
+    counts = {name: int(np.isnan(one.values).sum()) for name, one in scored.items()}
+    parts = [f"{name}: {scored[name].why or f'{n} without a value'}" for name, n in counts.items() if n]
+    remedies = [one.remedy for one in scored.values() if one.remedy]
     if len(missing) < len(values):
-        remedy += "pass missing='lowest' or 'median' to give such rows a score"
-    else:
-        remedy = remedy.removesuffix(", or ") or "there is nothing to fill them with; use another scorer"
+        remedies.append("pass missing='lowest' or 'median' to give such rows a score")
+    remedy = ", or ".join(remedies) or "there is nothing to fill them with; use another scorer"
     return f"{len(missing)} of {len(values)} rows have no score (rows {rows}); {'; '.join(parts)}; {remedy}"
-
-
-def _reasons(count: int, report: JSON) -> str:
-    failed, unparsable = report.get("failed", 0), report.get("unparsable", 0)
-    if not failed and not unparsable:
-        return f"{count} without a value"
-    reasons = [f"{failed} requests failed"] if failed else []
-    reasons += [f"{unparsable} answers without a rating"] if unparsable else []
-    errors = ", ".join(f"{times} x {message}" for message, times in list(report["errors"].items())[:2])
-    return " and ".join(reasons) + (f" ({errors})" if errors else "")

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..common.identity import digest
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON
-from ..models.answers import RatedAnswers
+from ..models.answers import RatedAnswers, describe_useless
 from ..models.asking import Asker, Request, Survey
 from ..models.options import JudgeEndpoint
 from ..records import Records, Row
@@ -46,8 +45,8 @@ class Judge(Scorer):
 
     def estimate(self, records: Records, folder: Path) -> JSON:
         """Return rows, requests left, and at most how many tokens and how much money they take."""
-        path = self._path(folder)
-        with self._answers(path) if path.exists() else nullcontext() as answers:
+        paths = self._paths(folder)
+        with self._answers(paths) if any(map(Path.exists, paths)) else nullcontext() as answers:
             survey = self._survey(records, answers)
         return {"rows": len(records), **self._asker.estimate(survey)}
 
@@ -55,11 +54,11 @@ class Judge(Scorer):
         """Ask for every row that has no answer yet.
 
         Raises:
-            EndpointError: if the endpoint refuses the key or the model, or too many requests in a row fail.
-                All answers so far are kept.
+            EndpointError: if the endpoint refuses the key, the model or a field, too many requests in a row
+                fail, or most answers have no rating. All answers so far are kept.
 
         """
-        with self._answers(self._path(folder)) as answers:
+        with self._answers(self._paths(folder)) as answers:
             survey = self._survey(records, answers, progress)
             errors = self._asker.ask(
                 lambda row: self._request(records.row(row)), survey, answers, progress, f"score: {self.name}"
@@ -79,27 +78,38 @@ class Judge(Scorer):
         with RowTracker(progress, f"{self.name}: rows", len(records)) as tracker:
             return self._asker.survey(map(self._request, records.rows()), answers, tracker)
 
-    def _answers(self, path: Path) -> RatedAnswers:
-        return RatedAnswers(path, self._rubric.parse, retry=self._options.retry_unparsable)
+    def _answers(self, paths: list[Path]) -> RatedAnswers:
+        retry = self._options.retry_unparsable
+        return RatedAnswers(paths, self._rubric.parse, limit=self._asker.limit, retry=retry)
 
-    def _path(self, folder: Path) -> Path:
-        return folder / f"{self.name}-{digest(self.identity())[:12]}.jsonl"
+    def _paths(self, folder: Path) -> list[Path]:
+        return self._asker.paths(folder, self.name, self.identity())
 
     def _scored(self, survey: Survey, answers: RatedAnswers, errors: Counter[str]) -> Scored:
         found = [answers.get(key) for key in survey.keys]
         values = [math.nan if one is None or one.rating is None else one.rating for one in found]
-        unparsable = [row for row, one in enumerate(found) if one is not None and one.rating is None]
+        useless = {row: one.useless for row, one in enumerate(found) if one is not None and one.useless}
+        unparsable = list(useless)
         failed = [row for row, one in enumerate(found) if one is None]
         used = [answers[key] for key in set(survey.keys) if key in answers]
         report = {
-            "base_url": self._asker.url,
+            **self._asker.report,
             "failed": len(failed),
             "failed_rows": failed[:_ROWS_KEPT],
             "errors": dict(errors.most_common(_ERRORS_KEPT)),
             "unparsable": len(unparsable),
             "unparsable_rows": unparsable[:_ROWS_KEPT],
+            "unparsable_why": dict(Counter(one.why for one in useless.values())),
             "answers": len(used),
             "prompt_tokens": sum(rated.prompt_tokens for rated in used),
             "completion_tokens": sum(rated.completion_tokens for rated in used),
         }
-        return Scored(np.array(values), report)
+        why, remedies = [], []
+        if failed:
+            told = ", ".join(f"{times} x {message}" for message, times in errors.most_common(2))
+            why.append(f"{len(failed)} requests failed ({told})")
+            remedies.append("repeat the command to ask again for those that failed")
+        if useless:
+            why.append(describe_useless([*useless.values()]))
+            remedies.append(self._asker.remedy(useless.values()))
+        return Scored(np.array(values), report, " and ".join(why), "; ".join(remedies))

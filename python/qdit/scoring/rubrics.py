@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..models.answers import first_line
+from ..models.answers import first_line, read_object
 from ..models.asking import Messages
 from ..records import Row
 
 _RATING = re.compile(
-    r"[*_#\s]*(?:(?:the\s+)?(?:overall\s+)?(?:score|rating|value|complexity|quality|accuracy)\b[*_\s]*(?:is|:|=)?)?"
-    r"[*_\s]*(-?\d+(?:\.\d+)?)(?:\s*/\s*(\d+)(?:\.0)?)?[*_\s.]*",
+    r"[*_#`\[\]\"'\s]*(?:(?:the\s+)?(?:overall\s+)?(?:score|rating|value|complexity|quality|accuracy)\b[*_\s]*(?:is|:|=)?)?"
+    r"[*_\s]*(-?\d+(?:\.\d+)?)(?:\s*/\s*(\d+)(?:\.0)?)?[*_`\[\]\"'\s.]*",
     re.IGNORECASE,
 )
 
@@ -34,13 +34,15 @@ class Rubric:
     def parse(self, answer: str) -> float | None:
         """Return the rating on the first line of the answer; None if there is no number on the scale.
 
-        Accepted are a bare number and plain dressing around it ("Score: 4.5", "**4**", "4/5"); anything else,
-        such as a sentence or two numbers, is not guessed at.
+        Accepted are a bare number, plain dressing around it ("Score: 4.5", "**4**", "4/5", "Score:" and the
+        number below) and an object of JSON with one field of such a name; anything else, such as a sentence
+        or two numbers, is not guessed at.
         """
-        match = _RATING.fullmatch(first_line(answer))
-        if match is None or (match[2] is not None and float(match[2]) != self.high):
+        lines = read_object(answer) or [first_line(answer)]
+        found = [match for line in lines if (match := _RATING.fullmatch(line))]
+        if len(found) != 1 or (found[0][2] is not None and float(found[0][2]) != self.high):
             return None
-        rating = float(match[1])
+        rating = float(found[0][1])
         return rating if self.low <= rating <= self.high else None
 
 

@@ -36,11 +36,14 @@ class Scored:
     Attributes:
         values: (n,) float64; NaN where a row has none.
         report: JSON values for the manifest: counts, tokens, errors.
+        why, remedy: why rows have no number, and what helps, for errors.
 
     """
 
     values: Floats
     report: JSON = field(default_factory=dict)
+    why: str = ""
+    remedy: str = ""
 
 
 class Scorer(ABC):

@@ -155,6 +155,22 @@ def test_unreadable_replies_are_null(tmp_path, answers, capsys):
     assert result["comparisons"]["orders"] == {"won": 14, "tied": 2, "lost": 0, "null": 0}
 
 
+def test_replies_that_are_cut_off(tmp_path, answers):
+    cut = {"message": {"content": "<think>\n8 7"}, "finish_reason": "length"}
+    out = tmp_path / "out"
+    with OpenAIServer(lambda request: cut, answer=prefers_new) as server:
+        with pytest.raises(RuntimeError, match=r"16 answers cut off at 64 .*think> 8 7'; pass judge_params="):
+            judge(answers, server, out)
+        assert not (out / "judge.json").exists()
+    with OpenAIServer([None, *[cut] * 99], answer=prefers_new) as server:
+        result = judge(answers, server, out, judge_params={"max_tokens": 200}, concurrency=1)
+        assert len(server.requests) == 2 * N
+        assert result["unreadable_why"] == {"cut off at 200 tokens": 2 * N - 1}
+    with OpenAIServer(answer=prefers_new) as server:
+        judge(answers, server, out, judge_params={"max_tokens": 400}, overwrite=True)
+        assert len(server.requests) == 2 * N - 1
+
+
 def test_failed_requests(tmp_path, answers):
     def bees(request):
         return "500" if "bees" in request.text.split("[The Start")[0] else None

@@ -19,7 +19,7 @@ from ...common.types import JSON, StrPath
 from ...generation import generate
 from ...generation.options import GenerateOptions
 from ...generation.questions import Question
-from ...models.answers import WrittenAnswers
+from ...models.answers import STOP, Written, WrittenAnswers
 from ...models.options import Endpoint
 from ..answers import read_answers
 from ..benchmarks.data import describe_data, read_problems
@@ -207,7 +207,7 @@ def _verdicts(
                 for key, number in todo.items()
             }
             for done, future in enumerate(as_completed(running), 1):
-                verdicts.add(running[future], future.result().result, 0, 0)
+                verdicts.extend([(running[future], Written(future.result().result, STOP, 0, 0))])
                 tracker.update(done)
             tracker.done(len(todo))
         except KeyboardInterrupt as interrupt:

@@ -1,16 +1,16 @@
 """A judge compares the answers of two models, each question in both orders."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...common.checks import check_choice
-from ...common.identity import digest
 from ...common.progress import RowProgressLike
 from ...common.types import JSON
-from ...models.answers import RatedAnswers
+from ...models.answers import RatedAnswers, describe_useless
 from ...models.asking import Asker, Request
 from ...models.options import JudgeEndpoint
 from ..answers import Answers, pair
@@ -101,7 +101,7 @@ class JudgeJob(EvaluationJob):
             "prompt": options.prompt,
             "request": {"messages": messages, **self._asker.params},
         }
-        self._cache = folder / f"replies-{digest(self._asked)[:12]}.jsonl"
+        self._files = self._asker.paths(folder, "replies", self._asked)
 
     def _identity(self) -> JSON:
         compared = {"model": self.model.describe(), "baseline": self.baseline.describe()}
@@ -112,7 +112,7 @@ class JudgeJob(EvaluationJob):
 
     def estimate(self) -> list[JSON]:
         """Return comparisons, requests left, and at most how many tokens and how much money they take."""
-        with self._replies() if self._cache.exists() else nullcontext() as replies:
+        with self._replies() if any(map(Path.exists, self._files)) else nullcontext() as replies:
             survey = self._asker.survey(self._requests(), replies)
         return [{"by": "judge", "rows": 2 * len(self.pairs), **self._asker.estimate(survey)}]
 
@@ -120,8 +120,10 @@ class JudgeJob(EvaluationJob):
         """Ask what has not been asked yet.
 
         Raises:
-            EndpointError: if the endpoint refuses the key or the model, or too many requests in a row fail.
-            UnjudgedError: if some requests failed. In both cases all replies so far are kept.
+            EndpointError: if the endpoint refuses the key, the model or a field, too many requests in a row
+                fail, or most replies have no verdict.
+            UnjudgedError: if some requests failed, or no reply has a verdict. In both cases all replies so
+                far are kept.
 
         """
         verdicts, report = self._ask(progress)
@@ -154,7 +156,8 @@ class JudgeJob(EvaluationJob):
         return self._asker.request(self._prompt.messages(ours.question.instruction, *shown))
 
     def _replies(self) -> RatedAnswers:
-        return RatedAnswers(self._cache, self._prompt.parse, retry=self._options.retry_unparsable)
+        retry = self._options.retry_unparsable
+        return RatedAnswers(self._files, self._prompt.parse, limit=self._asker.limit, retry=retry)
 
     def _ask(self, progress: RowProgressLike) -> tuple[list[Verdict], JSON]:
         with self._replies() as replies:
@@ -171,10 +174,14 @@ class JudgeJob(EvaluationJob):
                 )
             used = [replies[key] for key in set(survey.keys) if key in replies]
             verdicts = [Verdict(key, replies[key].rating if key in replies else None) for key in survey.keys]
+            useless = [one for key in survey.keys if key in replies and (one := replies[key].useless)]
+            if len(useless) == len(survey.keys):
+                raise UnjudgedError(f"{describe_useless(useless)}; {self._asker.remedy(useless)}")
             report = {
-                "base_url": self._asker.url,
+                **self._asker.report,
                 "failed": len(lost),
-                "unreadable": sum(one.preference is None for one in verdicts) - len(lost),
+                "unreadable": len(useless),
+                "unreadable_why": dict(Counter(one.why for one in useless)),
                 "replies": len(used),
                 "prompt_tokens": sum(one.prompt_tokens for one in used),
                 "completion_tokens": sum(one.completion_tokens for one in used),
