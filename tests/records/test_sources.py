@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from qdit.cli.import_ import describe_records
 from qdit.records import RowProgress, Source, import_records
+from qdit.records.importing import describe_records
 
 ROWS = [{"instruction": f"say {i} é", "input": "", "output": f"{i}\n\tx"} for i in range(20)]
 BAD = {"instruction": "", "output": "x"}

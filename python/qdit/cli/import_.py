@@ -1,14 +1,11 @@
 """The verb ``qdit import``."""
 
-from pathlib import Path
 from typing import Any
 
-from ..common.types import JSON
-from ..records.folders import list_files
-from ..records.importing import import_records, is_imported
+from ..records.importing import describe_records, import_records, is_imported
 from ..records.options import ImportOptions
 from ..records.pool import attach, check_arrays
-from ..records.records import Records, open_records
+from ..records.records import open_records
 
 
 def import_command(
@@ -45,35 +42,7 @@ def import_command(
         records = import_records(source, pool, overwrite=overwrite, progress=progress, **asked)
     with records:
         print(describe_records(records))
+        print(f"in {records.directory}")
     if given:
         attach(pool, overwrite=overwrite, **given)
         print(f"with {' and '.join(given)} as given")
-
-
-def describe_records(records: Records) -> str:
-    """Return a line for each source: rows, format, what was left out; and where they are."""
-    lines = []
-    for entry in records.manifest["sources"]:
-        line = f"{entry['n']:>12,} rows  {entry['format']:<10} {entry['source']}"
-        skipped = entry["skipped"]
-        if skipped["count"]:
-            problem = max(skipped["problems"].items(), key=lambda item: item[1])[0]
-            line += f"  ({skipped['count']:,} left out, mostly: {problem})"
-        if entry.get("why_new_ids"):
-            line += f"  (new ids for all rows: {entry['why_new_ids']})"
-        lines.append(line)
-        if len(entry["inputs"]) > 1 or entry.get("splits") or entry.get("left_out"):
-            lines.append(_files(entry))
-    if len(records.manifest["sources"]) > 1:
-        lines.append(f"{len(records):>12,} rows  in all")
-    lines.append(f"in {Path(records.directory)}")
-    return "\n".join(lines)
-
-
-def _files(entry: JSON) -> str:
-    """Return which files of a source were read, which were not, and why."""
-    read = f"{len(entry['inputs']):,} files" if len(entry["inputs"]) != 1 else "1 file"
-    splits, left_out = entry.get("splits", ()), entry.get("left_out", {})
-    told = f", split {entry['split']} of {', '.join(splits)}" if splits not in ([], ["train"]) else ""
-    files = {Path(path): why for path, why in left_out.items()}
-    return f"{'':>14}{read} read{told}" + (f"; not read: {list_files(files)}" if files else "")

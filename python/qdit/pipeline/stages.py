@@ -12,7 +12,7 @@ from ..embedding.job import EmbedJob, notes
 from ..exporting import export
 from ..exporting.choice import SELECTION_FOLDER as SELECTION
 from ..records import import_records
-from ..records.importing import is_imported
+from ..records.importing import describe_records, is_imported
 from ..records.pool import Pool, attach
 from ..records.records import MANIFEST as RECORDS
 from ..reporting import report
@@ -88,9 +88,10 @@ class Import(_InPool):
         return is_imported(self.config.source, self.folder, **self.options)
 
     def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
-        """Import."""
+        """Import, and say what was read and what was not."""
         given = {**self.options, "overwrite": overwrite, "progress": progress}
-        import_records(self.config.source, self.folder, **given).close()
+        with import_records(self.config.source, self.folder, **given) as records:
+            print(describe_records(records))
 
 
 class _Array(_InPool):

@@ -21,6 +21,7 @@ from ..common.identity import differences
 from ..common.lock import Lock
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON, Ints, StrPath
+from .folders import list_files
 from .options import ImportOptions
 from .records import FORMAT, FORMAT_VERSION, MANIFEST, Records, open_records
 from .sources import Source, describe_call, find_files, resolve
@@ -109,6 +110,34 @@ def is_imported(source: Any, pool: StrPath, **options: Any) -> bool:
     return all(
         _same_inputs(found, entry["inputs"]) for found, entry in zip(sources, record["sources"], strict=True)
     )
+
+
+def describe_records(records: Records) -> str:
+    """Return a line for each source: rows, format, what was left out, which files were read."""
+    lines = []
+    for entry in records.manifest["sources"]:
+        line = f"{entry['n']:>12,} rows  {entry['format']:<10} {entry['source']}"
+        skipped = entry["skipped"]
+        if skipped["count"]:
+            problem = max(skipped["problems"].items(), key=lambda item: item[1])[0]
+            line += f"  ({skipped['count']:,} left out, mostly: {problem})"
+        if entry.get("why_new_ids"):
+            line += f"  (new ids for all rows: {entry['why_new_ids']})"
+        lines.append(line)
+        if len(entry["inputs"]) > 1 or entry.get("splits") or entry.get("left_out"):
+            lines.append(_files(entry))
+    if len(records.manifest["sources"]) > 1:
+        lines.append(f"{len(records):>12,} rows  in all")
+    return "\n".join(lines)
+
+
+def _files(entry: JSON) -> str:
+    """Return which files of a source were read, which were not, and why."""
+    read = f"{len(entry['inputs']):,} files" if len(entry["inputs"]) != 1 else "1 file"
+    splits, left_out = entry.get("splits", ()), entry.get("left_out", {})
+    told = f", split {entry['split']} of {', '.join(splits)}" if splits not in ([], ["train"]) else ""
+    files = {Path(path): why for path, why in left_out.items()}
+    return f"{'':>14}{read} read{told}" + (f"; not read: {list_files(files)}" if files else "")
 
 
 def _same_inputs(source: Source, inputs: list[JSON]) -> bool:
