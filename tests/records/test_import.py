@@ -88,6 +88,15 @@ def test_contents_tell_how_a_file_is_compressed(tmp_path, name, squeeze):
     assert texts(import_records(path, tmp_path / "pool")) == WANT
 
 
+def test_compressed_twice_or_damaged_at_its_beginning(tmp_path):
+    path = write(tmp_path / "x.jsonl.gz.gz", gzip.compress(gzip.compress(lines(ROWS))))
+    assert texts(import_records(path, tmp_path / "pool")) == WANT
+    for name, squeeze in list(SQUEEZED.items())[1:]:
+        cut = write(tmp_path / f"y.jsonl{name}", squeeze(lines(ROWS))[8:])
+        problem = f"it does not begin as a {name} file does"
+        refuse(cut, tmp_path / "p", f"{cut} is cut off or damaged: {problem}; fetch or compress it again")
+
+
 def spread(rows, indent=1):
     return "\n".join(json.dumps(row, indent=indent) for row in rows).encode()
 
@@ -131,6 +140,12 @@ def test_a_chat_over_several_lines_is_one_row(tmp_path):
     turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
     path = write(tmp_path / "x.json", spread([{"messages": turns, "tools": [{"name": "t"}]}]))
     assert texts(import_records(path, tmp_path / "pool")) == [("q", "", "a")]
+    bad = write(tmp_path / "z.json", spread([{"messages": turns[:1], "tools": [{"name": "t"}]}]))
+    refuse(
+        bad,
+        tmp_path / "p",
+        f"{bad}, row 0 (line 1): field 'messages' has no turn of the assistant after the user's{HINT}",
+    )
     named = write(tmp_path / "y.json", spread([{"dialog": turns}]))
     records = import_records(named, tmp_path / "named", columns={"messages": "dialog"})
     assert texts(records) == [("q", "", "a")]
@@ -157,6 +172,7 @@ def test_a_first_row_that_is_cut_off_can_be_skipped(tmp_path):
     ("content", "problem"),
     [
         (json.dumps(ROWS).encode("utf-16"), "is UTF-16 text, wanted JSON or CSV; convert it to UTF-8"),
+        (json.dumps(ROWS).encode("utf-32"), "is UTF-32 text, wanted JSON or CSV; convert it to UTF-8"),
         (lines(ROWS).decode().encode("utf-16-le"), "is no UTF-8 text: it has zero bytes; convert it"),
         (b"PAR1 ...", "is a Parquet file, wanted JSON or CSV; call it .parquet"),
         (b"PK\x03\x04 ...", "is a zip archive, wanted JSON or CSV; unpack it"),

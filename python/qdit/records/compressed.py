@@ -19,6 +19,7 @@ DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError)
 PARQUET_MAGIC = b"PAR1"
 _GZIP, _ZSTD, _XZ, _BZ2 = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00", b"BZh"
 _ZSTD_SKIPPED = b"\x2a\x4d\x18"  # after the first byte of a frame that holds no data
+_MOST_TIMES = 2  # a file is compressed
 _ZSTD_WINDOW = 1 << 31  # the longest that there is: of zstd --long=31
 _UNPACK = "unpack it, or pack each file by itself as .gz, .zst, .xz or .bz2"
 _OTHERS = {
@@ -28,6 +29,7 @@ _OTHERS = {
     b"7z\xbc\xaf\x27\x1c": ("a 7z archive", _UNPACK),
     b"<!DOCTYPE": ("a web page", "fetch the file itself"),
     b"<html": ("a web page", "fetch the file itself"),
+    b"\xff\xfe\0\0": ("UTF-32 text", "convert it to UTF-8: iconv -f UTF-32 -t UTF-8"),
     b"\xff\xfe": ("UTF-16 text", "convert it to UTF-8: iconv -f UTF-16 -t UTF-8"),
     b"\xfe\xff": ("UTF-16 text", "convert it to UTF-8: iconv -f UTF-16 -t UTF-8"),
 }
@@ -35,24 +37,34 @@ _OTHERS = {
 
 def expand(path: Path, file: io.BufferedReader) -> io.BufferedReader:
     """Return what a file holds, decompressed if it is; ValueError if that is no text."""
-    start = file.peek(16)
-    stream: Any = file
-    if start.startswith(_GZIP):
-        stream = gzip.GzipFile(fileobj=file)
-    elif start.startswith(_XZ):
-        stream = lzma.LZMAFile(file)  # noqa: SIM115
-    elif start.startswith(_BZ2):
-        stream = bz2.BZ2File(file)
-    elif start.startswith(_ZSTD) or start[1:4] == _ZSTD_SKIPPED:
-        stream = _WholeZst(require("zstandard", "data", f"to read {path}"), file)
-    expanded = io.BufferedReader(stream, BUFFER_BYTES)
-    start = expanded.peek(512)[:512]
+    stream = file
+    for _ in range(_MOST_TIMES):
+        opened = _decompressed(stream, stream.peek(16))
+        if opened is None:
+            break
+        stream = io.BufferedReader(opened, BUFFER_BYTES)
+    start = stream.peek(512)[:512]
     check_contents(path, start)
     if start[257:262] == b"ustar":
         raise ValueError(f"{path} is a tar archive, wanted {TEXT}; {_UNPACK}")
+    if path.suffix.lower() in COMPRESSED and stream is file and any(byte < 9 for byte in start):
+        raise EOFError(f"it does not begin as a {path.suffix} file does")
     if b"\0" in start[:4]:
         raise ValueError(f"{path} is no UTF-8 text: it has zero bytes; convert it, or fetch it again")
-    return expanded
+    return stream
+
+
+def _decompressed(file: io.BufferedReader, start: bytes) -> Any:
+    """Return a stream of what is compressed in a file that begins so, None if nothing is."""
+    if start.startswith(_GZIP):
+        return gzip.GzipFile(fileobj=file, mode="rb")
+    if start.startswith(_XZ):
+        return lzma.LZMAFile(file)
+    if start.startswith(_BZ2):
+        return bz2.BZ2File(file)
+    if start.startswith(_ZSTD) or start[1:4] == _ZSTD_SKIPPED:
+        return _WholeZst(require("zstandard", "data", "to read what is compressed as .zst"), file)
+    return None
 
 
 def check_contents(path: Path, start: bytes, wanted: str = TEXT) -> None:

@@ -244,6 +244,12 @@ def turn_keys(turn: Mapping[str, Any]) -> tuple[str, str]:
     return who, what or ("value" if who == "from" else "content")
 
 
+def is_turn(value: Mapping[str, Any]) -> bool:
+    """Return whether an object says who speaks."""
+    name = value.get(turn_keys(value)[0])
+    return isinstance(name, str) and name.lower() in ROLE_OF
+
+
 def _turn(column: str, i: int, turn: Any) -> tuple[str, str]:
     if not isinstance(turn, Mapping):
         raise RowError(column, f"has {_kind(turn)} as turn {i}, wanted an object", turn)

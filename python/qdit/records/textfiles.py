@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from .compressed import BUFFER_BYTES, COMPRESSED, DAMAGE, expand, is_damage
+from .formats import is_turn
 from .jsonarray import MAX_ROW_BYTES, Element, JsonSyntaxError, Parser, read_array, read_values
 from .row import RowError
 from .store import to_json, without_nan
@@ -104,6 +105,8 @@ def _unwrapped(path: Path, items: Iterator[Item], fits: Callable[[Any], bool]) -
 def _inside(path: Path, value: dict[str, Any], fits: Callable[[Any], bool]) -> list[Any]:
     """Return the rows inside an object, [] if it has none."""
     lists = {key: rows for key, rows in value.items() if _is_list_of(dict, rows)}
+    if any(is_turn(rows[0]) for rows in lists.values()):  # a chat, though it cannot be read
+        return []
     if len(lists) > 1:
         names = " and ".join(map(repr, lists))
         key = next(iter(lists))
