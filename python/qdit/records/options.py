@@ -17,8 +17,8 @@ class SourceOptions(Options):
         id_column: Column of row ids, which must be there and unique. None keeps a column id, conversation_id
             or prompt_id whose values are unique, else makes ids "<label>-<row number in the source>".
         revision: Commit, tag or branch of a data set on the Hub.
-        split: Split of a data set that has several.
-        subset: Configuration of a data set on the Hub that has several.
+        split: Split of a data set or folder that has several, such as train+test, or all.
+        subset: Configuration of a data set that has several; of a folder, those in its README.md.
 
     """
 
