@@ -140,9 +140,11 @@ def test_links(tmp_path):
         str(folder / "round"): "a link to a folder that it lies in",
         str(folder / "z.jsonl"): "the same file as c.jsonl, by a link",
     }
-    (folder / "y.jsonl").symlink_to(tmp_path / "gone")
-    with pytest.raises(FileNotFoundError, match=r"y\.jsonl is a link that leads nowhere"):
-        import_records(folder, tmp_path / "p2")
+    for target in (tmp_path / "gone", folder / "y.jsonl"):
+        (folder / "y.jsonl").unlink(missing_ok=True)
+        (folder / "y.jsonl").symlink_to(target)
+        with pytest.raises(FileNotFoundError, match=r"y\.jsonl is a link that leads nowhere"):
+            import_records(folder, tmp_path / "p2")
     with pytest.raises(FileNotFoundError, match="leads nowhere"):
         import_records(folder / "y.jsonl", tmp_path / "p2")
 
@@ -180,13 +182,14 @@ def test_the_import_says_what_it_read_and_what_not(tmp_path):
     folder = make(tmp_path / "x", ["train-1.jsonl", "train-2.jsonl", "test.jsonl", "y.jsonl", ".git/c.jsonl"])
     make(folder, ["README.md", "dataset_info.json"], "{}")
     make(folder, ["train-3.jsonl"], "")
+    (folder / os.fsdecode(b"\xff.txt")).touch()
     with import_records(folder, tmp_path / "pool") as records:
         told = describe_records(records).splitlines()
     assert told[0].split() == ["2", "rows", "alpaca", "x"]
     assert told[1].strip() == (
-        "3 files read, split train of train, test; not read: .git (hidden, by its name); README.md (unknown "
-        "suffix); dataset_info.json (describes the data); test.jsonl (split 'test'); y.jsonl (of no split); "
-        "train-3.jsonl (empty)"
+        "3 files read, split train of train, test; not read: .git (hidden, by its name); README.md, "
+        "\\udcff.txt (unknown suffix); dataset_info.json (describes the data); test.jsonl (split 'test'); "
+        "y.jsonl (of no split); train-3.jsonl (empty)"
     )
     assert len(told) == 2
     with import_records(folder / "y.jsonl", tmp_path / "one") as records:

@@ -1,6 +1,7 @@
 """The files of a folder that hold rows, and the split and subset that they are, as datasets tells them."""
 
 import glob
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -65,17 +66,17 @@ def kind_of(path: Path) -> str:
 
 def visible_files(folder: Path) -> list[Path]:
     """Return the files in a folder and in those below it, by name, without hidden ones and markers."""
-    return list(_walk(folder, {}, (folder.resolve(),)))
+    return list(_walk(folder, {}, (os.path.realpath(folder),)))
 
 
-def _walk(folder: Path, left_out: dict[Path, str], above: tuple[Path, ...]) -> Iterator[Path]:
+def _walk(folder: Path, left_out: dict[Path, str], above: tuple[str, ...]) -> Iterator[Path]:
     """Yield files by name, also those behind links."""
     for path in sorted(folder.iterdir()):
         if path.name.startswith((".", "_")):
             left_out[path] = "hidden, by its name"
         elif not path.is_dir():
             yield path
-        elif (real := path.resolve()) in above:
+        elif (real := os.path.realpath(path)) in above:
             left_out[path] = "a link to a folder that it lies in"
         else:
             yield from _walk(path, left_out, (*above, real))
@@ -99,7 +100,7 @@ def open_folder(folder: Path, split: str, subset: str | None, patterns: str | No
     """
     left_out: dict[Path, str] = {}
     known: dict[str, Path] = {}
-    for path in _walk(folder, left_out, (folder.resolve(),)):
+    for path in _walk(folder, left_out, (os.path.realpath(folder),)):
         if path.name in _DESCRIPTIONS:
             left_out[path] = "describes the data"
         elif not is_known(path):
@@ -125,9 +126,9 @@ def open_folder(folder: Path, split: str, subset: str | None, patterns: str | No
     for name in known.keys() - set(read):
         of = [f"split {split!r}" for split, files in splits.items() if name in files]
         left_out[known[name]] = " and ".join(of) or ("of another subset" if subset else "of no split")
-    files: dict[Path, Path] = {}
+    files: dict[str, Path] = {}
     for path in (known[name] for name in read):
-        first = files.setdefault(path.resolve(), path)
+        first = files.setdefault(os.path.realpath(path), path)
         if first != path:
             left_out[path] = f"the same file as {first.name}, by a link"
     kinds = sorted({suffix(path) for path in files.values()})
@@ -161,7 +162,7 @@ def list_files(left_out: Mapping[Path, str], most: int = 3) -> str:
     """Return files and why they are not read in a line: the first of each reason, and how many there are."""
     reasons: dict[str, list[str]] = {}
     for path, why in left_out.items():
-        reasons.setdefault(why, []).append(path.name)
+        reasons.setdefault(why, []).append(path.name.encode(errors="backslashreplace").decode())
     parts = []
     for why, names in reasons.items():
         more = f" and {len(names) - most:,} more" if len(names) > most else ""
