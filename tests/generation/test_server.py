@@ -115,6 +115,8 @@ def test_reasoning_is_no_answer(tmp_path):
         make(out, server)
     assert not out.exists()
     with OpenAIServer(answer=thoughtful) as server:
+        job = prepare(QUESTIONS, out, model="m", base_url=server.url, key_env=KEY_ENV)
+        assert job.estimate()["left"] == 2  # with the same limit, half an answer is one
         made = make(out, server, params={"max_tokens": 2048})
     asked = {request.text: request.body["max_tokens"] for request in server.requests}
     assert asked == dict.fromkeys(faults, 2048)

@@ -50,7 +50,7 @@ def test_a_line_cut_off_is_asked_for_again(tmp_path, cut):
     assert path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"key": "a"}', "\\xff"])
+@pytest.mark.parametrize("line", ["{", "[]", "[" * 100_000, '{"key": "a"}', "\\xff"])
 def test_damaged_answers(tmp_path, line):
     path = tmp_path / "a.jsonl"
     good = json.dumps({"key": "a", "answer": "1", "prompt_tokens": 1, "completion_tokens": 1})

@@ -131,6 +131,8 @@ def test_nothing_to_fill_with():
         ([], "got no scorer"),
         ("alpagasus", "judge_model: got none"),
         ([3], "by: got 3"),
+        (3, "by: got 3, wanted one or more of"),
+        (None, "by: got None"),
     ],
 )
 def test_wrong_by(pool, by, error):
@@ -140,6 +142,11 @@ def test_wrong_by(pool, by, error):
 
 def test_deita_is_two():
     assert job.parse_by("deita, column") == ["deita-complexity", "deita-quality", "column"]
+
+
+def test_wrong_dimension(pool):
+    with pytest.raises(ValueError, match="dimension: got ' ', wanted what to rate"):
+        score(pool, "alpagasus", judge_model="m", dimension=" ")
 
 
 @pytest.mark.parametrize("option", ["missing", "combine"])
@@ -208,6 +215,10 @@ def test_damaged_scores_are_not_reused(pool):
     score(pool, "response-words")
     np.save(pool / "quality.npy", np.zeros(12))
     with pytest.raises(ValueError, match="damaged or changed"):
+        score(pool, "response-words")
+    manifest = json.loads((pool / "quality.json").read_text())
+    (pool / "quality.json").write_text(json.dumps({**manifest, "files": {}}))
+    with pytest.raises(ValueError, match=r"quality\.json is damaged: it has no 'quality\.npy'; delete it"):
         score(pool, "response-words")
 
 

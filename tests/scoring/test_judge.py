@@ -116,6 +116,15 @@ def test_retry_after_is_obeyed(tmp_path):
     assert time.monotonic() - start >= 0.4
 
 
+def test_a_request_that_takes_too_long(tmp_path):
+    pool = make_pool(tmp_path, 1)
+    with (
+        OpenAIServer(["stall"]) as server,
+        pytest.raises(MissingScoresError, match=r"no answer within 0\.2 seconds; a longer timeout may help"),
+    ):
+        judged(pool, server, timeout=0.2, retries=0)
+
+
 def test_stalls_end_at_the_timeout(tmp_path):
     pool = make_pool(tmp_path, 4)
     with OpenAIServer(["stall", "stall"]) as server:

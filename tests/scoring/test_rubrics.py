@@ -104,6 +104,12 @@ def test_wrong_templates(template):
         ({"judge_params": {"extra_body": [1]}}, "judge_params: extra_body is no object"),
         ({"base_url": "nowhere"}, "base_url: got 'nowhere'"),
         ({"key_env": "sk-123"}, "key_env: wanted the name"),
+        ({"key_env": None}, "key_env: wanted the name"),
+        ({"base_url": 5}, "base_url: got 5"),
+        ({"base_url": None}, "base_url: got none, wanted the URL"),
+        ({"judge_model": 5}, "judge_model: got 5, wanted the name"),
+        ({"judge_model": ""}, "judge_model: got none, wanted the name"),
+        ({"price_in": -1.0}, "price_in: got -1.0, wanted 0 or more"),
     ],
 )
 def test_wrong_endpoints(options, error):

@@ -89,7 +89,8 @@ def judge_command(
     if result:
         counts = result["comparisons"][given.count]
         _note(f"{model.model} against {other.model}", [(number, name) for name, number in counts.items()])
-        _note("replies", [(result["unreadable"], "without a verdict"), (result["failed"], "failed")])
+        useless = [(number, why) for why, number in result["unreadable_why"].items()]
+        _note("replies", [*useless, (result["failed"], "failed")])
     _show(job, result)
 
 

@@ -102,7 +102,10 @@ class Job(ABC, Generic[Made]):
         found = self.found()
         if found is None or differences(self._identity_of(found), self.identity):
             return None
-        return self._load(found)
+        try:
+            return self._load(found)
+        except KeyError as error:
+            raise ValueError(f"{self.manifest_path} is damaged: it has no {error}; delete it") from None
 
     def check_new(self, *, overwrite: bool = False) -> None:
         """Raise OtherRunError if something is there that may not be replaced, naming what differs."""

@@ -104,7 +104,7 @@ class Journal(Closing, Generic[Value]):
                     fields = json.loads(line)
                     key = fields.pop("key")
                     self._values[key] = self._value(fields)
-                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                     where = f"{path}, line {number} is damaged ({error})"
                     raise ValueError(f"{where}; delete that line to ask for it again") from error
                 size += len(line)

@@ -6,7 +6,7 @@ from functools import cached_property
 from ..common.progress import RowProgressLike
 from ..common.types import JSON
 from ..models.answers import LENGTH, WrittenAnswers, describe_useless
-from ..models.asking import Asker, Request, request_key
+from ..models.asking import Asker, Request, Survey, request_key
 from ..models.client import EndpointError
 from ..models.prompts import CHAT, make_prompt
 from .options import GenerateOptions
@@ -64,7 +64,13 @@ class Server:
 
     def estimate(self, journal: WrittenAnswers | None) -> JSON:
         """Return requests left, and at most how many tokens and how much money they take."""
-        return self._asker.estimate(self._asker.survey(self._requests, journal))
+        return self._asker.estimate(self._survey(journal))
+
+    def _survey(self, journal: WrittenAnswers | None) -> Survey:
+        """Return what is left: requests without an answer, and those whose answer was of no use."""
+        if journal is not None:
+            journal.forget(lambda one: one.useless is not None)
+        return self._asker.survey(self._requests, journal)
 
     def run(self, journal: WrittenAnswers, progress: RowProgressLike) -> JSON:
         """Ask for every answer that is not in the journal; return what there is to report.
@@ -74,8 +80,7 @@ class Server:
                 began. All answers so far are kept.
 
         """
-        journal.forget(lambda one: one.useless is not None)
-        survey = self._asker.survey(self._requests, journal)
+        survey = self._survey(journal)
         errors = self._asker.ask(self._requests.__getitem__, survey, journal, progress, "generate")
         found = [journal[key] for key in self.keys if key in journal]
         missing = len(self.keys) - len(found)

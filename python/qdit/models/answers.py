@@ -115,6 +115,7 @@ class RatedAnswers(Answers[Rated]):
         paths: Sequence[Path],
         parse: Callable[[str], float | None],
         *,
+        unreadable: str = "without a rating",
         limit: int | None = None,
         retry: bool = False,
     ) -> None:
@@ -123,6 +124,7 @@ class RatedAnswers(Answers[Rated]):
         Args:
             paths: of the file, whose folder is held, and of those of earlier versions, which are read only.
             parse: returns the rating that an answer gives.
+            unreadable: what an answer is called that gives none though it is whole.
             limit: tokens of an answer at most, from now on.
             retry: leave out answers without a rating, so that they are asked for again; the file keeps them.
 
@@ -136,7 +138,7 @@ class RatedAnswers(Answers[Rated]):
             if rating is not None:
                 return Rated(rating, int(asked), int(made), most)
             finish = _ending(fields.get("finish"), made, most)
-            return Rated(None, int(asked), int(made), most, explain(text, finish, most, "without a rating"))
+            return Rated(None, int(asked), int(made), most, explain(text, finish, most, unreadable))
 
         super().__init__(paths[0], read, older=paths[1:])
         self.forget(lambda one: one.rating is None and (retry or one.limit != limit))

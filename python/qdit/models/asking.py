@@ -82,7 +82,8 @@ class Asker:
             params_option: what they are called, for errors.
 
         """
-        assert endpoint.base_url is not None
+        if endpoint.base_url is None:
+            raise ValueError(f"base_url: got none, wanted the URL of an endpoint, such as {OPENAI_URL}")
         self._endpoint, self._model = endpoint, model
         self._url = endpoint.base_url
         _check_params(params_option, params)
@@ -102,8 +103,9 @@ class Asker:
     @classmethod
     def judge(cls, options: JudgeEndpoint, why: str = "") -> Asker:
         """Return what asks a judge; ValueError without a name of its model. why: the end of that error."""
-        if not options.judge_model:
-            raise ValueError(f"judge_model: got none, wanted the name of a model at the endpoint{why}")
+        if not isinstance(options.judge_model, str) or not options.judge_model:
+            got = "none" if options.judge_model in (None, "") else repr(options.judge_model)
+            raise ValueError(f"judge_model: got {got}, wanted the name of a model at the endpoint{why}")
         model, params = options.judge_model, options.judge_params
         how: JSON = {"optional": ["temperature"], "params_option": "judge_params"}
         return cls(options, model, params, JUDGE_DEFAULTS, **how)

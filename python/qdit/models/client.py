@@ -60,7 +60,7 @@ def read_key(variable: str, environ: Mapping[str, str] = os.environ) -> str | No
 
     The errors do not repeat `variable`, which may be the key itself by mistake.
     """
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+    if not isinstance(variable, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
         raise ValueError(
             "key_env: wanted the name of an environment variable that holds the key, such as OPENAI_API_KEY, "
             "never the key itself"
@@ -76,6 +76,8 @@ def read_key(variable: str, environ: Mapping[str, str] = os.environ) -> str | No
 
 def check_url(url: str) -> str:
     """Return the base URL of an endpoint; ValueError if it is none, or carries a password or a query."""
+    if not isinstance(url, str):
+        raise ValueError(f"base_url: got {url!r}, wanted one such as {_URL}")
     try:
         parts = urlsplit(url)
         host = parts.hostname if parts.port is None or parts.port else None
@@ -123,7 +125,7 @@ class ChatClient:
         """
         self._openai = require("openai", "judge", "to ask a judge")
         self._key = key
-        self._retries = retries
+        self._retries, self._timeout = retries, timeout
         self._optional = optional
         self._params_option = params_option
         self._answers = False  # whether it has answered a request
@@ -184,6 +186,10 @@ class ChatClient:
             failure = self._failure(error, fields)
             if self._renamed(request) == sent:
                 raise failure from None
+        except openai.APITimeoutError:
+            raise RequestError(
+                f"no answer within {self._timeout:g} seconds; a longer timeout may help"
+            ) from None
         except openai.APIConnectionError as error:
             cause = error.__cause__
             why = "" if cause is None else f" ({self._hide(f'{type(cause).__name__}: {cause}')})"

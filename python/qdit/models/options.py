@@ -92,6 +92,12 @@ class ChatEndpoint(Endpoint):
     price_in: float | None = None
     price_out: float | None = None
 
+    def _check(self) -> None:
+        for name in ("price_in", "price_out"):
+            price = getattr(self, name)
+            if price is not None and checks.check_float(name, price) < 0:
+                raise ValueError(f"{name}: got {price}, wanted 0 or more")
+
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeEndpoint(ChatEndpoint):

@@ -50,6 +50,8 @@ def parse_by(by: str | Iterable[str]) -> list[str]:
         ValueError: for an unknown name, a name given twice, or none.
 
     """
+    if not isinstance(by, Iterable):
+        raise ValueError(f"by: got {by!r}, wanted one or more of {', '.join(map(repr, SCORERS))}")
     names = by.split(",") if isinstance(by, str) else list(by)
     found: list[str] = []
     for name in names:

@@ -30,3 +30,5 @@ class ScoreOptions(RewardOptions, LikelihoodOptions, JudgeEndpoint):
     def _check(self) -> None:
         checks.check_choice("combine", self.combine, COMBINE)
         checks.check_choice("missing", self.missing, MISSING)
+        if not isinstance(self.dimension, str) or not self.dimension.strip():
+            raise ValueError(f"dimension: got {self.dimension!r}, wanted what to rate, such as accuracy")

@@ -162,6 +162,22 @@ def test_rows_of_a_leaderboard(tmp_path):
         read_leaderboard(tmp_path / "x.csv")
 
 
+@pytest.mark.parametrize(
+    "content", [b"name,win_rate\n\xff,1\n", b"name,win_rate\n" + b"x" * 200_000 + b",1\n"]
+)
+def test_a_leaderboard_that_cannot_be_read(tmp_path, content):
+    (tmp_path / "x.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.csv: is no CSV file in UTF-8 .*; wanted a leaderboard"):
+        read_leaderboard(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("printed", ["a lot", "nan", "1/0"])
+def test_a_leaderboard_without_numbers(tmp_path, printed):
+    found = win_rate(annotations(tmp_path / "a.json", [2, 1]))
+    with pytest.raises(ValueError, match=f"leaderboard: win_rate of 'new' is '{printed}', wanted a number"):
+        compare(found, {"win_rate": printed})
+
+
 def test_the_command_fails_on_a_difference(tmp_path, capsys):
     path = annotations(tmp_path / "a.json", [2, 1, 1])
     alpacaeval_command(str(path), str(leaderboard(tmp_path / "l.csv", ["new,33.33333333333333,1,1,"])))

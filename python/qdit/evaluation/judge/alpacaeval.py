@@ -130,8 +130,11 @@ def win_rate(path: StrPath) -> WinRate:
 
 def read_leaderboard(path: StrPath) -> list[dict[str, str]]:
     """Return the rows of a leaderboard, as text; ValueError if it is no CSV file with a column win_rate."""
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: is no CSV file in UTF-8 ({error}); wanted a leaderboard") from None
     if not rows or "win_rate" not in rows[0]:
         raise ValueError(f"{path}: got no rows with a column 'win_rate', wanted a leaderboard of alpaca_eval")
     return rows
@@ -187,7 +190,13 @@ def compare(found: WinRate, row: Mapping[str, str]) -> list[Compared]:
         printed = (row.get(column) or "").strip()
         if printed:
             ours = getattr(found, column)
-            compared.append(Compared(column, ours, printed, passes(ours, printed)))
+            try:
+                rewritten = passes(ours, printed)
+            except (ValueError, ArithmeticError):
+                raise ValueError(
+                    f"leaderboard: {column} of {found.model!r} is {printed!r}, wanted a number"
+                ) from None
+            compared.append(Compared(column, ours, printed, rewritten))
     return compared
 
 

@@ -156,8 +156,13 @@ class JudgeJob(EvaluationJob):
         return self._asker.request(self._prompt.messages(ours.question.instruction, *shown))
 
     def _replies(self) -> RatedAnswers:
-        retry = self._options.retry_unparsable
-        return RatedAnswers(self._files, self._prompt.parse, limit=self._asker.limit, retry=retry)
+        return RatedAnswers(
+            self._files,
+            self._prompt.parse,
+            unreadable="without a verdict",
+            limit=self._asker.limit,
+            retry=self._options.retry_unparsable,
+        )
 
     def _ask(self, progress: RowProgressLike) -> tuple[list[Verdict], JSON]:
         with self._replies() as replies:
