@@ -153,10 +153,14 @@ def test_what_cannot_be_added_whole_leaves_the_file_as_it_was(tmp_path):
 def test_where_nothing_can_be_written_is_told_before_the_work(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     files.check_writable(tmp_path / "not" / "yet" / "there")
-    with pytest.raises(NotADirectoryError) as caught:
-        files.check_writable(tmp_path / "file" / "out")
-    assert caught.value.filename == str(tmp_path / "file")
+    for folder, kind in (
+        (tmp_path / "file" / "out", NotADirectoryError),
+        (tmp_path / "file", FileExistsError),
+    ):
+        with pytest.raises(kind) as caught:
+            files.check_writable(folder)
+        assert caught.value.filename == str(folder)
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
     with pytest.raises(PermissionError) as caught:
         files.check_writable(tmp_path / "out")
-    assert caught.value.filename == str(tmp_path)
+    assert caught.value.filename == str(tmp_path / "out")

@@ -1,12 +1,13 @@
 """The study file, and the runner of its cells: what is done once stays done."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers.export_pools import K
+from helpers.export_pools import K, N
 from helpers.paper_pools import write_study
 from qdit.evaluation.results import Value, write_result
 from qdit.evaluation.stats import Interval, mean_interval, tail_interval
@@ -122,7 +123,8 @@ class Recorder:
                 write_result(self.folder / "hh.json", "hh", {}, [], {})
 
         monkeypatch.setattr(stages, "HHJob", HHJob)
-        monkeypatch.setattr(cells_module, "check", lambda study, names: None)
+        for kind in (stages.Train, stages.HH):
+            monkeypatch.setattr(kind, "check", lambda place: None)
 
     def note(self, stage, what):
         """Note a call, and fail if this is the one to fail at."""
@@ -171,6 +173,36 @@ def test_every_stage_runs_once(tmp_path, recorder):
     assert {step.action for step in again} == {"reuse"}
     assert len(recorder.calls) == 3 * 6
     assert {step.action for step in runner.steps(cells, ["hh"])} == {"reuse"}
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"models": {"tiny": "owner/none"}}, FileNotFoundError, "owner/none is no folder here"),
+        ({"sets": {"jsonl": "none.jsonl"}}, FileNotFoundError, "none.jsonl"),
+        ({"hh": {"reward_model": "owner/none"}}, FileNotFoundError, "owner/none is no folder here"),
+        ({"sizes": [5, N + 1]}, ValueError, f"k: got {N + 1}, wanted at most {N}"),
+    ],
+)
+def test_what_cannot_work_is_told_before_the_first_stage(tmp_path, monkeypatch, change, kind, message):
+    pytest.importorskip("transformers", reason="needs transformers: pip install 'qdit[train]'")
+    pytest.importorskip("trl", reason="needs trl: pip install 'qdit[train]'")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "models" / "tiny").mkdir(parents=True)
+    study = read_study(write_study(tmp_path, **change))
+    with pytest.raises(kind, match=message):
+        Runner(study, tmp_path / "work").run(study.cells(), ["hh"])
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize("package", ["trl", "lm_eval"])
+def test_missing_packages_are_told_before_the_first_stage(tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    (tmp_path / "models" / "tiny").mkdir(parents=True)
+    study = read_study(write_study(tmp_path, benchmarks={}))
+    with pytest.raises(ImportError, match=f"{package} is needed"):
+        Runner(study, tmp_path / "work").run(study.cells(), ["benchmarks"])
+    assert not (tmp_path / "work").exists()
 
 
 @pytest.mark.parametrize("at", [1, 5, 6, 11])

@@ -159,6 +159,80 @@ def test_embeddings_of_somebody_else_are_not_replaced(folder):
     assert (pool / "embeddings.npy").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("changes", "package"),
+    [
+        ({"embed": {"model": "owner/model"}}, "sentence_transformers"),
+        ({"embed": {"model": "m", "base_url": "http://localhost:1/v1"}}, "openai"),
+        ({"score": {"by": "reward"}}, "torch"),
+        ({"score": {"by": "alpagasus", "judge_model": "m"}}, "openai"),
+        ({"select": {"budget_tokens": 99, "tokenizer": "gpt2"}}, "transformers"),
+        ({"sweep": {"budget_tokens": 99, "tokenizer": "gpt2"}}, "transformers"),
+        ({"export": {"format": "parquet"}}, "pyarrow"),
+        ({"export": {"format": ["jsonl", "hf"]}}, "datasets"),
+        ({"export": {"push_to_hub": "user/data"}}, "huggingface_hub"),
+        ({"report": {}}, "matplotlib"),
+    ],
+    ids=str,
+)
+def test_missing_packages_are_told_before_the_first_stage(folder, monkeypatch, changes, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=f"^{package} is needed .*: pip install 'qdit"):
+        run(read_config(write(folder, **changes)))
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "message"),
+    [
+        ({"embed": {"file": "none.npy"}}, FileNotFoundError, "embed: file: .*none.npy does not exist"),
+        ({"embed": {"model": "./none"}}, FileNotFoundError, "model: no such folder: ./none"),
+        ({"score": {"file": "none.npy"}}, FileNotFoundError, "score: file: .*none.npy does not exist"),
+        ({"score": {"by": "reward", "reward_model": "owner/none"}}, FileNotFoundError, "owner/none is no"),
+        ({"select": {"given": "none.npy"}}, FileNotFoundError, "select: given: none.npy does not exist"),
+        ({"score": False}, ValueError, "select: alpha 0.6 needs scores and score is false"),
+        ({"out": "rows.jsonl/out"}, NotADirectoryError, "rows.jsonl/out"),
+    ],
+    ids=str,
+)
+def test_what_cannot_work_is_told_before_the_first_stage(folder, monkeypatch, changes, kind, message):
+    if "reward_model" in str(changes):
+        pytest.importorskip("transformers", reason="needs transformers: pip install 'qdit[score]'")
+    pytest.importorskip("sentence_transformers", reason="needs sentence-transformers")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    content = yaml.safe_load(write(folder).read_text())
+    for name, value in changes.items():
+        content[name] = {**content[name], **value} if name == "select" else value
+    (folder / "run.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(kind, match=message):
+        run(read_config(folder / "run.yaml"))
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("selection/manifest.json", "selection was made by another run; move it away, or pass another out"),
+        ("export/manifest.json", "wanted 'qdit-export'"),
+    ],
+)
+def test_what_others_made_is_found_before_the_first_stage(folder, place, message):
+    file = folder / "out" / place
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    with pytest.raises(ValueError, match=message):
+        run(read_config(write(folder)))
+    assert file.read_text() == "{}"
+    assert not (folder / "out" / "pool").exists()
+
+
+@pytest.mark.parametrize("stage", ["select", "sweep"])
+def test_more_rows_than_there_are_is_told_once_they_are_counted(folder, stage):
+    with pytest.raises(ValueError, match="k: got 500, wanted at most 400"):
+        run(read_config(write(folder, **{stage: {"k": 500}})))
+    assert not (folder / "out" / "pool" / "embeddings.npy").exists()
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_results(folder):
     file = write(folder, embed={"chunk_rows": 64})

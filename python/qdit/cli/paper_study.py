@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..common.files import check_writable
 from ..common.options import Options
 from ..paper.cells import Runner
 from ..paper.fig3 import fig3
@@ -116,6 +117,7 @@ def _run(
     work = Path(out) / "work" if options.work is None else Path(options.work)
     runner = Runner(study, work, progress=options.progress, say=print)
     if not options.dry_run:
+        check_writable(Path(out))
         finish(make(runner), out, start)
         return
     for step in runner.steps(cells(study), evaluations(study)):

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..common.files import check_writable
 from ..common.identity import OtherRunError
 from ..engine.rows import Rows, open_embeddings
 from ..selection.api import run_job
@@ -80,8 +81,8 @@ def select_command(
             print(describe_estimate(job))
             return
         run = partial(run_job, job, start)
-    if out is not None and not overwrite:
-        check_new([Path(out)])
+    if out is not None:
+        check_new([Path(out)], overwrite)
     own = None if out is None or checkpoint is not None else Path(out) / CHECKPOINT
     run = partial(run, checkpoint=own or checkpoint, progress=progress)
     try:
@@ -119,10 +120,11 @@ def open_source(
     return rows, asked.only(SelectOptions, zero_rows=zero_rows_of(embeddings, asked))
 
 
-def check_new(folders: list[Path]) -> None:
-    """Raise ValueError if one of the folders holds a selection."""
+def check_new(folders: list[Path], overwrite: bool) -> None:
+    """Raise an error for a folder that cannot be written, or holds a selection that is to stay."""
     for folder in folders:
-        if (folder / MANIFEST).exists():
+        check_writable(folder)
+        if (folder / MANIFEST).exists() and not overwrite:
             raise ValueError(
                 f"out: {folder} holds a selection already; pass --overwrite or another directory"
             )

@@ -35,8 +35,8 @@ def sweep_command(
     start, alphas = time.perf_counter(), parse_numbers("alpha", alpha, float)
     asked = SourceOptions(alpha=alphas[0], **options)
     folder = None if out is None else Path(out)
-    if folder is not None and not overwrite:
-        check_new([folder / alpha_folder(value) for value in alphas])
+    if folder is not None:
+        check_new([folder / alpha_folder(value) for value in alphas], overwrite)
     rows, chosen = open_source(embeddings, asked, alphas, progress)
     checkpoint = None if folder is None else folder / CHECKPOINT
     selections = run_sweep(rows, chosen, alphas, start, checkpoint=checkpoint, progress=progress)

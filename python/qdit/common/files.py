@@ -112,10 +112,12 @@ def check_writable(folder: Path) -> None:
     while not os.path.lexists(place) and place != place.parent:
         place = place.parent
     if not place.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
-    if not os.access(place, os.W_OK | os.X_OK):
+        number = errno.EEXIST if place == folder else errno.ENOTDIR
+    elif os.access(place, os.W_OK | os.X_OK):
+        return
+    else:
         number = errno.EROFS if os.statvfs(place).f_flag & os.ST_RDONLY else errno.EACCES
-        raise OSError(number, os.strerror(number), str(place))
+    raise OSError(number, os.strerror(number), str(folder))
 
 
 def sync_path(path: Path) -> None:

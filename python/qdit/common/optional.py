@@ -1,7 +1,11 @@
 """Optional packages: imported when they are needed, named in the error when they are missing."""
 
 import importlib
+import importlib.util
+from collections.abc import Iterable
 from typing import Any
+
+Package = tuple[str, str, str]  # what `require` takes
 
 
 def require(module: str, extra: str, why: str) -> Any:
@@ -21,5 +25,15 @@ def require(module: str, extra: str, why: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
             raise  # it is there, but something that it needs itself is not
-        package = module.partition(".")[0]
-        raise ImportError(f"{package} is needed {why}: pip install 'qdit[{extra}]'") from None
+        raise ImportError(_missing(module, extra, why)) from None
+
+
+def check_installed(packages: Iterable[Package]) -> None:
+    """Raise ImportError with all of the packages that are not installed; none is imported."""
+    missing = [one for one in packages if importlib.util.find_spec(one[0].partition(".")[0]) is None]
+    if missing:
+        raise ImportError("; ".join(dict.fromkeys(_missing(*one) for one in missing)))
+
+
+def _missing(module: str, extra: str, why: str) -> str:
+    return f"{module.partition('.')[0]} is needed {why}: pip install 'qdit[{extra}]'"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self, TypeVar
 
 from .checks import check_threads
+from .optional import Package
 
 SomeOptions = TypeVar("SomeOptions", bound="Options")
 
@@ -17,6 +18,10 @@ class Options:
         for kind in reversed(type(self).__mro__):
             if "_check" in vars(kind):
                 vars(kind)["_check"](self)
+
+    def packages(self) -> tuple[Package, ...]:
+        """Return the optional packages that a run with these options imports."""
+        return ()
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

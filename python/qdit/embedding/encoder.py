@@ -47,6 +47,11 @@ class Encoder(Closing, ABC):
         """Return whether a text can have a vector that is not zero."""
         return bool(text.strip())
 
+    @classmethod
+    def check(cls, options: EmbedOptions) -> None:
+        """Raise for what cannot be loaded with these options, as far as that is found out fast."""
+        cls(options).close()
+
     @abstractmethod
     def identity(self) -> JSON:
         """Return JSON values that must be the same when a run goes on: what the model is, exactly."""

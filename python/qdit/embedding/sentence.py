@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..common import files
-from ..common.optional import require
+from ..common.optional import Package, check_installed, require
 from ..common.types import JSON, Array
 from .encoder import Encoder, Tick
 from .options import EmbedOptions, resolve_devices
@@ -42,7 +42,7 @@ class SentenceEncoder(Encoder):
         """
         super().__init__(options)
         model, revision = options.model, options.revision
-        library = require("sentence_transformers", "embed", f"to embed with {model}")
+        library = require(*_package(model))
         self._folder = _local_folder(model)
         self._name, self._revision, self._prompt = model, revision, options.prompt
         self._slice_of = self.batch_size
@@ -65,6 +65,12 @@ class SentenceEncoder(Encoder):
                 + f": {reason}; pass the name of a sentence-transformers model, or the folder of one"
             ) from error
         self._pool = self._model.start_multi_process_pool(self._devices) if len(self._devices) > 1 else None
+
+    @classmethod
+    def check(cls, options: EmbedOptions) -> None:
+        """Look for the package, and for the model where it is a folder; no weights are loaded."""
+        check_installed([_package(options.model)])
+        _local_folder(options.model)
 
     def close(self) -> None:
         """Stop the processes of several devices."""
@@ -149,6 +155,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _MEMORY_SIGNS)
+
+
+def _package(model: str) -> Package:
+    return "sentence_transformers", "embed", f"to embed with {model}"
 
 
 def _local_folder(model: str) -> Path | None:

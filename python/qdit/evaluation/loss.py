@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..common.optional import Package
 from ..common.types import JSON, Floats
 from ..generation.questions import Question
+from ..models import hub
 from ..models.causal import CausalModel
 from ..models.options import CausalModelOptions
 from ..models.prompts import ALPACA, check_template, check_tokenizer
@@ -40,6 +42,10 @@ class LossOptions(CausalModelOptions, ModelScorerOptions):
 
     def _check(self) -> None:
         check_template(self.template)
+
+    def packages(self) -> tuple[Package, ...]:
+        """Return what runs a model."""
+        return hub.packages()
 
 
 class ReferenceLoss(ModelScorer):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common import checks, files
+from ..common.optional import Package, check_installed
 from ..common.progress import ProgressLike, open_phases
 from ..common.types import JSON, ArrowTable, StrPath
 from ..common.versions import versions
@@ -18,6 +19,7 @@ from . import card, converted, forms, trainers, writers
 from . import decisions as tables
 from .chats import read_chats
 from .choice import EXPORT_FORMAT, SELECTION_FOLDER, Choice, ChoiceOptions, open_choice
+from .hub import PACKAGE as HUB
 from .hub import push
 from .similar import Tick
 from .survey import Survey
@@ -60,6 +62,12 @@ class ExportOptions(ChoiceOptions):
         checks.check_choice("decisions", self.decisions, tables.FORMATS)
         checks.check_choice("final_gains", self.final_gains, tables.FINAL_GAINS)
 
+    def packages(self) -> tuple[Package, ...]:
+        """Return the optional packages that these formats need, those of the rows and of the decisions."""
+        formats = (*self.format, tables.resolve_format(self.decisions))
+        found = tuple(writers.PACKAGES[name] for name in formats if name in writers.PACKAGES)
+        return found if self.push_to_hub is None else (*found, HUB)
+
 
 def export(
     selection: StrPath,
@@ -97,6 +105,8 @@ def write_export(
 ) -> Path:
     """Do what `export` says."""
     start = time.perf_counter()
+    check_installed(options.packages())
+    files.check_writable(Path(out))
     formats, kind = writers.parse_formats(options.format), tables.resolve_format(options.decisions)
     path = Path(out)
     with open_choice(selection, options) as choice:

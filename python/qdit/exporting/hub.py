@@ -4,6 +4,8 @@ from pathlib import Path
 
 from ..common.optional import require
 
+PACKAGE = ("huggingface_hub", "data", "to push to the Hub")
+
 
 def push(directory: Path, repo: str, *, private: bool = True) -> str:
     """Upload a finished export as a data set repository, in one commit; return its address.
@@ -17,7 +19,7 @@ def push(directory: Path, repo: str, *, private: bool = True) -> str:
         RuntimeError: if the Hub refuses, with what to do.
 
     """
-    hub = require("huggingface_hub", "data", "to push to the Hub")
+    hub = require(*PACKAGE)
     errors = require("huggingface_hub.errors", "data", "to push to the Hub")
     api = hub.HfApi()
     try:

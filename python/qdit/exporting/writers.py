@@ -18,6 +18,10 @@ from ..records.store import without_nan
 from ..selection.selection import Selection
 
 FORMATS = {"jsonl": "data.jsonl", "json": "data.json", "parquet": "data.parquet", "hf": "data"}
+PACKAGES = {
+    "parquet": ("pyarrow.parquet", "data", "to write Parquet"),
+    "hf": ("datasets", "data", "to write a Hugging Face data set"),
+}  # that formats need
 COLUMNS = ("qdit_rank", "qdit_gain", "qdit_quality")
 
 
@@ -50,11 +54,11 @@ def write(
     elif name == "json":
         files.write_atomic(path, _array(lines(records, selection, columns=columns)))
     elif name == "parquet":
-        parquet = require("pyarrow.parquet", "data", "to write Parquet")
+        parquet = require(*PACKAGES[name])
         with new_file(path) as temporary:
             parquet.write_table(table, temporary)
     else:
-        datasets = require("datasets", "data", "to write a Hugging Face data set")
+        datasets = require(*PACKAGES[name])
         found = datasets.Dataset(datasets.table.InMemoryTable(table))
         shown = not datasets.utils.are_progress_bars_disabled()
         datasets.utils.disable_progress_bars()

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..common import checks
+from ..common.optional import Package
 from ..common.types import JSON
+from ..models import client, hub
 from ..models.options import CausalModelOptions, ChatEndpoint
 from ..models.prompts import ALPACA, CHAT, check_template
 
@@ -52,6 +54,10 @@ class GenerateOptions(CausalModelOptions, ChatEndpoint):
             raise ValueError(f"stop: got {list(self.stops)!r}, wanted texts that are not empty")
         if self.params and self.base_url is None:
             raise ValueError("params: got fields of a request without base_url; pass base_url as well")
+
+    def packages(self) -> tuple[Package, ...]:
+        """Return what runs a model here, or asks one at an endpoint."""
+        return hub.packages("train") if self.base_url is None else (client.PACKAGE,)
 
     @property
     def prompt_template(self) -> str:

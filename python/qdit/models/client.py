@@ -93,6 +93,9 @@ def check_url(url: str) -> str:
     return url.rstrip("/")
 
 
+PACKAGE = ("openai", "judge", "to ask a judge")
+
+
 class ChatClient:
     """An endpoint for chat completions; use it as an async context manager.
 
@@ -123,7 +126,7 @@ class ChatClient:
             params_option: what sets fields of requests, for errors.
 
         """
-        self._openai = require("openai", "judge", "to ask a judge")
+        self._openai = require(*PACKAGE)
         self._key = key
         self._retries, self._timeout = retries, timeout
         self._optional = optional

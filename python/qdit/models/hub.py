@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.files import sha256_folder
-from ..common.optional import require
+from ..common.optional import Package, require
 from ..common.types import JSON
 from .options import ModelOptions
 
@@ -15,8 +15,14 @@ Tokenizer = Any
 Network = Any
 Tensor = Any
 Tick = Callable[[int], None]  # told how many rows are done
+EXTRA = "score"
 _LONGEST = 2048  # tokens by default: what a row may cost in time and memory
 _NO_LIMIT = 1_000_000  # tokenizers without a limit name a huge one
+
+
+def packages(extra: str = EXTRA) -> tuple[Package, ...]:
+    """Return the packages that a model needs; extra: of qdit, that installs them."""
+    return tuple((name, extra, "to run a model") for name in ("torch", "transformers"))
 
 
 class HubModel:
@@ -29,7 +35,7 @@ class HubModel:
         *,
         revision: str | None = None,
         max_length: int | None = None,
-        extra: str = "score",
+        extra: str = EXTRA,
     ) -> None:
         """Keep what is asked for; ImportError without torch and transformers.
 
@@ -44,8 +50,7 @@ class HubModel:
         self.name = name
         self.batch_size = options.batch_size
         self._options, self._wanted_revision, self._wanted_length = options, revision, max_length
-        self._torch = require("torch", extra, "to run a model")
-        self._transformers = require("transformers", extra, "to run a model")
+        self._torch, self._transformers = (require(*package) for package in packages(extra))
 
     @cached_property
     def revision(self) -> str:

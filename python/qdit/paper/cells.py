@@ -11,7 +11,7 @@ from .methods import Method
 from .place import Place
 from .shelf import Shelf
 from .sources import open_source
-from .stages import EVALUATIONS, Export, Stage, check
+from .stages import EVALUATIONS, Export, Stage
 from .study import Cell, Study
 
 Work = tuple[Cell, tuple[str, ...]]  # a cell and its evaluations
@@ -48,8 +48,11 @@ class Runner:
         from what it kept.
         """
         evaluations = tuple(evaluations)
-        check(self.study, evaluations)
         work = list(self._order(cells, evaluations))
+        due = {step.stage for step in self.steps(cells, evaluations) if step.action != "reuse"}
+        for kind in dict.fromkeys(kind for _, kind in _kinds(work)):
+            if kind.name in due:
+                kind.check(self.place)
         self._select([cell for cell, _ in work])
         return [self._do(kind(cell, self.place)) for cell, kind in _kinds(work)]
 

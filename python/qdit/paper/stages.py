@@ -1,10 +1,11 @@
 """The stages of a cell: export, train, generate and the evaluations, each in a folder of its own."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..common.files import sha256_file
+from ..common.optional import check_installed
 from ..common.progress import AnyProgressLike
 from ..common.types import JSON
 from ..evaluation.answers import Answers, read_answers
@@ -18,12 +19,15 @@ from ..exporting import export
 from ..generation import generate
 from ..pipeline.state import fingerprint
 from ..scoring.reward import RewardModel, RewardOptions
+from ..selection.plan import check_k
 from ..selection.selection import MANIFEST
-from ..training import train
+from ..training import TrainOptions, train
+from ..training.job import open_model
 from ..training.output import FINAL
 from ..training.output import MANIFEST as TRAINED
 from .place import ANSWERS, Place
-from .study import Cell, Study
+from .sources import open_source
+from .study import STAGES, Cell
 
 # options that do not change what comes out
 _RESOURCES = (
@@ -65,6 +69,12 @@ class Stage(ABC):
         deciding = {name: value for name, value in self.options.items() if name not in _RESOURCES}
         return fingerprint(options=deciding, **self._inputs())
 
+    @classmethod
+    def check(cls, place: Place) -> None:
+        """Raise for what would stop the stage in every cell, before anything takes time."""
+        given = place.study.stages.get(cls.name, {})
+        check_installed(STAGES[cls.name].made(given).packages())
+
     def _folder(self) -> Path:
         return self.place.model(self.cell) / self.part
 
@@ -81,6 +91,14 @@ class Export(Stage):
     """The chosen rows as a file, beside the selections of the pool: cells of several seeds may share it."""
 
     name, last = "export", MANIFEST
+
+    @classmethod
+    def check(cls, place: Place) -> None:
+        """Open the pools, and compare sizes with their rows."""
+        for name, pool in place.study.pools.items():
+            n = open_source(pool, name=name).rows.n
+            for k in place.study.sizes:
+                check_k(k, n, 0)
 
     def _folder(self) -> Path:
         return self.place.export(self.cell)
@@ -99,6 +117,14 @@ class Train(Stage):
     """The model."""
 
     name, part, last = "train", "train", TRAINED
+
+    @classmethod
+    def check(cls, place: Place) -> None:
+        """Look for the base models."""
+        super().check(place)
+        for model in place.study.models.values():
+            options = {**place.study.stages.get(cls.name, {}), "model": model}
+            _ = open_model(TrainOptions(**options)).revision
 
     def _inputs(self) -> JSON:
         rows = sha256_file(self.place.export(self.cell) / "data.jsonl")
@@ -124,6 +150,12 @@ class _OfModel(Stage):
 
 class _OfQuestions(_OfModel):
     """A stage that runs it on all questions."""
+
+    @classmethod
+    def check(cls, place: Place) -> None:
+        """Read the questions."""
+        super().check(place)
+        _ = place.questions
 
     def _inputs(self) -> JSON:
         return {**super()._inputs(), "questions": self.place.questions.sha256}
@@ -160,6 +192,12 @@ class HH(_OfAnswers):
 
     name, part, last = "hh", "hh", f"{HHJob.kind}.json"
 
+    @classmethod
+    def check(cls, place: Place) -> None:
+        """Look for the reward model."""
+        super().check(place)
+        RewardModel(RewardOptions(**place.study.need(cls.name))).identity()
+
     def do(self, progress: AnyProgressLike) -> None:
         """Score."""
         HHJob([self.answers], RewardOptions(**self.options), self.folder).run(progress=progress)
@@ -169,6 +207,15 @@ class Judge(_OfAnswers):
     """What a judge says of the answers and those of the baseline."""
 
     name, part, last = "judge", "judge", f"{JudgeJob.kind}.json"
+
+    @classmethod
+    def check(cls, place: Place) -> None:
+        """See whether the judge has a name."""
+        super().check(place)
+        if not _judge_options(place.study.need(cls.name)).judge_model:
+            raise ValueError(
+                f"{place.study.file}: judge: judge_model: got none, wanted the judge's name at the endpoint"
+            )
 
     @property
     def baseline(self) -> Answers:
@@ -190,6 +237,12 @@ class Benchmarks(_OfModel):
 
     name, part, last = "benchmarks", "benchmarks", TOGETHER
 
+    @classmethod
+    def check(cls, place: Place) -> None:
+        """See whether there are such benchmarks."""
+        super().check(place)
+        find_benchmarks(BenchmarkOptions(**place.study.need(cls.name)).tasks)
+
     def do(self, progress: AnyProgressLike) -> None:
         """Run them, on from those that are done."""
         given = {**self.options, "label": self.cell.name}
@@ -207,21 +260,6 @@ class Loss(_OfQuestions):
         """Score the references."""
         options = LossOptions(model=str(self.model), name=self.cell.name, **self.options)
         LossJob(self.place.questions, options, self.folder).run(progress=progress)
-
-
-def check(study: Study, evaluations: Iterable[str]) -> None:
-    """Raise ValueError for options that an evaluation would refuse, before anything takes time."""
-    for name in evaluations:
-        given = study.need(name)
-        if name == "hh":
-            RewardModel(RewardOptions(**given)).identity()
-        elif name == "judge":
-            if not _judge_options(given).judge_model:
-                raise ValueError(
-                    f"{study.file}: judge: judge_model: got none, wanted the judge's name at the endpoint"
-                )
-        elif name == "benchmarks":
-            find_benchmarks(BenchmarkOptions(**given).tasks)
 
 
 def _judge_options(given: JSON) -> JudgeOptions:

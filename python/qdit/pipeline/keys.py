@@ -32,11 +32,15 @@ class Keys:
         """The names of all that may stand there."""
         return tuple(sorted({*self.options.names()} - {*self.own} | {*self.more}))
 
+    def made(self, given: Mapping[str, Any]) -> Options:
+        """Return the options that stand there."""
+        return self.options(**{**self.own, **{n: x for n, x in given.items() if n not in self.more}})
+
     def check(self, where: str, given: Mapping[str, Any]) -> None:
         """Raise an error for an option that there is not, or for a value that it does not take."""
         check_names(where, given, self.names)
         try:
-            self.options(**{**self.own, **{n: x for n, x in given.items() if n not in self.more}})
+            self.made(given)
         except (TypeError, ValueError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"{where}: {error}") from None

@@ -5,7 +5,7 @@ from functools import partial
 
 from ..common.progress import AnyProgressLike
 from .config import Config
-from .stages import KINDS, Stage
+from .stages import KINDS, Import, Stage
 from .state import Say, State, silent
 
 
@@ -58,14 +58,22 @@ def run(config: Config, *, progress: AnyProgressLike = None, say: Say = silent) 
 
     """
     state = State(config.out)
+    stages = _stages(config, state)
+    asked = zip(stages, plan(config), strict=True)
+    due = [stage for stage, step in asked if step.action != "reuse"]
+    for stage in due:  # what cannot work is told before anything takes time
+        stage.check()
     steps = []
-    for stage in _stages(config, state):
+    for stage in stages:
         step = _step(stage, state)
         steps.append(step)
         say(f"{step.stage:<8}{step.action:<8}{step.why}")
         if step.action != "reuse":  # what somebody else made is not replaced: the stage refuses
             work = partial(stage.do, overwrite=state.owns(stage.name), progress=progress)
             state.do(stage.name, stage.key(), stage.result, work)
+        if stage.name == Import.name:
+            for later in due:
+                later.check_rows()
     return steps
 
 

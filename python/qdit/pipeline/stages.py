@@ -2,26 +2,34 @@
 
 import shutil
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..common.files import read_json, sha256_file
+from ..common import files
+from ..common.identity import OtherRunError
+from ..common.optional import check_installed
 from ..common.progress import AnyProgressLike
 from ..common.types import JSON
 from ..embedding.api import prepare as prepare_embed
-from ..embedding.job import EmbedJob, notes
+from ..embedding.job import EmbedJob, encoder_class, notes
+from ..embedding.options import EmbedOptions
 from ..exporting import export
+from ..exporting.choice import EXPORT_FORMAT
 from ..exporting.choice import SELECTION_FOLDER as SELECTION
-from ..records import import_records
+from ..records import import_records, open_records
 from ..records.importing import describe_records, is_imported
 from ..records.pool import Pool, attach
 from ..records.records import MANIFEST as RECORDS
 from ..reporting import report
 from ..scoring.api import prepare as prepare_score
-from ..scoring.job import ScoreJob
-from ..selection.pool import select_pool, sweep_pool
+from ..scoring.job import ScoreJob, make_scorers
+from ..scoring.options import ScoreOptions
+from ..selection.options import resolve_k
+from ..selection.plan import check_k
+from ..selection.pool import PoolSelectOptions, select_pool, sweep_pool
 from ..selection.selection import MANIFEST
 from ..selection.tables import SWEEP, format_sweep, save_sweep
-from .config import Config
+from .config import STAGES, Config
 from .state import State, fingerprint, with_checkpoint
 
 _ALPHAS = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -54,6 +62,14 @@ class Stage(ABC):
     def is_done(self) -> bool:
         """Return whether the result is there and is that of these options and inputs."""
         return self.state.is_done(self.name, self.key())
+
+    def check(self) -> None:
+        """Raise for what would stop this stage and can be told before any other runs."""
+        check_installed(STAGES[self.name].made(self.options).packages())
+        files.check_writable(self.folder)
+
+    def check_rows(self) -> None:  # noqa: B027
+        """Raise for what would stop this stage and can be told once the rows are there."""
 
     def _folder(self) -> Path:
         """Return what the stage writes into."""
@@ -100,12 +116,25 @@ class _Array(_InPool):
     needs = ("import",)
     array: str
 
+    def check(self) -> None:
+        """Look for the file, or the model."""
+        super().check()
+        if "file" not in self.options:
+            self._check_model()
+        elif not Path(self.options["file"]).is_file():
+            raise FileNotFoundError(f"{self.name}: file: {self.options['file']} does not exist")
+
+    def check_rows(self) -> None:
+        """See whether the pool has an array of other options that may not be replaced."""
+        if "file" not in self.options:
+            with self._job() as job:
+                if job.saved() is None:
+                    job.check_new(overwrite=self.state.owns(self.name))
+
     def _inputs(self) -> JSON:
         file = self.options.get("file")
-        if file is not None and not Path(file).is_file():
-            raise FileNotFoundError(f"{self.name}: file: {file} does not exist")
-        given = None if file is None else sha256_file(Path(file))
-        return {"records": sha256_file(self.folder / RECORDS), "given": given}
+        given = None if file is None else files.sha256_file(Path(file))
+        return {"records": files.sha256_file(self.folder / RECORDS), "given": given}
 
     def is_done(self) -> bool:
         """Return whether the pool has the array of these options, made by a run or not."""
@@ -124,6 +153,10 @@ class _Array(_InPool):
             job.run(progress=progress, overwrite=overwrite)
 
     @abstractmethod
+    def _check_model(self) -> None:
+        """Raise if what makes the array is not there."""
+
+    @abstractmethod
     def _job(self) -> EmbedJob | ScoreJob:
         """Return the job that makes the array."""
 
@@ -136,8 +169,12 @@ class Embed(_Array):
     def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
         """As of every array; and say what is to be known about some of the rows."""
         super().do(overwrite=overwrite, progress=progress)
-        for line in notes(read_json(self.result, EmbedJob.format)):
+        for line in notes(files.read_json(self.result, EmbedJob.format)):
             print(f"{'':<16}{line}")
+
+    def _check_model(self) -> None:
+        asked = EmbedOptions(**self.options)
+        encoder_class(asked).check(asked)
 
     def _job(self) -> EmbedJob:
         return prepare_embed(self.folder, **self.options)
@@ -148,6 +185,11 @@ class Score(_Array):
 
     name, array, last = "score", "quality", "quality.json"
 
+    def _check_model(self) -> None:
+        given = {"by": "reward", **self.options}
+        for scorer in make_scorers(given.pop("by"), ScoreOptions(**given)):
+            scorer.identity()
+
     def _job(self) -> ScoreJob:
         return prepare_score(self.folder, **self.options)
 
@@ -156,6 +198,34 @@ class _OfPool(Stage):
     """A stage that selects from the pool, with a checkpoint beside its result."""
 
     needs = ("import", "embed", "score")
+
+    @property
+    @abstractmethod
+    def alphas(self) -> Sequence[float]:
+        """All that are asked for."""
+
+    def check(self) -> None:
+        """Look for files, and for scores where they are needed."""
+        super().check()
+        if self.result.exists() and not self.state.get(self.name):
+            raise OtherRunError(f"{self.folder} was made by another run; move it away, or pass another out")
+        for name in ("quality", "given", "costs", "groups"):
+            value = self.options.get(name)
+            if isinstance(value, str) and not Path(value).is_file():
+                raise FileNotFoundError(f"{self.name}: {name}: {value} does not exist")
+        scored = "score" in self.config.stages or (self.config.pool / "quality.npy").exists()
+        if max(self.alphas) > 0 and not scored and self.options.get("quality") is None:
+            raise ValueError(
+                f"{self.name}: alpha {max(self.alphas):g} needs scores and score is false; leave score in, "
+                "or pass alpha 0 for diversity only"
+            )
+
+    def check_rows(self) -> None:
+        """Compare k with the rows."""
+        k = self.options.get("k")
+        if k is not None:
+            with open_records(self.config.pool) as records:
+                check_k(resolve_k(k, len(records)), len(records), 0)
 
     def _inputs(self) -> JSON:
         pool = Pool.open(self.config.pool)
@@ -179,6 +249,11 @@ class Select(_OfPool):
 
     name = "select"
 
+    @property
+    def alphas(self) -> Sequence[float]:
+        """The one that is asked for."""
+        return (self.options.get("alpha", PoolSelectOptions.alpha),)
+
     def _folder(self) -> Path:
         return self.config.out / SELECTION
 
@@ -191,8 +266,14 @@ class Sweep(_OfPool):
 
     name, last = "sweep", SWEEP
 
+    @property
+    def alphas(self) -> Sequence[float]:
+        """All that are asked for."""
+        given: Sequence[float] = self.options.get("alphas", _ALPHAS)
+        return given
+
     def _select(self, given: JSON) -> None:
-        selections = sweep_pool(self.config.pool, **{"alphas": _ALPHAS, **given})
+        selections = sweep_pool(self.config.pool, **{**given, "alphas": self.alphas})
         save_sweep(selections, self.folder)
         print(format_sweep(selections))
 
@@ -207,13 +288,19 @@ class _OfSelection(Stage):
         self.selection = config.out / SELECTION
 
     def _inputs(self) -> JSON:
-        return {"selection": sha256_file(self.selection / "indices.npy")}
+        return {"selection": files.sha256_file(self.selection / "indices.npy")}
 
 
 class Export(_OfSelection):
     """The chosen rows."""
 
     name = "export"
+
+    def check(self) -> None:
+        """See whether something is there that is no export."""
+        super().check()
+        if self.result.exists():
+            files.read_json(self.result, EXPORT_FORMAT)
 
     def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
         """Export; what is there may always be replaced, because an export replaces exports only."""
@@ -233,7 +320,7 @@ class Report(_OfSelection):
 
     def _inputs(self) -> JSON:
         table = None if self.sweep is None else self.sweep / SWEEP
-        found = sha256_file(table) if table is not None and table.is_file() else None
+        found = files.sha256_file(table) if table is not None and table.is_file() else None
         return {**super()._inputs(), "sweep": found}
 
     def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:

@@ -64,7 +64,7 @@ class State:
         """Return what to do about a stage that is not done, "run" or "resume", and why."""
         entry = self.get(stage)
         if not entry:
-            return "run", "it has not run yet"
+            return "run", "for the first time"
         if entry.get("fingerprint") != key():
             return "run", "options or inputs have changed"
         if entry.get("state") == "started":

@@ -20,6 +20,7 @@ MANIFEST = "costs.json"
 _BATCH_ROWS = 512
 
 Count = Callable[[Sequence[str]], list[int]]
+PACKAGE = ("transformers", "score", "to count the tokens of a tokenizer")
 
 
 def count_tokens(
@@ -84,7 +85,7 @@ def _estimate(texts: Sequence[str]) -> list[int]:
 
 
 def _tokenizer(name: str, revision: str | None) -> Count:
-    transformers = require("transformers", "score", "to count the tokens of a tokenizer")
+    transformers = require(*PACKAGE)
     loaded = transformers.AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
 
     def count(texts: Sequence[str]) -> list[int]:

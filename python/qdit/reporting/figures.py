@@ -1,6 +1,5 @@
 """The figures of a report, each for a light and a dark page."""
 
-import importlib.util
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,8 +9,10 @@ from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
+from ..common.optional import check_installed
 from ..common.types import Floats
 from .analysis import Curve, Map, Point
+from .options import MATPLOTLIB
 from .verbs import Verbs
 
 _DPI = 150
@@ -52,8 +53,7 @@ def drawing(draw: Callable[Concatenate[Figure, Theme, Given], None]) -> Callable
 
 def require_matplotlib() -> None:
     """Raise ImportError with the command that installs matplotlib, if it is missing."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ImportError("the report needs matplotlib; install it with: pip install 'qdit[plots]'")
+    check_installed([MATPLOTLIB])
 
 
 def render(draw: Draw, width: float = 7.6, height: float = 4.2) -> tuple[bytes, bytes]:

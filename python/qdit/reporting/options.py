@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..common import checks
+from ..common.optional import Package
 from ..exporting.choice import ChoiceOptions
+
+MATPLOTLIB = ("matplotlib", "plots", "to draw figures")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,3 +41,7 @@ class ReportOptions(ChoiceOptions):
         checks.check_least("random_seeds", self.random_seeds, 0)
         self._set("near", checks.check_float("near", self.near))
         checks.check_seed(self.seed)
+
+    def packages(self) -> tuple[Package, ...]:
+        """Return matplotlib."""
+        return (MATPLOTLIB,)

@@ -8,13 +8,13 @@ import numpy as np
 
 from .._version import __version__
 from ..common import files
+from ..common.optional import check_installed
 from ..common.progress import Phases, ProgressLike, open_phases
 from ..common.types import Indices, StrPath
 from ..engine.shuffle import shuffled
 from ..exporting.choice import Choice, open_choice
 from . import analysis, evidence, page
 from .analysis import Numbers
-from .figures import require_matplotlib
 from .options import ReportOptions
 from .sections import Builder
 from .verbs import Verbs, count_pairs, load_parser
@@ -46,8 +46,9 @@ def report(directory: StrPath, *, progress: ProgressLike = None, **options: Any)
 
 def write_report(directory: StrPath, options: ReportOptions, progress: ProgressLike = None) -> Path:
     """Do what `report` says."""
-    require_matplotlib()
+    check_installed(options.packages())
     folder = Path(directory) / "report" if options.out is None else Path(options.out)
+    files.check_writable(folder)
     with open_choice(directory, options) as choice:
         choice.check_rows()
         with open_phases(progress, choice.rows.n, len(choice.selection)) as phases:

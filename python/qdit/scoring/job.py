@@ -8,6 +8,7 @@ import numpy as np
 
 from ..common import checks, files
 from ..common.lock import LOCK, Lock
+from ..common.optional import check_installed
 from ..common.progress import RowProgressLike
 from ..common.types import JSON, Floats
 from ..records.pool import PoolJob, PoolLike
@@ -78,6 +79,13 @@ def make_scorer(name: str, options: ScoreOptions) -> Scorer:
     return Column(options.column) if name == "column" else ResponseLength(name)
 
 
+def make_scorers(by: str | Iterable[str], options: ScoreOptions) -> list[Scorer]:
+    """Return the scorers of `qdit.score`; ImportError for a package that one needs and that is missing."""
+    found = [make_scorer(name, options) for name in parse_by(by)]
+    check_installed(package for one in found for package in one.packages)
+    return found
+
+
 class ScoreJob(PoolJob[Scores]):
     """A checked call of `score`; use it as a context manager."""
 
@@ -94,7 +102,7 @@ class ScoreJob(PoolJob[Scores]):
 
         """
         self.options = options
-        self.scorers = [make_scorer(name, options) for name in parse_by(by)]
+        self.scorers = make_scorers(by, options)
         super().__init__(pool)
         self.folder = self.directory / FOLDER
 

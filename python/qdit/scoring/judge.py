@@ -9,6 +9,7 @@ import numpy as np
 
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON
+from ..models import client
 from ..models.answers import RatedAnswers, describe_useless
 from ..models.asking import Asker, Request, Survey
 from ..models.options import JudgeEndpoint
@@ -25,6 +26,7 @@ class Judge(Scorer):
 
     kind = "LLM judge"
     libraries = ("numpy", "openai")
+    packages = (client.PACKAGE,)
 
     def __init__(self, rubric: Rubric, options: JudgeEndpoint) -> None:
         """Check the options; ValueError says what is wrong."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ..common.optional import Package
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON, Floats
 from ..records import Records, Row
@@ -53,12 +54,14 @@ class Scorer(ABC):
         name: as in `by`.
         kind: "reward model", "LLM judge", "column" or "heuristic".
         libraries: names of the packages whose versions matter to the scores.
+        packages: optional packages that are imported when it runs.
 
     """
 
     name: str
     kind: str
     libraries: tuple[str, ...] = ("numpy",)
+    packages: tuple[Package, ...] = ()
 
     @abstractmethod
     def identity(self) -> JSON:

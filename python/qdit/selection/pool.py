@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..common.optional import Package
 from ..common.options import Options
 from ..common.progress import AnyProgressLike
 from ..common.types import StrPath
 from ..engine.rows import Rows
+from ..records import tokens
 from ..records.pool import Pool, zero_rows
 from ..records.records import MANIFEST
 from .api import run_job, run_sweep
@@ -37,6 +39,10 @@ class PoolOptions(Options):
     def _check(self) -> None:
         if self.tokenizer is not None and self.budget_tokens is None:
             raise ValueError(f"tokenizer: got {self.tokenizer!r} without budget_tokens; pass what to spend")
+
+    def packages(self) -> tuple[Package, ...]:
+        """Return what counts tokens, if it is asked to."""
+        return () if self.tokenizer is None else (tokens.PACKAGE,)
 
 
 @dataclass(frozen=True, kw_only=True)

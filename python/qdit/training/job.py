@@ -12,7 +12,7 @@ from typing import Any
 from ..common import files
 from ..common.job import Job
 from ..common.lock import Lock
-from ..common.optional import require
+from ..common.optional import check_installed, require
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON, StrPath
 from ..common.versions import library_versions, versions
@@ -21,13 +21,11 @@ from ..models.prompts import check_tokenizer
 from . import trainer as _trainer
 from .data import DataLike, open_data
 from .estimate import checkpoint_bytes, estimate_memory
-from .options import TrainOptions
+from .options import LIBRARIES, WHY, TrainOptions
 from .output import Output, newest, step_of
 from .recipe import Schedule, make_schedule
 from .tokens import Tokens, tokenize
 
-_LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers")
-_WHY = "to train a model"
 _SAVES = 10  # checkpoints of a run, by default
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -79,6 +77,7 @@ class TrainJob(Job[Trained]):
 
     def __init__(self, data: DataLike, out: StrPath, options: TrainOptions) -> None:
         """Look at the model, without its weights; see `train` for the arguments."""
+        check_installed(options.packages())
         self.output = Output(out)
         self.path, self.manifest_path = self.output.final, self.output.manifest
         self.options = options
@@ -162,7 +161,8 @@ class TrainJob(Job[Trained]):
         return f"go on from step {step}" if step else "begin again: there was no checkpoint yet"
 
     def _versions(self) -> dict[str, str]:
-        found = library_versions(_LIBRARIES)  # peft is not there where no adapters are trained
+        # peft is not there where no adapters are trained
+        found = library_versions((*LIBRARIES, "peft", "tokenizers"))
         return versions() | {name: version for name, version in found.items() if version != "unknown"}
 
     def estimate(self) -> JSON:
@@ -221,7 +221,7 @@ class TrainJob(Job[Trained]):
             self.recipe, self.schedule, output.checkpoints, self.model, recompute=recompute
         )
         wait = config.distributed_state.wait_for_everyone
-        with quiet(require("transformers", "train", _WHY)):
+        with quiet(require("transformers", "train", WHY)):
             if self._first:
                 output.clear(self._checkpoint)
             wait()
@@ -266,7 +266,7 @@ class TrainJob(Job[Trained]):
 
     def _report(self, trainer: Any) -> JSON:
         """Return what the manifest says of a run."""
-        torch = require("torch", "train", _WHY)
+        torch = require("torch", "train", WHY)
         tokens, origin = self._read
         return {
             "model": {"name": self.model.name, "revision": self.model.revision},

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..common import checks
+from ..common.optional import Package
 from ..models.options import CausalModelOptions
 from .recipe import Lora, Recipe, RecipeOptions
 
+LIBRARIES = ("torch", "transformers", "trl", "accelerate", "datasets")
+WHY = "to train a model"
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -48,6 +51,11 @@ class TrainOptions(RecipeOptions, CausalModelOptions):
             raise ValueError("merge: there is nothing to merge without lora; pass lora as well, or neither")
         if self.save_steps is not None:
             checks.check_least("save_steps", self.save_steps, 0)
+
+    def packages(self) -> tuple[Package, ...]:
+        """Return what trains, with what makes adapters if there are any."""
+        names = (*LIBRARIES, "peft") if self.lora else LIBRARIES
+        return tuple((name, "train", WHY) for name in names)
 
     @property
     def recipe(self) -> Recipe:

@@ -13,11 +13,11 @@ from ..common.optional import require
 from ..common.progress import RowTracker
 from ..common.types import JSON
 from ..models.causal import CausalModel
+from .options import WHY
 from .output import complete
 from .recipe import Lora, Recipe, Schedule
 
 EVENTS = ("on_substep_end", "on_step_end", "on_save", "on_log")
-_WHY = "to train a model"
 
 
 def processes() -> int:
@@ -51,8 +51,8 @@ def make_config(
         RuntimeError: if the batches would not be of the recipe's size.
 
     """
-    trl = require("trl", "train", _WHY)
-    require("accelerate", "train", _WHY)
+    trl = require("trl", "train", WHY)
+    require("accelerate", "train", WHY)
     # transformers has renamed it, and warns of the old name
     names = ("activation_checkpointing", "gradient_checkpointing")
     recomputing = next(name for name in names if name in trl.SFTConfig.__dataclass_fields__)
@@ -159,8 +159,8 @@ def make_trainer(
     model: Any, tokenizer: Any, dataset: Any, config: Any, lora: Lora | None, watch: Watch
 ) -> Any:
     """Return a trainer that writes, prints and sends nothing of its own accord."""
-    transformers = require("transformers", "train", _WHY)
-    trl = require("trl", "train", _WHY)
+    transformers = require("transformers", "train", WHY)
+    trl = require("trl", "train", WHY)
 
     def save_checkpoint(self: Any, *given: Any, **named: Any) -> None:
         with files.writing(Path(config.output_dir)):
@@ -194,7 +194,7 @@ def make_trainer(
 @contextmanager
 def memory_errors(recipe: Recipe) -> Iterator[None]:
     """Say what to do when the device has too little memory."""
-    torch = require("torch", "train", _WHY)
+    torch = require("torch", "train", WHY)
     try:
         yield
     except torch.OutOfMemoryError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...common.lock import LOCK, Lock
-from ...common.optional import require
+from ...common.optional import check_installed
 from ...common.types import JSON, StrPath
 from ..results import Value, read_values, write_result, write_tables
 from ..tables import Cell, Table
@@ -72,7 +72,7 @@ def run_benchmarks(
         raise RuntimeError("benchmarks run in one process; start them without accelerate launch or torchrun")
     asked = find_benchmarks(given.tasks, given.shots)
     sources = [describe_data(one.data, given.data) if one.data else None for one in asked]
-    require("lm_eval", "eval", "to run benchmarks")
+    check_installed(given.packages())
     manager = task_manager(asked, given.include, given.data)
     check_known(asked, manager, given.unsafe_code)
     folder = Path(out)

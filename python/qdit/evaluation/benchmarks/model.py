@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ...common.checks import check_least, check_seed
-from ...common.optional import require
+from ...common.optional import Package, require
 from ...common.text import names_of
 from ...common.types import JSON, StrPath
+from ...models import hub
 from ...models.causal import CausalModel
 from ...models.options import ModelOptions
 
@@ -72,6 +73,10 @@ class BenchmarkOptions(TaskOptions):
     def _check(self) -> None:
         self._set("tasks", names_of(self.tasks))
         self._set("include", names_of(self.include))
+
+    def packages(self) -> tuple[Package, ...]:
+        """Return lm-eval and what it runs a model with."""
+        return ("lm_eval", "eval", "to run benchmarks"), *hub.packages("eval")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...common.checks import check_choice
+from ...common.optional import Package
 from ...common.progress import RowProgressLike
 from ...common.types import JSON
+from ...models import client
 from ...models.answers import RatedAnswers, describe_useless
 from ...models.asking import Asker, Request
 from ...models.options import JudgeEndpoint
@@ -49,6 +51,10 @@ class JudgeOptions(JudgeEndpoint):
         check_choice("count", self.count, COUNTS)
         check_choice("failed", self.failed, FAILED)
         tail_size(1, self.share)
+
+    def packages(self) -> tuple[Package, ...]:
+        """Return what asks the endpoint."""
+        return (client.PACKAGE,)
 
 
 class UnjudgedError(RuntimeError):
