@@ -1,5 +1,7 @@
 """Bad options, quality, given rows and sets of indices are refused with the words they deserve."""
 
+import errno
+import os
 import re
 from typing import Any
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 import qdit
+from qdit.engine import backend
 
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((20, 4)).astype(np.float32)
@@ -52,6 +55,11 @@ def changed(array: np.ndarray, where: Any, value: float) -> np.ndarray:
             ValueError,
             "quality: row 11 is -inf, wanted a finite number; drop the row or give it a score",
         ),
+        (
+            changed(changed(Q, 4, 1.7e308), 11, 1.7e308),
+            ValueError,
+            "quality: row 4 is 1.7e+308, too large to be added up; rescale the scores",
+        ),
         (Q > 0.5, TypeError, "quality: got dtype bool, wanted real numbers; convert to float64"),
         (["a"] * 20, TypeError, "quality: row 0 is 'a', wanted a real number"),
         ([[1]] * 19 + [[2, 3]], TypeError, "quality: row 0 is [1], wanted a real number"),
@@ -84,6 +92,12 @@ def test_quality(quality, kind, text):
             "k: got 1.5, wanted an integer of at least 1, or a fraction of the rows between 0 and 1",
         ),
         ({"k": "9"}, TypeError, "k: got '9', wanted an integer, or a fraction of the rows between 0 and 1"),
+        (
+            {"k": np.array([5])},
+            TypeError,
+            "k: got array([5]), wanted an integer, or a fraction of the rows between 0 and 1",
+        ),
+        ({"k": 2**70}, ValueError, "k: got 1180591620717411303424, wanted at most 2**63 - 1"),
         ({"k": True}, TypeError, "k: got True, wanted an integer, or a fraction of the rows between 0 and 1"),
         (
             {"alpha": 1.2},
@@ -97,12 +111,29 @@ def test_quality(quality, kind, text):
         ),
         ({"alpha": np.nan}, ValueError, "alpha: got nan, wanted a finite number"),
         ({"alpha": "0.7"}, TypeError, "alpha: got '0.7', wanted a number"),
+        ({"alpha": np.complex128(0.5)}, TypeError, "alpha: got np.complex128(0.5+0j), wanted a number"),
+        ({"alpha": np.array([0.5])}, TypeError, "alpha: got array([0.5]), wanted a number"),
+        ({"tau": 10**400}, ValueError, "tau: got inf, wanted a finite number"),
         ({"epsilon": 0.0}, ValueError, "epsilon: got 0.0, wanted a number between 0 and 1, both excluded"),
         ({"epsilon": 1.0}, ValueError, "epsilon: got 1.0, wanted a number between 0 and 1, both excluded"),
         ({"epsilon": np.nan}, ValueError, "epsilon: got nan, wanted a finite number"),
-        ({"seed": -1}, ValueError, "seed: got -1, wanted an integer from 0 to 2**63 - 1"),
+        ({"seed": -1}, ValueError, "seed: got -1, wanted at least 0"),
         ({"seed": 0.5}, TypeError, "seed: got 0.5, wanted an integer"),
-        ({"threads": 0}, ValueError, "threads: got 0, wanted at least 1, or None for all processors"),
+        ({"threads": 0}, ValueError, "threads: got 0, wanted at least 1"),
+        ({"threads": 2**31}, ValueError, "threads: got 2147483648, wanted at most 2**31 - 1"),
+        ({"device": 2**31}, ValueError, "device: got 2147483648, wanted at most 2**31 - 1"),
+        ({"seed": 2**63}, ValueError, "seed: got 9223372036854775808, wanted at most 2**63 - 1"),
+        ({"probes": 2**63}, ValueError, "probes: got 9223372036854775808, wanted at most 2**63 - 1"),
+        (
+            {"memory_budget": "99999999999999TB"},
+            ValueError,
+            "memory_budget: got 18446744073709551616, wanted at most 2**63 - 1",
+        ),
+        (
+            {"memory_budget": "9" * 400},
+            ValueError,
+            "memory_budget: got 18446744073709551616, wanted at most 2**63 - 1",
+        ),
         ({"threads": 1.0}, TypeError, "threads: got 1.0, wanted an integer"),
         (
             {"method": "lasy"},
@@ -120,7 +151,7 @@ def test_quality(quality, kind, text):
             ValueError,
             "precision: got 'half', wanted one of 'auto', 'float16', 'split'",
         ),
-        ({"device": -1}, ValueError, "device: got -1, wanted 0 or more"),
+        ({"device": -1}, ValueError, "device: got -1, wanted at least 0"),
         ({"device": "cuda:0"}, TypeError, "device: got 'cuda:0', wanted an integer"),
         (
             {"metric": "cosin"},
@@ -139,6 +170,11 @@ def test_quality(quality, kind, text):
             "quality_scale: got 'z', wanted one of 'raw', 'minmax', 'zscore', 'rank'",
         ),
         ({"floor": np.inf}, ValueError, "floor: got inf, wanted a finite number"),
+        (
+            {"floor": 1.0000001},
+            ValueError,
+            "floor: got 1.0000001, wanted a similarity from -1 to 1, or None",
+        ),
         (
             {"progress": "yes"},
             TypeError,
@@ -225,3 +261,12 @@ def test_a_small_budget_says_what_is_enough():
     # the text is rounded to three digits
     enough = f"{float(value) * 1.01}{unit}"
     assert len(qdit.select(X, Q, k=3, memory_budget=enough)) == 3
+
+
+def test_threads_that_cannot_be_started(monkeypatch):
+    def start(*_given, **_options):
+        raise RuntimeError(os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(backend, "Engine", start)
+    text = "threads: got 100000, more than may run here; pass fewer"
+    refuse(RuntimeError, text, X, Q, threads=100_000, backend="cpu")

@@ -222,6 +222,16 @@ BAD[4] = -1
         ),
         ({"groups": Q, "quota": 3}, TypeError, "groups: got dtype float64, wanted integers or strings"),
         ({"groups": SOURCES, "quota": -1}, ValueError, "quota: got -1, wanted at least 0"),
+        (
+            {"groups": SOURCES, "quota": {"web": 2**63}},
+            ValueError,
+            "quota of 'web': got 9223372036854775808, wanted at most 2**63 - 1",
+        ),
+        (
+            {"groups": SOURCES, "quota": 2**62, "quota_mode": "exact", "k": 9},
+            ValueError,
+            "k: got 9, wanted 13,835,058,055,282,163,712, the sum of the exact quotas, or None",
+        ),
         ({"groups": SOURCES, "quota": 1.5}, TypeError, "quota: got 1.5, wanted an integer"),
         (
             {"groups": SOURCES, "quota": {"web": -2}},

@@ -7,6 +7,8 @@ import os
 from collections.abc import Sequence
 from typing import SupportsFloat, SupportsIndex
 
+_INT32 = 2**31 - 1
+
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
     """Return `value` if it is one of `choices`, else raise ValueError with the closest one."""
@@ -20,35 +22,47 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
 
 def check_float(name: str, value: object) -> float:
     """Return `value` as a finite float; TypeError if it is no number, ValueError if it is not finite."""
-    if isinstance(value, bool | str) or not isinstance(value, SupportsFloat):
+    if isinstance(value, bool | str | complex) or not isinstance(value, SupportsFloat):
         raise TypeError(f"{name}: got {value!r}, wanted a number")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    except (TypeError, ValueError):  # an array or a tensor of several
+        raise TypeError(f"{name}: got {value!r}, wanted a number") from None
     if not math.isfinite(number):
         raise ValueError(f"{name}: got {number}, wanted a finite number")
     return number
 
 
-def check_int(name: str, value: object) -> int:
-    """Return `value` as an int; TypeError for anything that is not an integer (bool included)."""
+def check_int(name: str, value: object, least: int = -(2**63), most: int = 2**63 - 1) -> int:
+    """Return `value` as an int of a range; TypeError for anything that is not an integer (bool included)."""
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise TypeError(f"{name}: got {value!r}, wanted an integer")
-    return operator.index(value)
+    try:
+        number = operator.index(value)
+    except TypeError:  # an array, or a tensor of another kind
+        raise TypeError(f"{name}: got {value!r}, wanted an integer") from None
+    if number < least:
+        raise ValueError(f"{name}: got {_short(number)}, wanted at least {least}")
+    if number > most:
+        raise ValueError(f"{name}: got {_short(number)}, wanted at most 2**{most.bit_length()} - 1")
+    return number
+
+
+def _short(number: int) -> str:
+    text = str(number)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def check_seed(seed: object) -> int:
     """Return seed in [0, 2**63)."""
-    number = check_int("seed", seed)
-    if not 0 <= number < 2**63:
-        raise ValueError(f"seed: got {number}, wanted an integer from 0 to 2**63 - 1")
-    return number
+    return check_int("seed", seed, 0)
 
 
 def check_device(device: object) -> int:
     """Return the number of a device."""
-    number = check_int("device", device)
-    if number < 0:
-        raise ValueError(f"device: got {number}, wanted 0 or more")
-    return number
+    return check_int("device", device, 0, _INT32)
 
 
 def check_threads(threads: object) -> int:
@@ -57,15 +71,9 @@ def check_threads(threads: object) -> int:
         if hasattr(os, "sched_getaffinity"):
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
-    number = check_int("threads", threads)
-    if number < 1:
-        raise ValueError(f"threads: got {number}, wanted at least 1, or None for all processors")
-    return number
+    return check_int("threads", threads, 1, _INT32)
 
 
 def check_least(name: str, value: object, least: int) -> int:
     """Return `value` as an int of at least `least`."""
-    number = check_int(name, value)
-    if number < least:
-        raise ValueError(f"{name}: got {number}, wanted at least {least}")
-    return number
+    return check_int(name, value, least)

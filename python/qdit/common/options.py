@@ -1,10 +1,12 @@
 """What all options have in common: checked when they are made, documented and given defaults in one place."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self, TypeVar
+from functools import cache
+from types import NoneType
+from typing import Any, Self, TypeVar, get_args, get_type_hints
 
-from .checks import check_threads
+from .checks import check_float, check_int, check_threads
 from .optional import Package
 
 SomeOptions = TypeVar("SomeOptions", bound="Options")
@@ -12,9 +14,15 @@ SomeOptions = TypeVar("SomeOptions", bound="Options")
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Base of the options of a stage; each class below it checks its own fields in `_check`."""
+    """Base of the options of a stage; each class below it checks its own fields in `_check`.
+
+    That a field declared as int or float (or None) is one, and finite, is checked here.
+    """
 
     def __post_init__(self) -> None:
+        for name, check in _numbers(type(self)):  # type: ignore[arg-type]  # classes are hashable
+            if getattr(self, name) is not None:
+                check(name, getattr(self, name))
         for kind in reversed(type(self).__mro__):
             if "_check" in vars(kind):
                 vars(kind)["_check"](self)
@@ -46,6 +54,15 @@ class Options:
     def _set(self, name: str, value: object) -> None:
         """Replace a field by its checked form; for `_check` alone."""
         object.__setattr__(self, name, value)
+
+
+@cache
+def _numbers(kind: Any) -> tuple[tuple[str, Callable[[str, object], object]], ...]:
+    """Return the options that are int or float alone, or None, and what checks them."""
+    checks = {int: check_int, float: check_float}
+    hints = get_type_hints(kind).items()
+    kinds = {name: {*(get_args(hint) or [hint])} - {NoneType} for name, hint in hints}
+    return tuple((name, checks[of.pop()]) for name, of in kinds.items() if of in ({int}, {float}))
 
 
 @dataclass(frozen=True, kw_only=True)

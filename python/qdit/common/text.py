@@ -44,16 +44,16 @@ def parse_bytes(name: str, value: int | str | None) -> int | None:
     """Return a size given as bytes or text such as "512MB" (10**6) or "2GiB" (2**30)."""
     if value is None:
         return None
-    if not isinstance(value, str):
-        number = check_int(name, value)
-    else:
+    number: object = value
+    if isinstance(value, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", value)
         if match is None or match[2].lower() not in _UNITS:
             raise ValueError(f"{name}: got {value!r}, wanted bytes or a size such as '512MB' or '2GiB'")
-        number = int(float(match[1]) * _UNITS[match[2].lower()])
-    if number < 1:
-        raise ValueError(f"{name}: got {number} bytes, wanted at least 1, or None for the default")
-    return number
+        number = int(min(float(match[1]) * _UNITS[match[2].lower()], 2.0**64))
+    size = check_int(name, number)
+    if size < 1:
+        raise ValueError(f"{name}: got {size} bytes, wanted at least 1, or None for the default")
+    return size
 
 
 def format_bytes(count: int) -> str:

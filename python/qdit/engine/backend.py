@@ -1,5 +1,7 @@
 """Which backend runs, with which products."""
 
+import errno
+import os
 from typing import Any
 
 import numpy as np
@@ -66,7 +68,13 @@ def open_engine(rows: Rows, *, outside: Rows | None = None, **options: Any) -> E
     """Return an engine over rows; outside: rows that are chosen already. options: others of `Engine`."""
     if outside is not None:
         options |= {"outside": outside.array, "outside_dtype": outside.dtype}
-    return Engine(rows.array, dtype=rows.dtype, **options)
+    try:
+        return Engine(rows.array, dtype=rows.dtype, **options)
+    except RuntimeError as error:
+        if str(error) != os.strerror(errno.EAGAIN):
+            raise
+        threads = options.get("threads", 1)
+        raise RuntimeError(f"threads: got {threads}, more than may run here; pass fewer") from error
 
 
 def _on_tensor_cores(device: int, precision: str) -> str:

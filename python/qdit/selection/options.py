@@ -1,11 +1,10 @@
 """The options of a selection, in groups: each has its default, its check and its documentation here only."""
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, SupportsFloat, SupportsIndex
+from typing import Any
 
-from ..common.checks import check_choice, check_device, check_float, check_least, check_seed
+from ..common.checks import check_choice, check_device, check_float, check_int, check_least, check_seed
 from ..common.options import Options, ThreadOptions
 from ..common.text import parse_bytes
 from .methods import NAMES
@@ -81,6 +80,9 @@ class Start(Options):
     def _check(self) -> None:
         if self.floor is not None:
             self._set("floor", check_float("floor", self.floor))
+            cosine = getattr(self, "metric", None) == "cosine"  # a graph has its metric, not its options
+            if cosine and abs(self.floor) > 1:
+                raise ValueError(f"floor: got {self.floor}, wanted a similarity from -1 to 1, or None")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,14 +236,14 @@ def check_alpha(alpha: object) -> float:
 
 def resolve_k(k: object, n: int) -> int:
     """Return the number of picks: an int >= 1, or round(k * n) (at least 1) for a float in (0, 1)."""
-    if isinstance(k, SupportsIndex) and not isinstance(k, bool):
-        number = operator.index(k)
-        if number < 1:
-            raise ValueError(f"k: got {number}, wanted at least 1")
-        return number
-    if isinstance(k, bool | str) or not isinstance(k, SupportsFloat):
-        raise TypeError(f"k: got {k!r}, wanted an integer, or a fraction of the rows between 0 and 1")
-    fraction = float(k)
+    try:
+        try:
+            return check_int("k", k, 1)
+        except TypeError:
+            fraction = check_float("k", k)
+    except TypeError:
+        wanted = "an integer, or a fraction of the rows between 0 and 1"
+        raise TypeError(f"k: got {k!r}, wanted {wanted}") from None
     if not 0.0 < fraction < 1.0:
         raise ValueError(
             f"k: got {fraction}, wanted an integer of at least 1, or a fraction of the rows between 0 and 1"

@@ -108,7 +108,7 @@ def _check_applies(method: Method, problem: Problem, limits: OpenLimits, search:
 def _picks(k: int | float | None, problem: Problem, limits: OpenLimits) -> int:
     """Return the number of picks, with a budget the most there can be."""
     if limits.quota_mode == "exact" and limits.quotas is not None:
-        total = int(limits.quotas.sum())
+        total: int = sum(limits.quotas.tolist())  # may be beyond 64 bits
         if total < 1:
             raise ValueError("quota: got quotas that add up to 0, wanted at least 1")
         if k is not None and resolve_k(k, problem.n) != total:

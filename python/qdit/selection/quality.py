@@ -35,6 +35,11 @@ def open_quality(quality: Any, n: int) -> Floats | None:
         raise ValueError(
             f"quality: row {row} is {scores[row]}, wanted a finite number; drop the row or give it a score"
         )
+    with np.errstate(over="ignore"):
+        total = np.abs(scores).sum()
+    if not math.isfinite(total):
+        row = int(np.argmax(np.abs(scores)))
+        raise ValueError(f"quality: row {row} is {scores[row]}, too large to be added up; rescale the scores")
     return scores
 
 
