@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-import qdit
-from helpers.export_pools import vectors, write_pool
-from qdit.exporting import export
+from helpers.export_pools import export_rows
 
 N, K = 24, 6
 ROWS = {
@@ -30,20 +28,9 @@ ROWS = {
 
 def exported(folder, rows, **options):
     """Export K rows of a pool; return the folder and the chosen rows."""
-    source = {}
-    for label, some in rows.items():
-        path = folder / f"{label}.jsonl"
-        path.write_text("".join(json.dumps(row) + "\n" for row in some))
-        source[label] = path
-    n = sum(map(len, rows.values()))
-    x = vectors(n)
-    columns = {} if "columns" not in options else {"columns": options.pop("columns")}
-    pool = write_pool(folder, source if len(source) > 1 else path, x, None, **columns)
-    chosen = qdit.select(str(pool / "embeddings.npy"), alpha=0, k=K, threads=1)
-    chosen.save(folder / "chosen")
-    out = export(folder / "chosen", folder / "out", decisions="none", **options)
+    out, chosen = export_rows(folder, rows, K, **options)
     everything = [row for some in rows.values() for row in some]
-    return out, [everything[i] for i in chosen.indices]
+    return out, [everything[i] for i in chosen]
 
 
 def blocks(out):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import qdit
+from qdit.exporting import export
 from qdit.records import import_records
 
 N, D, K = 240, 12, 30
@@ -76,6 +77,20 @@ def make(folder: Path, *, x: np.ndarray | None = None, source=None, **options) -
     selection = qdit.select(str(pool / "embeddings.npy"), q, **settings)
     selection.save(folder / "chosen")
     return Made(pool, folder / "chosen", x, q, text, selection)
+
+
+def export_rows(
+    folder: Path, sources: dict[str, list[dict]], k: int, columns: dict[str, str] | None = None, **options
+) -> tuple[Path, list[int]]:
+    """Export k rows of a pool of these sources; return the folder and which rows they are."""
+    paths = {label: folder / f"{label}.jsonl" for label in sources}
+    for label, rows in sources.items():
+        paths[label].write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = paths if len(paths) > 1 else next(iter(paths.values()))
+    pool = write_pool(folder, source, vectors(sum(map(len, sources.values()))), None, columns=columns)
+    chosen = qdit.select(str(pool / "embeddings.npy"), alpha=0, k=k, threads=1)
+    chosen.save(folder / "chosen")
+    return export(folder / "chosen", folder / "out", decisions="none", **options), chosen.indices.tolist()
 
 
 def unit(x: np.ndarray) -> np.ndarray:

@@ -143,6 +143,13 @@ def test_prompts_that_are_written_out_are_taken_as_they_are(tmp_path, tokenizer)
     assert pairs(made(picked, tokenizer, limit=500)) == want
 
 
+def test_prompts_of_turns_are_chats(tmp_path, chat):
+    turns = [{"role": role, "content": text} for role, text in TURNS[:2]]
+    data = write_jsonl(tmp_path / "rows.jsonl", [{"prompt": turns[:1], "completion": turns[1:]}])
+    row = {"instruction": TURNS[0][1], "input": "", "output": TURNS[1][1]}
+    assert pairs(made(data, chat, limit=500)) == stanford_alpaca([row], chat, 500)
+
+
 def test_the_origin_of_the_rows(tmp_path):
     rows = alpaca_rows(5)
     with open_data(write_jsonl(tmp_path / "rows.jsonl", rows)) as data:

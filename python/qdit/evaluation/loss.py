@@ -72,8 +72,8 @@ class ReferenceLoss(ModelScorer):
 
     def examples(self, rows: Sequence[Row]) -> list[Example]:
         """Return the tokens and labels of rows, not cut."""
-        named = [(row, "") for row in rows]  # of no format whose prompt is written out already
-        found = examples(named, self.hub.tokenizer, self.template, sys.maxsize)
+        unwritten = [(row, False) for row in rows]
+        found = examples(unwritten, self.hub.tokenizer, self.template, sys.maxsize)
         return [example for _, example in found]
 
     def score_chunk(self, rows: list[Row], tick: Callable[[int], None]) -> tuple[Floats, Floats]:

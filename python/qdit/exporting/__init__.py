@@ -3,8 +3,11 @@
 A selection and its pool come in; rows, decisions and a card go out, or an explanation, or what was checked.
 
 choice                 a selection with its pool, its problem rebuilt in the arithmetic that it was made with
-exporter               `export`: writes what the next four make, the manifest last
-writers, trainers      chosen rows as files; blocks that LLaMA-Factory, axolotl and trl read
+exporter               `export`: writes what the next ones make, the manifest last
+writers                chosen rows as files
+chats, survey          chosen rows as messages; what they look like, which of them trainers may not take
+forms, converted       how LLaMA-Factory, axolotl and trl read them; rows written anew where they need it
+trainers               the settings of those three
 decisions, card        why each row of the pool was kept or not; the data set card
 hub                    upload of a finished export
 explainer              `explain`: why a row was chosen or not

@@ -8,6 +8,7 @@ from typing import Any
 from ..common.types import JSON
 from ..records import Records, Row
 from ..records.formats import CALLS, Layout, said, turn_keys
+from ..records.store import to_json
 from ..selection.selection import Selection
 
 INSTRUCTIONS = ("alpaca", "dolly", "prompt")  # formats whose rows are one instruction and its answer
@@ -75,6 +76,11 @@ def _read(row: Row, layout: Layout, value: JSON) -> Chat:
     )
 
 
+def to_text(value: Any) -> str:
+    """Return JSON as text."""
+    return to_json(value).decode("utf-8", "surrogatepass")
+
+
 def is_call(turn: JSON) -> bool:
     """Return whether a ShareGPT turn is the call of a tool."""
     who, _ = turn_keys(turn)
@@ -84,7 +90,7 @@ def is_call(turn: JSON) -> bool:
 def _tools(given: Any) -> str | None:
     tools = _parsed(given) if isinstance(given, str) else [given]
     listed = tools[0] if tools and isinstance(tools[0], list) else tools
-    return json.dumps(listed, ensure_ascii=False) if any(listed) else None
+    return to_text(listed) if any(listed) else None
 
 
 def _message(role: str, text: str, turn: JSON) -> JSON:

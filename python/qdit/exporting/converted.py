@@ -1,13 +1,12 @@
 """The chosen rows written anew, for trainers that cannot read them as they are."""
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any
 
 from ..common.types import JSON
+from ..records.store import to_json
 from ..records.templates import alpaca_prompt
-from .chats import Chat
+from .chats import Chat, to_text
 from .forms import SHAREGPT_NAMES
 from .survey import Survey
 
@@ -52,7 +51,7 @@ def _turn(message: JSON) -> JSON:
     calls = [call["function"] for call in message.get("tool_calls", ())]
     if not calls:
         return {"from": SHAREGPT_NAMES[message["role"]], "value": message["content"]}
-    text = json.dumps(calls, ensure_ascii=False)
+    text = to_text(calls)
     if message["content"]:
         text = (
             f"{message['content']}<tool_call>{text}</tool_call>"  # its mark where text stands beside a call
@@ -64,5 +63,5 @@ def _tools(chat: Chat, survey: Survey) -> JSON:
     return {"tools": chat.tools} if "tools" in survey.filled else {}
 
 
-def _line(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+def _line(value: JSON) -> bytes:
+    return to_json(value) + b"\n"

@@ -13,6 +13,7 @@ from ..common.types import JSON, StrPath
 from ..exporting import open_choice
 from ..exporting.choice import ChoiceOptions
 from ..records import Records, Row, import_records, open_records
+from ..records.formats import Layout
 from ..records.records import MANIFEST as RECORDS
 from ..selection.selection import MANIFEST as SELECTION
 from ..selection.tables import SWEEP
@@ -38,12 +39,14 @@ class Data:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __iter__(self) -> Iterator[tuple[Row, str]]:
-        """Yield every row with the name of its format."""
+    def __iter__(self) -> Iterator[tuple[Row, bool]]:
+        """Yield every row, and whether its prompt is a text that is written out already."""
         codes, _ = self.records.sources()
-        formats = [part.layout.format for part in self.records.parts]
+        prompts = [_prompt_column(part.layout) for part in self.records.parts]
         for i in self.indices:
-            yield self.records.row(i), formats[codes[i]]
+            column = prompts[codes[i]]
+            written = column is not None and isinstance(self.records.value(i)[column], str)
+            yield self.records.row(i), written
 
 
 @contextmanager
@@ -82,6 +85,10 @@ def open_data(data: DataLike, pool: StrPath | None = None) -> Iterator[Data]:
         ):
             origin = _origin("memory" if path is None else "file", path, records)
             yield Data(records, range(len(records)), origin)
+
+
+def _prompt_column(layout: Layout) -> str | None:
+    return layout.columns["prompt"] if layout.format == "prompt" else None
 
 
 def _holds_selection(path: Path) -> bool:

@@ -17,7 +17,6 @@ from ..models.prompts import ALPACA, CHAT, make_prompt, render_chat
 from ..records import Row
 from ..scoring.likelihood import IGNORED
 
-VERBATIM = "prompt"  # format of rows whose prompt is written out already
 _CHUNK = 1000  # rows tokenized at a time
 _KEPT = 20  # row numbers that a report names
 
@@ -121,7 +120,7 @@ class Tokens:
 
 
 def tokenize(
-    rows: Iterable[tuple[Row, str]],
+    rows: Iterable[tuple[Row, bool]],
     n: int,
     tokenizer: Tokenizer,
     template: str,
@@ -131,8 +130,8 @@ def tokenize(
     """Return the tokens of all rows that have something to learn.
 
     Args:
-        rows: (row, name of its format). A row of prompt and completion has its prompt already, unless the
-            template is another than Alpaca's; of a chat the first exchange counts, unless it is "chat".
+        rows: (row, whether its prompt is written out already, which is left as it is unless the template is
+            another than Alpaca's); of a chat the first exchange counts, unless the template is "chat".
         n: number of rows.
         tokenizer: of transformers, with an end token.
         template: "alpaca", "chat" or a format string.
@@ -180,7 +179,7 @@ def tokenize(
 
 
 def examples(
-    rows: Iterable[tuple[Row, str]], tokenizer: Tokenizer, template: str, max_length: int
+    rows: Iterable[tuple[Row, bool]], tokenizer: Tokenizer, template: str, max_length: int
 ) -> Iterator[tuple[Row, Example]]:
     """Yield each row with its tokens, cut to `max_length`; arguments are those of `tokenize`."""
     source = iter(rows)
@@ -191,8 +190,7 @@ def examples(
         else:
             prompt = make_prompt(template, tokenizer)
             prompts = [
-                row.instruction if kind == VERBATIM and template == ALPACA else prompt(row)
-                for row, kind in chunk
+                row.instruction if written and template == ALPACA else prompt(row) for row, written in chunk
             ]
             found = encode(tokenizer, prompts, [row.output for row, _ in chunk], max_length)
         yield from zip((row for row, _ in chunk), found, strict=True)
