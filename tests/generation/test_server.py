@@ -7,6 +7,7 @@ import pytest
 
 from helpers.openai_server import OpenAIServer
 from helpers.scoring_pools import KEY, KEY_ENV, assert_nowhere
+from qdit.cli.generate import _describe
 from qdit.generation import generate, prepare
 from qdit.generation.questions import Question
 from qdit.scoring import EndpointError
@@ -131,6 +132,7 @@ def test_a_model_that_says_nothing_is_taken_at_its_word(tmp_path):
     assert [one["finish"] for one in answers(made.path)][:3] == ["stop", "content_filter", "stop"]
     assert [one["output"] for one in answers(made.path)][:2] == ["", ""]
     assert made.manifest["empty"] == 2
+    assert "11 ended by themselves, 1 ended with content_filter, 2 without text" in _describe(made)
 
 
 def test_a_model_that_only_thinks_stops_the_run(tmp_path):

@@ -115,6 +115,37 @@ def test_forms_of_answers(choice, text, finish):
     assert answer == (text, finish, 2, 1)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"message": None},
+        {"message": {"content": {"text": "4"}}},
+        {"message": {"content": [{"type": "text"}]}},
+        {"message": {"content": [{"type": "text", "text": None}]}},
+        {"status": 400, "message": {"max_tokens": ["no"]}, "param": ["max_tokens"], "code": 5},
+        {"status": 422, "message": None},
+    ],
+)
+def test_odd_replies_are_failures_of_one_request(fault):
+    with OpenAIServer([fault]) as server:
+        _, (found,) = ask(server, request(max_tokens=9))
+    assert isinstance(found, RequestError)
+
+
+def test_counts_and_reasons_of_no_known_kind(monkeypatch):
+    """The answer is paid for: it is kept."""
+    from helpers import openai_server
+
+    made = openai_server._chat
+
+    def odd(*arguments):
+        return made(*arguments) | {"usage": {"prompt_tokens": None, "completion_tokens": "2"}}
+
+    monkeypatch.setattr(openai_server, "_chat", odd)
+    with OpenAIServer([{"finish_reason": ["stop"]}], answer=lambda _: "4") as server:
+        assert ask(server, request())[1] == [("4", None, 0, 0)]
+
+
 def refuse(*names, **error):
     """Return what refuses a request with a field of such a name, as OpenAI does."""
 

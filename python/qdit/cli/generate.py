@@ -62,6 +62,8 @@ def _describe(made: Generated) -> str:
     record = made.manifest
     words = {"stop": "ended by themselves", "length": "cut at max_new_tokens"}
     ends = [f"{count:,} {words.get(name, f'ended with {name}')}" for name, count in record["finish"].items()]
+    if record.get("empty"):
+        ends.append(f"{record['empty']:,} without text")
     return format_table(
         {
             "answers": f"{record['questions']['n']:,} by {record['model']}",

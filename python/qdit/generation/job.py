@@ -24,7 +24,7 @@ class Generated:
 
     Attributes:
         path: the answers, one JSON object a line, in the order of the questions: set, id, instruction,
-            category, difficulty, reference, model, output, and finish ("stop" or "length").
+            category, difficulty, reference, model, output, and finish ("stop", "length", or what else a server says).
         manifest: what the file <path>.json says.
 
     """

@@ -212,8 +212,9 @@ class ChatClient:
     def _failure(self, error: Any, fields: JSON) -> Exception:
         """Return the error to raise; learn from it which field to do without."""
         code = error.status_code
-        said = f"{error.message} {error.code} {error.type}"
-        message = f"HTTP {code}: {self._hide(error.message.removeprefix(f'Error code: {code} - '))}"
+        told = str(error.message).removeprefix(f"Error code: {code} - ")
+        said = f"{told} {error.code} {error.type}"
+        message = f"HTTP {code}: {self._hide(told)}"
         if _ONE_ROW.search(said) and code in (400, 403, 422):
             return RequestError(message)
         if code in (400, 422) and not self._answers:
@@ -226,10 +227,11 @@ class ChatClient:
             return EndpointError(f"{message}; {_BAD_MODEL}")
         if re.search(r"\bapi[ _-]?key\b", said, re.IGNORECASE):
             return EndpointError(f"{message}; {_BAD_KEY}")
-        named = (name for name in fields if re.search(rf"\b{re.escape(name)}\b", said))
-        field = error.param if error.param in fields else next(named, None) if _REFUSED.search(said) else None
-        if field is None:
+        named = [name for name in fields if re.search(rf"\b{re.escape(name)}\b", said)]
+        named = [name for name in fields if name == error.param] or (named if _REFUSED.search(said) else [])
+        if not named:
             return RequestError(message)
+        field = named[0]
         if field in self._optional:
             self.renamed[field] = None
         elif _OTHER_NAME.get(field) not in (None, *self.renamed):
@@ -247,12 +249,13 @@ class ChatClient:
         try:
             choice = reply.choices[0]
             text = _text_of(choice.message)
-        except (AttributeError, IndexError, TypeError):
+        except (AttributeError, LookupError, TypeError):
             raise _SenselessError("the reply is no chat completion") from None
         usage = getattr(reply, "usage", None)
         used = [getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")]
         counts = [count if isinstance(count, int) else 0 for count in used]
-        return Answer(hide(text, self._key), getattr(choice, "finish_reason", None), *counts)
+        finish = getattr(choice, "finish_reason", None)
+        return Answer(hide(text, self._key), finish if isinstance(finish, str) else None, *counts)
 
     def _hide(self, text: str) -> str:
         return shorten(hide(" ".join(text.split()), self._key), _MESSAGE_LENGTH)
