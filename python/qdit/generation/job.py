@@ -24,7 +24,8 @@ class Generated:
 
     Attributes:
         path: the answers, one JSON object a line, in the order of the questions: set, id, instruction,
-            category, difficulty, reference, model, output, and finish ("stop", "length", or what else a server says).
+            category, difficulty, reference, model, output, and finish ("stop", "length", or what else a
+            server says).
         manifest: what the file <path>.json says.
 
     """

@@ -142,10 +142,7 @@ class Asker:
             return f"check the model and {self._params_option}"
         name = next((name for name in LIMITS if name in self.params), LIMITS[0])
         most = max(_ENOUGH_TOKENS, 4 * (self.limit or 0))
-        return (
-            f'pass {self._params_option}={{"{name}": {most}}}, or more, and repeat the command: of what is '
-            "paid for, it asks again for these only"
-        )
+        return f'pass {self._params_option}={{"{name}": {most}}} or more, which asks again for these alone'
 
     def paths(self, folder: Path, name: str, identity: JSON) -> list[Path]:
         """Return the file of a judge's answers, and its name in earlier versions, which the limit changed.
@@ -227,8 +224,8 @@ class Asker:
                 _run_async(asking.run())
                 if asking.useless:
                     raise EndpointError(
-                        f"{describe_useless(asking.useless)}, among the last {len(asking.latest)}; "
-                        f"{self.remedy(asking.useless)}"
+                        f"{len(asking.useless)} of the last {len(asking.latest)} answers are of no use: "
+                        f"{describe_useless(asking.useless)}; {self.remedy(asking.useless)}"
                     )
             except EndpointError as error:
                 kept = "all answers so far are kept, a repeated command goes on from them"
