@@ -122,6 +122,7 @@ def test_what_cannot_be_written_is_named(tmp_path, write, name):
         write(tmp_path / name)
     assert caught.value.errno == errno.EFBIG
     assert caught.value.filename == str(tmp_path / name)
+    assert str(caught.value).endswith(f"{name}'")
     assert [path.name for path in tmp_path.rglob("*.tmp")] == []
 
 

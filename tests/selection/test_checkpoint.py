@@ -1,11 +1,14 @@
 """Checkpoint files: what is read back is whole and true, and belongs to this run."""
 
+import errno
 import os
 import re
 
 import numpy as np
 import pytest
 
+import qdit
+from qdit.selection import checkpoint
 from qdit.selection.checkpoint import Checkpoint, decode_picks, encode_picks
 
 IDENTITY = {"alpha": 0.5, "seed": 0, "given": None}
@@ -193,3 +196,21 @@ def test_bounds_from_before_the_first_pick_end_with_it(tmp_path):
     with Checkpoint(tmp_path, IDENTITY, N) as saved:
         saved.append(INDICES[:1], GAINS[:1], 0)
     assert reopen(tmp_path)[2] is None
+
+
+def test_a_finished_run_is_read_where_nothing_can_be_written(tmp_path, monkeypatch):
+    x = np.random.default_rng(3).standard_normal((40, 4)).astype(np.float32)
+    want = qdit.select(x, alpha=0, k=5, checkpoint=tmp_path)
+
+    def read_only(path, *_given, **_options):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(checkpoint, "Lock", read_only)
+    again = qdit.select(x, alpha=0, k=5, checkpoint=tmp_path)
+    assert again.indices.tolist() == want.indices.tolist()
+    assert again.stats == want.stats
+    with pytest.raises(ValueError, match=r"metric is 'dot' now and was 'cosine'"):
+        qdit.select(x, alpha=0, k=5, metric="dot", checkpoint=tmp_path)
+    for k, folder in ((6, tmp_path), (5, tmp_path / "new")):
+        with pytest.raises(OSError, match="Read-only file system"):
+            qdit.select(x, alpha=0, k=k, checkpoint=folder)

@@ -77,7 +77,8 @@ def writing(path: Path, temporary: Path | None = None) -> Iterator[None]:
     except OSError as error:
         if error.errno is not None:
             error.filename = str(_named(error.filename, path, temporary))
-            error.filename2, error.strerror = None, os.strerror(error.errno)
+            error.strerror = os.strerror(error.errno)
+            del error.filename2  # of a rename; None would be shown as a name
         raise
     except Exception as error:
         said = re.search(r"\(os error (\d+)\)", str(error))
@@ -172,6 +173,33 @@ def new_folder(path: Path) -> Iterator[Path]:
     sync_path(path.parent)
 
 
+@contextmanager
+def new_files(directory: Path, manifest: str) -> Iterator[Path]:
+    """Give a temporary folder to fill; at the end its files take the places of those in `directory`.
+
+    The old manifest goes before that and the new one comes last, so whenever there is one, all that it lists
+    is there. If the block fails, as on a full disk, everything is as it was.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(directory / manifest)
+    try:
+        with writing(directory, temporary):
+            temporary.mkdir()
+            yield temporary
+            (directory / manifest).unlink(missing_ok=True)
+            sync_path(directory)
+            for path in temporary.iterdir():
+                if path.name != manifest:
+                    path.replace(directory / path.name)
+            sync_path(directory)
+            (temporary / manifest).replace(directory / manifest)
+            temporary.rmdir()
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_path(directory)
+
+
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
@@ -254,13 +282,6 @@ def read_json(path: Path, kind: str, version: int | None = None, remedy: str = "
         found = value.get("format_version")
         raise ValueError(f"{path}: got format version {found}, wanted {version}; {remedy}")
     return value
-
-
-def begin_folder(directory: Path, manifest: str) -> None:
-    """Make a folder, or take the manifest out of it: the new one comes last, so it says that all is there."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / manifest).unlink(missing_ok=True)
-    sync_path(directory)
 
 
 def load_verified(directory: Path, name: str, entry: JSON) -> Array:

@@ -83,7 +83,14 @@ class Checkpoint(Closing):
         self._journal: AppendedFile | None = None
         self.path.mkdir(parents=True, exist_ok=True)
         remedy = "wait for it to end, or pass another directory"
-        self._lock = Lock(self.path / LOCK, "using it", name=f"checkpoint {self.path}", remedy=remedy)
+        self._lock: Lock | None = None
+        self._unwritable: OSError | None = None
+        try:
+            self._lock = Lock(self.path / LOCK, "using it", name=f"checkpoint {self.path}", remedy=remedy)
+        except OSError as error:
+            if not self._is_finished():
+                raise
+            self._unwritable = error  # a result can be read from where nothing can be written
         try:
             files.remove_leftovers(self.path, ("header.json", "bounds.bin"))
             self._identity = dict(identity)
@@ -101,7 +108,8 @@ class Checkpoint(Closing):
         """Make the journal durable and let go of the directory. Safe to call twice."""
         if self._journal is not None:
             self._journal.close()
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def append(self, indices: Indices, gains: Indices, position: int) -> None:
         """Journal picks, the first of which is pick number `position` of the run.
@@ -142,10 +150,13 @@ class Checkpoint(Closing):
 
     def result(self, k: int) -> Selection | None:
         """Return the finished selection, if that is what the earlier run was asked for."""
-        if not (self.path / "result" / MANIFEST).is_file():
-            return None
-        selection = Selection.load(self.path / "result")
-        return selection if selection.params.get("k") == k else None
+        if self._is_finished():
+            selection = Selection.load(self.path / "result")
+            if selection.params.get("k") == k:
+                return selection
+        if self._unwritable is not None:
+            raise self._unwritable
+        return None
 
     def finish(self, selection: Selection) -> None:
         """Store the result, so that the next run with this checkpoint returns at once."""
@@ -168,6 +179,9 @@ class Checkpoint(Closing):
             remedy = "repeat the earlier call to resume it, or pass another directory"
             check_same(f"checkpoint {self.path}", then, identity, remedy)
         return _key(identity)
+
+    def _is_finished(self) -> bool:
+        return (self.path / "result" / MANIFEST).is_file()
 
     def _is_unused(self) -> bool:
         """Return whether nothing was kept yet, as after a run whose rows were refused."""

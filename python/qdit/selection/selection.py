@@ -142,22 +142,15 @@ class Selection:
     def save(self, directory: StrPath) -> Path:
         """Write indices.npy, gains.npy, scores.npy, quality.npy (if any) and manifest.json.
 
-        A selection that is already there is replaced. Its manifest goes first and the new one comes last, so
-        whenever there is a manifest the directory is whole; `load` refuses it in between.
+        A selection that is already there is replaced once the new one is written, and stays if that fails.
+        Its manifest goes before the files and the new one comes last, so whenever there is a manifest the
+        directory is whole; `load` refuses it in between.
 
         Returns:
             The directory.
 
         """
         path = Path(directory)
-        files.begin_folder(path, MANIFEST)
-        entries = {}
-        for name in _FILES:
-            array = getattr(self, name)
-            if array is None:
-                (path / f"{name}.npy").unlink(missing_ok=True)
-            else:
-                entries[f"{name}.npy"] = files.write_npy(path / f"{name}.npy", array)
         record = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -166,9 +159,13 @@ class Selection:
             "params": dict(self.params),
             "stats": dict(self.stats),
             "inputs": dict(self.inputs),
-            "files": entries,
         }
-        files.write_json(path / MANIFEST, record)
+        arrays = {f"{name}.npy": getattr(self, name) for name in _FILES if getattr(self, name) is not None}
+        with files.new_files(path, MANIFEST) as folder:
+            entries = {name: files.write_npy(folder / name, array) for name, array in arrays.items()}
+            files.write_json(folder / MANIFEST, record | {"files": entries})
+        if self.quality is None:
+            (path / "quality.npy").unlink(missing_ok=True)
         return path
 
     @classmethod

@@ -19,15 +19,14 @@ _BLOCK_ITEMS = 1 << 20
 
 def write(directory: Path, arrays: dict[str, Array], record: JSON) -> Path:
     """Write the arrays, block by block, and then the manifest."""
-    files.begin_folder(directory, MANIFEST)
     entries = {}
-    for name, array in arrays.items():
-        path = directory / f"{name}.npy"
-        files.write_atomic(path, _npy_parts(array))
-        entries[path.name] = files.describe(path) | {"shape": list(array.shape)}
-    files.write_json(
-        directory / MANIFEST, {"format": FORMAT, "format_version": FORMAT_VERSION, **record, "files": entries}
-    )
+    with files.new_files(directory, MANIFEST) as folder:
+        for name, array in arrays.items():
+            path = folder / f"{name}.npy"
+            files.write_atomic(path, _npy_parts(array))
+            entries[path.name] = files.describe(path) | {"shape": list(array.shape)}
+        head = {"format": FORMAT, "format_version": FORMAT_VERSION}
+        files.write_json(folder / MANIFEST, {**head, **record, "files": entries})
     return directory
 
 
