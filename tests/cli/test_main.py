@@ -1,5 +1,6 @@
 """The command line: options in every spelling, exit codes, files, and what is printed."""
 
+import os
 import subprocess
 import sys
 
@@ -239,6 +240,24 @@ def test_python_dash_m(folder):
     assert done.returncode == 2
     text = "qdit: error: alpha: got 2.0, wanted a number from 0 (diversity only) to 1 (quality only)\n"
     assert done.stderr == text
+
+
+def test_bars_of_other_packages_obey(folder):
+    pytest.importorskip("datasets", reason="needs datasets: pip install 'qdit[data]'")
+    code = """
+from qdit.cli.main import main
+main("select x.npy --alpha 0 --k 5 PROGRESS".split())
+import datasets, huggingface_hub, tqdm
+libraries = datasets.utils, huggingface_hub.utils
+print(tqdm.tqdm([]).disable, *(library.are_progress_bars_disabled() for library in libraries))
+"""
+    environment = {name: value for name, value in os.environ.items() if "DISABLE" not in name}
+    for option, hidden in (("--no-progress", True), ("--progress", False)):
+        child = [sys.executable, "-c", code.replace("PROGRESS", option)]
+        out = subprocess.run(
+            child, capture_output=True, text=True, check=True, cwd=folder, env=environment
+        ).stdout
+        assert out.splitlines()[-1] == " ".join([str(hidden)] * 3)
 
 
 def test_errors_of_the_system_name_the_path_and_a_remedy(folder, capsys):

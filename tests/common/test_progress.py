@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import qdit
-from qdit.common.progress import Bar, Progress, RowTracker, Tracker, format_progress
+from qdit.common.bar import Bar, format_rate
+from qdit.common.progress import Phases, Progress, RowTracker, Tracker, format_progress
 from qdit.common.text import format_seconds
 
 
@@ -62,7 +63,15 @@ def test_the_time_of_the_first_pass_does_not_slow_the_picks_after_it():
 
 def test_eta_of_a_run_that_speeds_up_is_below_the_linear_one():
     told = states([(2, 2, 0), (3, 10, 0)], first_pass=True, accelerating=True)
+    assert told[0].eta is None  # the first picks say nothing of those that follow
     assert 0 < told[1].eta < (100 - 10) / told[1].rate
+    assert format_progress(told[1]).endswith("at most 0:07 left")
+
+
+def test_a_pace_is_told_from_some_picks():
+    """Where a pick takes seconds, its own seconds are not taken for the pace of all others."""
+    told = states([(t, t // 2 + (t % 10 == 9), 0) for t in range(2, 60)])
+    assert all(0.4 < moment.rate < 0.65 for moment in told[30:])
 
 
 def test_a_run_that_ends_early_is_done():
@@ -96,6 +105,34 @@ def test_a_line_of_progress():
         "   picking   30%  [#######-----------------]  30/100 picks  12/s  1:01  0:06 left"
     )
     assert format_progress(STATE, bar=False) == "   picking   30%  30/100 picks  12/s  1:01  0:06 left"
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [(0, []), (0.31, ["3.2 s/row"]), (0.004, ["250.0 s/row"]), (1.24, ["1.2/s"]), (4321.9, ["4,322/s"])],
+)
+def test_rates(rate, text):
+    assert format_rate(rate, "row") == text
+
+
+def test_a_line_counts_what_its_phase_counts():
+    """Not picks where none are made, and not those of the whole run where only some are looked at."""
+    told = []
+    phases = Phases(told.append, 1000, 40)
+    phases.enter("pairs")
+    phases.tick(0.5)
+    phases.enter("assigning", 1000)
+    phases.tick(0.25)
+    phases.picks = 30
+    phases.enter("picking")
+    phases.enter("evaluating", 36, "picks")
+    phases.tick(1 / 3)
+    lines = [format_progress(moment, bar=False) for moment in told]
+    assert lines[1] == "     pairs   50%  0:00"
+    counts = [line.split("  ")[-2] for line in lines[3:]]
+    assert counts == ["250/1,000 rows", "30/40 picks", "0/36 picks", "12/36 picks"]
+    first = states([(1, 0, 400)], first_pass=True)[0]
+    assert format_progress(first, bar=False) == "first pass   40%  400/1,000 rows  0:01"
 
 
 @pytest.mark.parametrize(

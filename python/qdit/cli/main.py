@@ -28,6 +28,9 @@ _REMEDIES = {
     errno.ENFILE: "too many files are open on this machine: close some programs",
     errno.EIO: "the disk fails: check it, and copy what is on it",
 }
+_NO_BARS = dict.fromkeys(  # of other packages, which read this when they are imported
+    ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "TQDM_DISABLE"), "1"
+)
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _HELP = "_help"  # in verbs of a verb: what they are for
 _VERBS: dict[str, Any] = {  # where each command is; a dict is a verb with verbs of its own
@@ -113,6 +116,8 @@ def run(words: Sequence[str]) -> None:
         command, found = command[verb], found[verb]
     options = found.as_dict()
     options.pop("config", None)
+    if options.get("progress") is False:
+        os.environ.update(_NO_BARS)
     _load(command)(**options)
 
 

@@ -8,6 +8,6 @@ files                  files and folders that are whole or not there; their erro
 npy, partial           arrays in files: mapped, and written block by block so that a kill costs one
 appended, journal      a file that is only added to; values by key in one, so that nothing is paid for twice
 lock                   one run at a time on a file or a directory
-progress, text         what callbacks are told, a bar on stderr; bytes, seconds and tables as text
+progress, bar, text    what callbacks are told; a bar on stderr; bytes, seconds and tables as text
 optional, versions     packages that may be missing; versions that a result is recorded with
 """

@@ -1,22 +1,21 @@
 """Progress of a run: what callbacks receive, of picks or of rows, and a bar on stderr."""
 
 import math
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, TextIO
+from typing import Any
 
+from .bar import Bar, format_rate, format_share
 from .closing import Closing
 from .text import format_seconds
 
 _WINDOW_SECONDS = 4.0
 _SECONDS = 0.1  # between two moments that a `RowTracker` tells
-_LINE_SECONDS = 5.0
-_REDRAW_SECONDS = 0.1
-_WIDTH = 24
+_FEW = 10  # picks that a pace is told from
+_OF_PICKS = ("replay", "picking", "done")  # phases that count picks
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,12 @@ class Progress:
         rate: picks per second over the last seconds; 0.0 while unknown.
         eta: estimated seconds to the end, or None while unknown.
         phase: "first pass" (every row is evaluated once), "replay" (picks of a checkpoint are added again),
-            "picking" or "done".
+            "picking" or "done"; other names of other work, such as "pairs" of a graph.
         share: of the present phase that is done, 0 to 1.
+        done, total: what is done of the present phase where it is not picks that count, and of how many; 0
+            where only the share is known.
+        unit: what these are, such as "rows".
+        at_most: picks get faster as the run goes on, so it takes no longer than eta.
 
     """
 
@@ -46,6 +49,10 @@ class Progress:
     eta: float | None
     phase: str
     share: float
+    done: int = 0
+    total: int = 0
+    unit: str = "rows"
+    at_most: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,25 +130,28 @@ class Tracker:
             self._recent = deque([self._recent[-1]])
             self._last_phase = phase
         self._recent.append((now, picks))
-        while len(self._recent) > 2 and now - self._recent[1][0] >= _WINDOW_SECONDS:
+        while len(self._recent) > 2 and self._is_old(*self._recent[1]):
             self._recent.popleft()
         then, before = self._recent[0]
         rate = (picks - before) / (now - then) if now > then else 0.0
         eta = self._eta(picks, rate) if rate > 0 and phase in ("picking", "done") else None
-        self.sink(
-            Progress(picks, self.k, evaluations, self.n, now - self._start, rate, eta, phase, min(1.0, share))
-        )
+        done, total = (min(evaluations - self._base, self.n), self.n) if phase == "first pass" else (0, 0)
+        moment = (picks, self.k, evaluations, self.n, now - self._start, rate, eta, phase, min(1.0, share))
+        self.sink(Progress(*moment, done, total, at_most=self.accelerating))
 
     def end(self, picks: int) -> None:
         """Tell the sink that the run is over with fewer picks than were expected."""
         self.k = picks
         self.update(picks, self._evaluations)
 
-    def _eta(self, picks: int, rate: float) -> float:
-        if self.accelerating and picks > 0:
-            # lazy picks get cheaper about as 1 / t: the rate grows with the number of picks made
-            return picks / rate * math.log(self.k / picks)
-        return (self.k - picks) / rate
+    def _is_old(self, then: float, picks: int) -> bool:
+        return self.clock() - then >= _WINDOW_SECONDS and self._picks - picks >= _FEW
+
+    def _eta(self, picks: int, rate: float) -> float | None:
+        if not self.accelerating:
+            return (self.k - picks) / rate
+        # picks get cheaper at least as 1 / t: the rate grows with the number of picks made; not so the first
+        return picks / rate * math.log(self.k / picks) if picks >= min(_FEW, self.k) else None
 
     def _phase(self, picks: int, evaluations: int) -> tuple[str, float]:
         if picks >= self.k:
@@ -163,27 +173,29 @@ class Phases:
         self._k = k
         self._start = time.monotonic()
         self._began = self._start
-        self._phase = ""
+        self._phase, self._total, self._unit = "", 0, ""
         self.picks = 0
         self.seconds: dict[str, float] = {}
 
-    def enter(self, phase: str) -> None:
-        """End the phase before and begin this one."""
+    def enter(self, phase: str, total: int = 0, unit: str = "rows") -> None:
+        """End the phase before and begin this one.
+
+        total, unit: how many of what it is done with, 0 where nothing is counted.
+        """
         now = time.monotonic()
         if self._phase:
             name = f"seconds_{self._phase}"
             self.seconds[name] = self.seconds.get(name, 0.0) + now - self._began
-        self._phase, self._began = phase, now
+        self._phase, self._began, self._total, self._unit = phase, now, total, unit
         self.tick(float(phase == "done"))
 
     def tick(self, share: float) -> None:
         """Tell what share of the phase is done."""
         if self._sink is None:
             return
-        elapsed = time.monotonic() - self._start
-        self._sink(
-            Progress(self.picks, self._k, 0, self._n, elapsed, 0.0, None, self._phase, min(1.0, share))
-        )
+        elapsed, share = time.monotonic() - self._start, min(1.0, share)
+        moment = (self.picks, self._k, 0, self._n, elapsed, 0.0, None, self._phase, share)
+        self._sink(Progress(*moment, round(share * self._total), self._total, self._unit))
 
 
 class RowTracker(Closing):
@@ -238,87 +250,30 @@ class RowTracker(Closing):
         self._sink(RowProgress(phase, rows, total, share, elapsed, rate, eta))
 
 
-class Bar:
-    """A progress bar: one redrawn line on a terminal, a line every few seconds elsewhere."""
-
-    def __init__(
-        self,
-        format: Callable[[Any, bool], str],
-        stream: TextIO | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """format: returns the line of a moment, with or without the drawn bar."""
-        self._format = format
-        self._stream = sys.stderr if stream is None else stream  # None in a process without one
-        try:
-            self._tty = bool(getattr(self._stream, "isatty", bool)())
-        except ValueError:  # it is closed
-            self._stream, self._tty = None, False
-        self._clock = clock
-        self._last = clock() if not self._tty else float("-inf")
-        self._drawn = 0
-
-    def __call__(self, progress: Progress | RowProgress) -> None:
-        """Draw `progress` if it is time to."""
-        now = self._clock()
-        wait = _REDRAW_SECONDS if self._tty else _LINE_SECONDS
-        if progress.phase != "done" and now - self._last < wait:
-            return
-        self._last = now
-        text = self._format(progress, self._tty)
-        if self._tty:
-            self._write("\r" + text.ljust(self._drawn))
-            self._drawn = len(text)
-        else:
-            self._write(text + "\n")
-
-    def close(self) -> None:
-        """End the line, so that what is printed next starts on its own."""
-        if self._drawn:
-            self._write("\n")
-            self._drawn = 0
-
-    def _write(self, text: str) -> None:
-        if self._stream is None:
-            return
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):  # nobody reads it any more: no reason to end the run
-            self._stream = None
-
-
 def format_progress(progress: Progress, bar: bool = True) -> str:
     """Return one line of text for picks."""
-    parts = [f"{progress.phase:>10}  {progress.share:4.0%}"]
-    if bar:
-        parts.append(_drawing(progress.share))
-    parts.append(f"{progress.picks:,}/{progress.k:,} picks")
-    if progress.phase == "picking" and progress.rate > 0:
-        parts.append(f"{progress.rate:,.0f}/s" if progress.rate >= 10 else f"{progress.rate:.1f}/s")
+    parts = format_share(progress.phase, progress.share, bar)
+    if progress.total:
+        parts.append(f"{progress.done:,}/{progress.total:,} {progress.unit}")
+    elif progress.phase in _OF_PICKS and progress.k:
+        parts.append(f"{progress.picks:,}/{progress.k:,} picks")
+    if progress.phase == "picking":
+        parts += format_rate(progress.rate, "pick")
     parts.append(format_seconds(progress.elapsed))
     if progress.phase == "picking" and progress.eta is not None:
-        parts.append(f"{format_seconds(progress.eta)} left")
+        parts.append(f"{'at most ' if progress.at_most else ''}{format_seconds(progress.eta)} left")
     return "  ".join(parts)
 
 
 def format_rows(progress: RowProgress, bar: bool = True) -> str:
     """Return one line of text for rows."""
-    parts = [f"{progress.phase:>10}"]
-    if progress.share is not None:
-        parts[0] += f"  {progress.share:4.0%}"
-        if bar:
-            parts.append(_drawing(progress.share))
+    parts = format_share(progress.phase, progress.share, bar)
     total = "" if progress.total is None else f"/{progress.total:,}"
-    parts += [f"{progress.rows:,}{total} rows", f"{progress.rate:,.0f}/s", format_seconds(progress.elapsed)]
+    parts += [f"{progress.rows:,}{total} rows", *format_rate(progress.rate, "row")]
+    parts.append(format_seconds(progress.elapsed))
     if progress.eta is not None and progress.phase != "done":
         parts.append(f"{format_seconds(progress.eta)} left")
     return "  ".join(parts)
-
-
-def _drawing(share: float) -> str:
-    filled = int(share * _WIDTH)
-    return "[" + "#" * filled + "-" * (_WIDTH - filled) + "]"
 
 
 @contextmanager

@@ -97,6 +97,7 @@ EXACT = Method(
     exact=True,
     first_pass=True,
     one_pass=True,
+    accelerates=True,
     limits=True,
     distributed=True,
     evaluations=lambda n, k, search: _EXACT_EVALUATIONS * n,

@@ -127,16 +127,16 @@ class SimilarityGraph:
         phases = Phases(sink, problem.n, k)
         start = time.perf_counter()
         d_start = engine.coverage()
-        phases.enter("first")
+        count = min(k, self.params["first_picks"]) if problem.alpha < 1.0 else 0
+        phases.enter("first", count, "picks")
         first = np.empty(0, np.int64)
-        if problem.alpha < 1.0:
-            count = min(k, self.params["first_picks"])
+        if count:
             first = steps.first_picks(problem, k, self.sampled, count, threads, closed)
         gains = commit(engine, first, phases.tick)
         phases.enter("picking")
         rest = self._rest(problem, k, engine, threads, np.union1d(closed, first), len(first), phases)
         seconds = time.perf_counter() - start
-        phases.enter("evaluating")
+        phases.enter("evaluating", len(rest), "picks")
         gains = np.concatenate([gains, commit(engine, rest, phases.tick)])
         phases.picks = k
         phases.enter("done")

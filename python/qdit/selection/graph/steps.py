@@ -48,7 +48,7 @@ def build(
     if len(order) == 0:
         raise ValueError(f"embeddings: all {rows.n:,} rows are zero, wanted at least one that is not")
     sampled = np.sort(order[: plan.sample])
-    phases.enter("sampling")
+    phases.enter("sampling", plan.first_picks, "picks")
     if floors is None:
         commit(
             engine, first_picks(problem, plan.first_picks, sampled, plan.first_picks, threads), phases.tick
@@ -60,7 +60,7 @@ def build(
     count = min(plan.cells, len(training))
     placement = problem.placement(threads)
     centroids = cell_centroids(subset(rows, training), count, plan.seed, phases.tick, **placement)
-    phases.enter("assigning")
+    phases.enter("assigning", rows.n)
     builder = GraphBuilder(
         rows.array, dtype=rows.dtype, metric=problem.metric, zero_rows=problem.zero_rows, **placement
     )
