@@ -32,6 +32,8 @@ def test_the_hash_of_questions_is_that_of_the_evaluation():
         ({"top_p": 0}, "top_p: got 0, wanted a number above 0"),
         ({"top_p": 1.5}, "top_p: got 1.5"),
         ({"stop": ("",)}, "stop: got"),
+        ({"stop": 5}, "stop: got 5, wanted text"),
+        ({"template": 5}, "template: got 5, wanted"),
         ({"seed": -1}, "seed: got -1"),
         ({"template": "x"}, "template: got 'x'"),
     ],

@@ -83,7 +83,7 @@ def test_texts():
 
 
 @pytest.mark.parametrize(
-    "template", ["no field", "{id}", "{output.__class__}", "{output!r}", "{output", "{}"]
+    "template", ["no field", "{id}", "{output.__class__}", "{output!r}", "{output", "{}", 5, None]
 )
 def test_wrong_templates(template):
     with pytest.raises(ValueError, match=r"reward_template: .* wanted 'chat' or a format string"):

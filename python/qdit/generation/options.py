@@ -43,6 +43,8 @@ class GenerateOptions(CausalModelOptions, ChatEndpoint):
 
     def _check(self) -> None:
         self._set("template", check_template(self.prompt_template))
+        if not isinstance(self.stop or (), str | list | tuple):
+            raise ValueError(f"stop: got {self.stop!r}, wanted text, or a list of texts")
         self._set("stop", self.stops)
         checks.check_least("max_new_tokens", self.max_new_tokens, 1)
         if checks.check_float("temperature", self.temperature) < 0:

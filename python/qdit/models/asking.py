@@ -151,7 +151,8 @@ class Asker:
         """
         request = {name: value for name, value in identity["request"].items() if name not in LIMITS}
         same = ({**identity, "request": request}, identity)
-        return [folder / f"{name}-{digest(one)[:12]}.jsonl" for one in same]
+        names = dict.fromkeys(f"{name}-{digest(one)[:12]}.jsonl" for one in same)
+        return [folder / one for one in names]
 
     def request(self, messages: Messages) -> Request:
         """Return the fields of a request."""

@@ -63,6 +63,8 @@ def check_format(
     """
     known = ", ".join(map(repr, names))
     wanted = f"wanted {known} or a format string with " + ", ".join(f"{{{name}}}" for name in fields)
+    if not isinstance(template, str):
+        raise ValueError(f"{option}: got {template!r}, {wanted}")
     try:
         parts = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
