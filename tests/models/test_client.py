@@ -10,6 +10,7 @@ from helpers.openai_server import OpenAIServer
 from helpers.scoring_pools import KEY
 from qdit.models.client import (
     HIDDEN,
+    SYSTEM,
     ChatClient,
     EndpointError,
     RequestError,
@@ -83,7 +84,7 @@ def ask(server, *requests, **options):
 
 
 def request(**fields):
-    return {"model": "m", "messages": [{"role": "user", "content": "a b"}], **fields}
+    return {"model": "m", "messages": [{"role": "user", "content": "a b"}]} | fields
 
 
 @pytest.mark.parametrize(
@@ -172,6 +173,19 @@ def test_optional_fields_are_left_out_where_they_are_refused():
         client, (answer,) = ask(server, request(max_tokens=9, temperature=0), optional=["temperature"])
     assert answer.text == "4"
     assert client.renamed == {"max_tokens": "max_completion_tokens", "temperature": None}
+
+
+@pytest.mark.parametrize("said", ["System role not supported", "Conversation roles must alternate user/..."])
+def test_what_the_system_says_goes_before_the_question_where_there_is_no_such_role(said):
+    def fault(one):
+        return {"status": 400, "message": said} if one.body["messages"][0]["role"] == "system" else None
+
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    with OpenAIServer(fault, answer=lambda _: "4") as server:
+        client, (answer,) = ask(server, request(messages=messages))
+        assert server.requests[-1].body["messages"] == [{"role": "user", "content": "Be brief.\n\nHi"}]
+    assert answer.text == "4"
+    assert client.renamed == {SYSTEM: None}
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ _BAD_MODEL = "check base_url and the name of the model"
 _UNPAID = "add credit to the account of this key"
 _REMEDIES = {401: _BAD_KEY, 402: _UNPAID, 403: _BAD_KEY, 404: _BAD_MODEL}
 _ONE_ROW = re.compile(r"context|moderat|flagged|content.{0,9}(?:filter|policy)", re.IGNORECASE)
+_NO_SYSTEM = re.compile(r"system (?:role|message|prompt)|'system'|roles must alternate", re.IGNORECASE)
+SYSTEM = "the system role"
 _REFUSED = re.compile(
     r"support|unrecogni[sz]ed|unknown|unexpected|extra|permitted|allowed|invalid|deprecated", re.IGNORECASE
 )
@@ -101,7 +103,7 @@ class ChatClient:
 
     Attributes:
         renamed: fields that the endpoint refused, and what they are called in all further requests; None for
-            those that are left out.
+            those that are left out, `SYSTEM` among them.
 
     """
 
@@ -154,7 +156,8 @@ class ChatClient:
 
         The library repeats what fails on the way (connection, 408, 409, 429, 5xx; it waits as long as
         retry-after says); here it is repeated when a reply arrives that is no completion, and at once where a
-        field is refused that has another name or can be left out.
+        field is refused that has another name or can be left out, or the system's turn, which is then put
+        before the user's.
 
         Raises:
             RequestError: this request failed.
@@ -174,7 +177,7 @@ class ChatClient:
 
     async def _ask(self, request: JSON) -> Answer:
         openai = self._openai
-        sent = self._renamed(request)
+        sent = self._adapted(request)
         fields = {**sent, **sent.get("extra_body", {})}
         model, messages = fields.pop("model"), fields.pop("messages")
         fields.pop("extra_body", None)
@@ -187,7 +190,7 @@ class ChatClient:
             )
         except openai.APIStatusError as error:
             failure = self._failure(error, fields)
-            if self._renamed(request) == sent:
+            if self._adapted(request) == sent:
                 raise failure from None
         except openai.APITimeoutError:
             raise RequestError(
@@ -205,9 +208,15 @@ class ChatClient:
             return answer
         return await self._ask(request)
 
-    def _renamed(self, request: JSON) -> JSON:
+    def _adapted(self, request: JSON) -> JSON:
+        """Return a request as the endpoint takes it."""
         named = ((self.renamed.get(name, name), value) for name, value in request.items())
-        return {name: value for name, value in named if name is not None}
+        adapted = {name: value for name, value in named if name is not None}
+        first, *others = request["messages"]
+        if SYSTEM in self.renamed and others and first["role"] == "system":
+            joined = {**others[0], "content": f"{first['content']}\n\n{others[0]['content']}"}
+            adapted["messages"] = [joined, *others[1:]]
+        return adapted
 
     def _failure(self, error: Any, fields: JSON) -> Exception:
         """Return the error to raise; learn from it which field to do without."""
@@ -227,6 +236,9 @@ class ChatClient:
             return EndpointError(f"{message}; {_BAD_MODEL}")
         if re.search(r"\bapi[ _-]?key\b", said, re.IGNORECASE):
             return EndpointError(f"{message}; {_BAD_KEY}")
+        if _NO_SYSTEM.search(said):
+            self.renamed[SYSTEM] = None
+            return RequestError(message)
         named = [name for name in fields if re.search(rf"\b{re.escape(name)}\b", said)]
         named = [name for name in fields if name == error.param] or (named if _REFUSED.search(said) else [])
         if not named:
