@@ -59,6 +59,19 @@ def test_in_and_out(tmp_path, hive):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out", "removed"]
 
 
+@pytest.mark.parametrize("name", ["part.0a.parquet", "part.9.parquet"])
+def test_parts_without_rows_and_of_wider_types_are_read(tmp_path, name):
+    source = write(tmp_path / "in")
+    pq.write_table(pa.table({"id": pa.nulls(0), "embeddings": pa.nulls(0)}), source / name)
+    part = pq.read_table(source / "part.2.parquet")
+    pq.write_table(
+        part.set_column(2, "text", part["text"].cast(pa.large_string())), source / "part.2.parquet"
+    )
+    found = select_curator_folder(source, tmp_path / "out", "quality", 0.6, 40)
+    np.testing.assert_array_equal(found.indices, qdit.select(ROWS, QUALITY, alpha=0.6, k=40).indices)
+    assert pq.read_table(tmp_path / "out").num_rows == 40
+
+
 def test_the_output_is_an_input(tmp_path):
     source = write(tmp_path / "in")
     select_curator_folder(source, tmp_path / "half", QUALITY, 0.6, 0.5)
@@ -128,5 +141,5 @@ def test_bad_input(tmp_path):
             {"id": IDS[part * 60 : part * 60 + 60], "embeddings": rows[part * 60 : part * 60 + 60]}
         )
         pq.write_table(table, tmp_path / "short" / f"{part}.parquet")
-    with pytest.raises(ValueError, match="row 130: got a vector of 3 items, wanted 16"):
+    with pytest.raises(ValueError, match=r"2\.parquet: row 10: got a vector of 3 items, wanted 16"):
         select_curator_folder(tmp_path / "short", tmp_path / "out", alpha=0, k=40)

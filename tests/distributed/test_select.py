@@ -157,6 +157,27 @@ def test_shards_from_files_of_several_kinds(tmp_path):
     assert np.array_equal(select(shards, parts, 0.5, 20).indices, got.indices)
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["array", "npy", "parquet"])
+def test_a_shard_without_rows_changes_nothing(tmp_path, place, kind):
+    rows, quality = pool(60)
+    shards, scores, empty = cut(rows, 20), [quality[:20], quality[20:]], rows[:0]
+    if kind == "npy":
+        np.save(tmp_path / "empty.npy", empty)
+        empty = tmp_path / "empty.npy"
+    elif kind == "parquet":
+        pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        empty = tmp_path / "empty.parquet"
+        pq.write_table(pa.table({"embeddings": pa.nulls(0)}), empty)
+    shards.insert(place, empty)
+    scores.insert(place, quality[:0])
+    for method in ("exact", "sparse"):
+        got = select(shards, scores, 0.5, 12, method=method)
+        assert_same(got, select(cut(rows, 20), quality, 0.5, 12, method=method))
+    with pytest.raises(ValueError, match=r"^shards: none of 2 has a row; pass one that has$"):
+        select([empty, empty], quality, 0.5, 12)
+
+
 def test_command_line(tmp_path, monkeypatch, capsys):
     rows, quality = pool(300)
     np.save(tmp_path / "x.npy", rows)

@@ -89,11 +89,24 @@ def test_npy_files_are_mapped(tmp_path, kind):
     assert picks(kind(path)) == WANT
 
 
-def test_npy_files_of_version_2_are_mapped(tmp_path):
+@pytest.mark.parametrize("version", [(2, 0), (3, 0)])
+def test_npy_files_of_later_versions_are_mapped(tmp_path, version):
     path = tmp_path / "x.npy"
     with path.open("wb") as file:
-        np.lib.format.write_array(file, X, version=(2, 0))
+        np.lib.format.write_array(file, X, version=version)
     assert picks(path) == WANT
+
+
+def test_npy_files_that_go_on_are_refused(tmp_path):
+    path = tmp_path / "x.npy"
+    for more in (b"\0", X.tobytes()):
+        np.save(path, X)
+        with path.open("ab") as file:
+            file.write(more)
+        with pytest.raises(
+            ValueError, match=r"x\.npy goes on after its array .*; save each array in a file of its own$"
+        ):
+            open_embeddings(path)
 
 
 def test_memmaps_are_viewed(tmp_path):

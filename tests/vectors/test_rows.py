@@ -1,6 +1,7 @@
 """What convert_embeddings does with dtypes, bad rows, columns, files that are there, and bad sources."""
 
 import datetime
+import re
 
 import numpy as np
 import pytest
@@ -19,6 +20,33 @@ def test_dtypes(tmp_path, stored, asked):
     kept = {"float16": "float16", "float32": "float32", "float64": "float32"}[stored]
     assert made.rows.dtype == (asked or kept)
     np.testing.assert_array_equal(made.rows.array, rows.astype(asked or kept))
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        (lambda x: pytest.importorskip("scipy.sparse").csr_matrix(x), lambda x: x.toarray()),
+        (lambda x: pytest.importorskip("scipy.sparse").coo_array(x), lambda x: x.toarray()),
+        (lambda x: pytest.importorskip("pandas").Series(list(x)), lambda x: np.stack(np.asarray(x))),
+        (lambda x: np.fromiter(x, object, len(x)), lambda x: np.stack(np.asarray(x))),
+        (lambda x: x.astype(object), lambda x: np.asarray(x, dtype=np.float32)),
+        (lambda x: x.astype(complex), lambda x: x.real),
+    ],
+)
+def test_the_remedy_for_arrays_of_other_kinds_works(tmp_path, change, remedy):
+    x = change(ROWS)
+    with pytest.raises(TypeError, match=r"^source: got ") as caught:
+        convert_embeddings(x, tmp_path / "out.npy")
+    assert re.search(r"x\.toarray\(\)|numpy\.stack|numpy\.asarray|x\.real", str(caught.value))
+    np.testing.assert_array_equal(convert_embeddings(remedy(x), tmp_path / "out.npy").rows.array, ROWS)
+
+
+def test_masked_arrays_are_refused_and_tensors_are_read(tmp_path):
+    with pytest.raises(TypeError, match=r"^source: got a masked array, wanted a plain one"):
+        convert_embeddings(np.ma.masked_array(ROWS, ROWS > 1), tmp_path / "out.npy")
+    torch = pytest.importorskip("torch")
+    tensor = torch.tensor(ROWS).requires_grad_()
+    np.testing.assert_array_equal(convert_embeddings(tensor, tmp_path / "out.npy").rows.array, ROWS)
 
 
 @pytest.mark.parametrize("kind", ["list float16", "list float64", "large_list", "fixed float16", "list int8"])

@@ -120,6 +120,8 @@ def _column(files: list[Path], name: str) -> Floats:
     parts, start = [], 0
     for path in files:
         with open_parquet(path) as file:
+            if not file.metadata.num_rows:
+                continue
             if name not in file.schema_arrow.names:
                 names = ", ".join(map(repr, file.schema_arrow.names))
                 raise ValueError(f"quality: {path} has no column {name!r}, wanted one of {names}")
@@ -146,7 +148,7 @@ def _chosen(files: list[Path], found: Selection, columns: bool) -> Any:
                     parts.append(file.read_row_group(group).take(pa.array(inside - start)))
                 start = stop
     try:
-        table = pa.concat_tables(parts).take(pa.array(np.argsort(ascending)))
+        table = pa.concat_tables(parts, promote_options="permissive").take(pa.array(np.argsort(ascending)))
     except pa.ArrowException as error:
         raise ValueError(f"{files[0].parent}: the files have different columns: {error}") from error
     for name, values in columns_of(found).items() if columns else ():

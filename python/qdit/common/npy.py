@@ -16,7 +16,8 @@ def open_npy(name: str, path: Path) -> Array:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not a .npy file, holds Python objects, or is shorter than its header says.
+        ValueError: if it is not a .npy file, holds Python objects or more than one array, or is shorter than
+            its header says.
 
     """
     _check_file(name, path)
@@ -31,6 +32,11 @@ def open_npy(name: str, path: Path) -> Array:
         raise ValueError(
             f"{name}: {path} is truncated: got {got} bytes, wanted {wanted} for shape {shape} of "
             f"{dtype.name}; write or copy it again"
+        )
+    if got > wanted:
+        raise ValueError(
+            f"{name}: {path} goes on after its array of shape {shape}: got {got} bytes, wanted {wanted}; "
+            "save each array in a file of its own"
         )
     order: Any = "F" if fortran else "C"
     if math.prod(shape) == 0:  # there is nothing to map
@@ -77,6 +83,7 @@ def _read_header(name: str, path: Path, file: BinaryIO) -> tuple[tuple[int, ...]
         )
     file.seek(0)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    readers[3, 0] = readers[2, 0]  # in UTF-8, for names of fields; of numbers they are the same
     try:
         version = np.lib.format.read_magic(file)
         if version not in readers:

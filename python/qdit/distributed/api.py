@@ -42,7 +42,7 @@ def select(
     Args:
         shards: one for each actor: path of a .npy file (mapped on the node of the actor), of a Parquet,
             Arrow, HDF5 or safetensors file or folder of vectors (read into memory there), or an (m, d) array.
-            Paths must exist on all nodes. All have the same d and dtype.
+            Paths must exist on all nodes. All have the same d and dtype; one without rows is left out.
         quality: (n,) scores of all rows, larger is better, or a list with one array or .npy file for each
             shard. None needs alpha=0.
         alpha: from 0 (diversity only) to 1 (quality only).

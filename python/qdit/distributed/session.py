@@ -31,7 +31,7 @@ from .messages import EngineOptions
 from .options import IN_PROCESS, ShardOptions
 from .pool import ShardedPool
 from .ray_transport import RayTransport, connect, import_ray
-from .sources import Slice, Source, open_shard
+from .sources import Slice, Source, has_rows, open_shard
 from .transport import LocalTransport, MakeTransport
 
 _LEAST_MEMORY = 64 << 20
@@ -158,7 +158,7 @@ def open_session(
         if start is RayTransport and connect(options.address):
             stack.callback(import_ray().shutdown)
         pool = ShardedPool.open(stack.enter_context(start(sources, engines)))
-        problem = _problem(pool, options)
+        problem = _problem(pool, options, len(shards))
         k = resolve_k(options.k, problem.n)
         ignored = np.setdiff1d(pool.ignored, problem.given)
         check_k(k, problem.n, len(problem.given), len(ignored))
@@ -179,6 +179,9 @@ def _sources(shards: Sequence[Source]) -> list[Source]:
     for number, shard in enumerate(found):
         if isinstance(shard, str) and not Path(shard).exists():
             raise FileNotFoundError(f"shards: shard {number}: no such file or folder: {shard}")
+    found = [shard for shard in found if has_rows(shard)]
+    if not found:
+        raise ValueError(f"shards: none of {len(shards)} has a row; pass one that has")
     return [shard if isinstance(shard, str | Slice) else open_embeddings(shard) for shard in found]
 
 
@@ -192,11 +195,11 @@ def _outside(given: Any, source: Source) -> Rows | None:
     return None if outside is None else Rows(np.asarray(outside.array), outside.dtype)
 
 
-def _problem(pool: ShardedPool, options: ShardOptions) -> Problem:
-    """Return the problem, with rows of the shape of the union that take no memory."""
+def _problem(pool: ShardedPool, options: ShardOptions, shards: int) -> Problem:
+    """Return the problem, with rows of the union's shape that take no memory; shards: that were given."""
     nothing = np.broadcast_to(np.zeros((), item_type(pool.dtype)), (pool.n, pool.d))
     rows = Rows(nothing, pool.dtype, f"{len(pool.facts)} shards")
-    objective = options.only(Objective, quality=_quality(options.quality, len(pool.facts)))
+    objective = options.only(Objective, quality=_quality(options.quality, shards))
     # the driver multiplies nothing, and may have no device
     problem = make_problem(rows, ObjectiveOptions(**vars(objective), backend="cpu"))
     precision = resolve_precision("auto", pool.dtype) if options.backend == "cuda" else None

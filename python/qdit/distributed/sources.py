@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..common import npy
 from ..common.types import StrPath
 from ..engine.rows import EmbeddingsLike, Rows, check_rows, open_embeddings
 from ..vectors.options import ReadOptions
+from ..vectors.reader import NoRowsError
 from ..vectors.sources import open_source
 
 _BLOCK_ROWS = 8192
@@ -47,6 +49,20 @@ def split(path: StrPath, parts: int) -> list[Slice]:
     return [Slice(name, start, stop) for start, stop in pairwise(edges)]
 
 
+def has_rows(source: Source) -> bool:
+    """Return whether a shard has a row; what cannot be opened has, and its worker says why."""
+    try:
+        if isinstance(source, str) and Path(source).suffix != ".npy":
+            with open_source(source, ReadOptions()):
+                return True
+        array = npy.open_npy("shards", Path(source)) if isinstance(source, str) else source
+    except NoRowsError:
+        return False
+    except (ValueError, TypeError, OSError):
+        return True
+    return getattr(array, "shape", ())[:1] != (0,)
+
+
 def open_shard(source: Source, dtype: str | None = None) -> Rows:
     """Open one shard: a .npy file is mapped, another file that `qdit convert` knows is read.
 
@@ -63,7 +79,7 @@ def open_shard(source: Source, dtype: str | None = None) -> Rows:
         with open_source(source, ReadOptions()) as reader:
             array = np.empty((reader.n, reader.d), reader.dtype)
             at = 0
-            for block in reader.blocks(0, _BLOCK_ROWS):
+            for block in reader.read(0, _BLOCK_ROWS):
                 array[at : at + len(block.rows)] = block.rows
                 at += len(block.rows)
         found = check_rows("embeddings", array)

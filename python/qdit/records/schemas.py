@@ -12,7 +12,7 @@ from ..common.types import ArrowArray, RecordBatch, Schema
 from .row import RowError
 
 _WHY = "to store typed records"
-_PARTED = "; bring them to one type, or import them as sources of their own"
+_PARTED = "; bring them to one type, or read them as sources of their own"
 _UNREADABLE = (ValueError, OverflowError, LookupError, NotImplementedError, RecursionError)
 _UNSTORABLE = (ValueError, TypeError, OverflowError, NotImplementedError, RecursionError)
 Decode = Callable[[Any], Any]

@@ -132,7 +132,7 @@ def _parquet(files: list[Path]) -> Batches:
             if file.metadata.num_rows or (path == files[-1] and not total):
                 schemas.append((str(path), schema))  # one without rows has no say
     rows = ((str(path), batch) for path in files for batch in _read_parquet(path))
-    return Batches(unify(schemas, _has_no_value), rows, total, files)
+    return Batches(unify(schemas, has_no_value), rows, total, files)
 
 
 def _read_parquet(path: Path) -> Iterator[RecordBatch]:
@@ -151,7 +151,7 @@ def _read_parquet(path: Path) -> Iterator[RecordBatch]:
             raise ValueError(f"{path} is damaged at row {row} or after: {error}") from error
 
 
-def _has_no_value(path: str, column: str) -> bool:
+def has_no_value(path: str, column: str) -> bool:
     """Return whether a Parquet file says that all of a column is null."""
     with open_parquet(Path(path)) as file:
         groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]

@@ -8,9 +8,12 @@ import numpy as np
 
 from ..common.optional import require
 from ..common.types import JSON
+from ..engine import arrays
+from ..engine.device import is_tensor
+from ..engine.rows import check_rows
 from .arrow import EXTRA
 from .options import ReadOptions
-from .reader import Block, Reader, check_matrix, pick_ids, pick_name
+from .reader import Block, NoRowsError, Reader, check_matrix, pick_ids, pick_name
 
 _IDS = ("ids", "id")
 _TYPES = {"F16": "float16", "F32": "float32", "F64": "float64"}
@@ -22,6 +25,15 @@ class SliceReader(Reader):
     kind = "array"
 
     def __init__(self, rows: Any, ids: Any = None) -> None:
+        if (
+            isinstance(rows, np.ndarray)
+            or is_tensor(rows)
+            or hasattr(rows, "toarray")
+            or hasattr(rows, "iloc")
+        ):
+            rows = arrays.column("source", rows)  # in memory; anything else is read slice by slice
+        if np.dtype(rows.dtype).kind not in "fiu":
+            check_rows(self.column or "source", rows[:1])  # says how to make numbers of it
         self._rows, self._ids = rows, ids
         self.n, self.d = check_matrix(self.column or "source", tuple(rows.shape))
         self.dtype = str(np.dtype(rows.dtype).name)
@@ -116,6 +128,8 @@ class FaissReader(SliceReader):
                 reason = str(error).strip().splitlines()[-1]
                 raise ValueError(f"{source} is not a faiss index or damaged: {reason}") from error
         self._index = source  # kept: the rows are its memory
+        if not isinstance(source, faiss.Index):
+            raise TypeError(f"source: got {type(source).__name__}, wanted a flat index of floats")
         flat, ids = faiss.downcast_index(source), None
         if hasattr(flat, "id_map"):
             ids = faiss.vector_to_array(flat.id_map)
@@ -128,7 +142,7 @@ class FaissReader(SliceReader):
                 "other kinds do not hold the vectors as they were"
             )
         if flat.ntotal == 0:
-            raise ValueError("source: the faiss index has no vectors")
+            raise NoRowsError("source: the faiss index has no vectors")
         rows = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)
         super().__init__(rows, ids)
 

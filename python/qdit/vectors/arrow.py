@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..common.optional import require
-from ..common.types import Array, ArrowArray, Schema
+from ..common.types import Array, ArrowArray, ArrowTable, Schema
 from .reader import pick_name
 
 EXTRA = "vectors"
@@ -41,6 +41,8 @@ def from_arrow(data: Any, column: str | None = None, *, copy: bool | None = None
         raise ValueError("embeddings: got no rows, wanted at least one")
     chunks = [chunk for chunk in chunks if len(chunk)]
     d = dimension(chunks[0])
+    if d == 0 and not chunks[0].null_count:
+        raise ValueError("row 0: got a vector without items, wanted numbers")
     if len(chunks) > 1 and copy is False:
         raise ValueError(
             f"copy: got False for a column of {len(chunks)} chunks, which are not side by side; pass "
@@ -120,8 +122,8 @@ def is_vectors(kind: Any) -> bool:
     """Return whether an Arrow type is one of lists of numbers."""
     pa = require("pyarrow", EXTRA, "to read Arrow lists")
     kind = getattr(kind, "storage_type", kind)  # tensors and other extension types
-    lists = (pa.types.is_fixed_size_list, pa.types.is_list, pa.types.is_large_list)
-    if not any(is_list(kind) for is_list in lists):
+    names = ("fixed_size_list", "list", "large_list", "list_view", "large_list_view")
+    if not any(getattr(pa.types, f"is_{name}")(kind) for name in names):
         return False
     return bool(pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type))
 
@@ -144,7 +146,7 @@ def _chunks(data: Any, column: str | None) -> list[ArrowArray]:
         return list(data.chunks)
     if not isinstance(data, pa.Table | pa.RecordBatch):
         if hasattr(data, "__arrow_c_stream__"):
-            data = pa.table(data)
+            data = as_table(data)
         elif hasattr(data, "__arrow_c_array__"):
             return _chunks(pa.array(data), column)
         else:
@@ -153,6 +155,17 @@ def _chunks(data: Any, column: str | None) -> list[ArrowArray]:
             )
     found = data.column(find_column(data.schema, column, "the table"))
     return [found] if isinstance(data, pa.RecordBatch) else list(found.chunks)
+
+
+def as_table(data: Any) -> ArrowTable:
+    """Return a frame as a pyarrow.Table."""
+    pa = require("pyarrow", EXTRA, "to read Arrow data")
+    try:
+        return pa.table(data)
+    except (pa.ArrowException, OverflowError) as error:
+        raise TypeError(
+            f"data: got {type(data).__name__} that Arrow cannot read ({error}); pass a frame of vectors alone"
+        ) from error
 
 
 def _storage(array: ArrowArray) -> ArrowArray:

@@ -10,10 +10,11 @@ import numpy as np
 
 from ..common.optional import require
 from ..common.types import JSON, ArrowTable, RecordBatch, Schema
-from ..records.typed import open_parquet
-from .arrow import EXTRA, dimension, find_column, matrix
+from ..records.schemas import conform, stored_schema, unify
+from ..records.typed import has_no_value, open_parquet
+from .arrow import EXTRA, as_table, dimension, find_column, is_vectors, matrix
 from .options import ReadOptions
-from .reader import Block, Reader, pick_ids
+from .reader import Block, NoRowsError, Reader, pick_ids, reading
 
 _ID = "id"
 _PEEK_ROWS = 1024
@@ -25,7 +26,7 @@ class TableReader(Reader):
     def _inspect(self, schema: Schema, n: int, options: ReadOptions, where: str) -> None:
         """Find columns, dtype and dimension."""
         if n == 0:
-            raise ValueError(f"source: {where} has no rows")
+            raise NoRowsError(f"source: {where} has no rows")
         self._where = where
         self.n = n
         self.column = find_column(schema, options.column, where)
@@ -36,10 +37,11 @@ class TableReader(Reader):
         self.d = self._dimension()
 
     def _dimension(self) -> int:
-        for batch in self.batches(0, _PEEK_ROWS):
-            found = dimension(batch.column(self.column))
-            if found > 0:
-                return found
+        with reading(self._where, 0):
+            for batch in self.batches(0, _PEEK_ROWS):
+                found = dimension(batch.column(self.column))
+                if found > 0:
+                    return found
         raise ValueError(f"column {self.column!r}: {self._where} has no vector that is not null or empty")
 
     @property
@@ -51,6 +53,10 @@ class TableReader(Reader):
     def batches(self, start: int, size: int) -> Iterator[RecordBatch]:
         """Yield pyarrow.RecordBatch from row `start` on, of at most `size` rows."""
 
+    def place(self, row: int) -> tuple[str, int]:
+        """Return what holds a row, and its number there."""
+        return self._where, row
+
     def blocks(self, start: int, size: int) -> Iterator[Block]:
         """Yield the rows; ValueError names a row of another length."""
         row = start
@@ -58,10 +64,11 @@ class TableReader(Reader):
             if batch.num_rows == 0:
                 continue
             ids = None if self.id_column is None else batch.column(self.id_column).to_pylist()
+            where, first = self.place(row)
             try:
-                rows = matrix(batch.column(self.column), self.d, row)
+                rows = matrix(batch.column(self.column), self.d, first)
             except ValueError as error:
-                raise ValueError(f"{self._where}: {error}") from None
+                raise ValueError(f"{where}: {error}") from None
             yield Block(rows, ids)
             row += batch.num_rows
 
@@ -74,14 +81,36 @@ class ParquetReader(TableReader):
 
     def __init__(self, files: list[Path], options: ReadOptions) -> None:
         self.files = files
-        self._counts = []
+        self._counts, schemas = [], []
         for path in files:
             with open_parquet(path, EXTRA) as file:
                 self._counts.append(file.metadata.num_rows)
-        with open_parquet(files[0], EXTRA) as file:
-            schema = file.schema_arrow
+                schemas.append((str(path), stored_schema(file.schema_arrow, str(path))))
         where = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
-        self._inspect(schema, sum(self._counts), options, where)
+        told = [one for one, count in zip(schemas, self._counts, strict=True) if count]
+        if not told:
+            raise NoRowsError(f"source: {where} has no rows")
+        self._inspect(self._common(told, options, where), sum(self._counts), options, where)
+
+    def _common(self, schemas: list[tuple[str, Schema]], options: ReadOptions, where: str) -> Schema:
+        """Return the schema of the parts, with vectors of the widest numbers that one has."""
+        pa = require("pyarrow", EXTRA, "to read Parquet files")
+        some = (schema for _, schema in schemas if any(map(is_vectors, schema.types)))
+        schema = next(some, schemas[0][1])
+        column = find_column(schema, options.column, where)
+        for name in filter(None, (column, pick_ids(where, schema.names, options.id_column, (_ID,)))):
+            lacks = next((path for path, found in schemas if name not in found.names), None)
+            if lacks is not None:
+                raise ValueError(f"{lacks} has no column {name!r}, which other parts have; write it again")
+        fields = [(path, pa.schema([found.field(column)])) for path, found in schemas]
+        self._vectors = unify(fields, has_no_value)
+        return schema.set(schema.names.index(column), self._vectors.field(0))
+
+    def place(self, row: int) -> tuple[str, int]:
+        """Return a row's file and its number there."""
+        ends = np.cumsum(self._counts)
+        number = int(np.searchsorted(ends, row, side="right"))
+        return str(self.files[number]), row - int(ends[number] - self._counts[number])
 
     def batches(self, start: int, size: int) -> Iterator[RecordBatch]:
         """Yield batches, skipping whole files and row groups before `start`."""
@@ -102,10 +131,15 @@ class ParquetReader(TableReader):
             try:
                 for batch in file.iter_batches(batch_size=size, row_groups=groups, columns=self.columns):
                     if skip < batch.num_rows:
-                        yield batch.slice(skip)
+                        yield self._conform(batch.slice(skip), path)
                     skip = max(0, skip - batch.num_rows)
             except (pa.ArrowException, OSError) as error:
-                raise ValueError(f"{path} is damaged or lacks a column: {error}; write it again") from error
+                raise ValueError(f"{path} is damaged: {error}; write it again") from error
+
+    def _conform(self, batch: RecordBatch, path: Path) -> RecordBatch:
+        number = batch.schema.names.index(self.column)
+        vectors = conform(batch.select([self.column]), self._vectors, str(path))
+        return batch.set_column(number, self._vectors.field(0), vectors.column(0))
 
 
 class ArrowReader(TableReader):
@@ -118,6 +152,8 @@ class ArrowReader(TableReader):
         if isinstance(source, Path):
             self.files, where = [source], str(source)
             source = self._map(source)
+        if not (hasattr(source, "to_batches") and hasattr(source, "select")):
+            source = as_table(source)
         self._table = source
         self._inspect(source.schema, source.num_rows, options, where)
 
@@ -130,11 +166,11 @@ class ArrowReader(TableReader):
         pa = require("pyarrow", EXTRA, "to read Arrow files")
         try:
             return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        except pa.ArrowInvalid:  # the streaming format, as datasets caches have it
+        except (pa.ArrowException, OSError):  # the streaming format, as datasets caches have it
             pass
         try:
             return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{path} is not an Arrow file or damaged: {error}; write it again") from error
 
 
@@ -203,7 +239,8 @@ class LanceDBReader(TableReader):
             self.files, table, folder = [source], options.table, source
             if source.suffix == ".lance":  # the folder of one table
                 table, folder = source.stem, source.parent
-            source = self._opened(lancedb.connect(folder), table, folder)
+            with reading(folder, 0):
+                source = self._opened(lancedb.connect(folder), table, folder)
         self._table = source
         self._inspect(source.schema, source.count_rows(), options, f"table {source.name!r}")
 

@@ -157,7 +157,7 @@ class _ConvertJob(Job[Converted]):
         ):
             self._part = part
             try:
-                for block in reader.blocks(part.done, size):
+                for block in reader.read(part.done, size):
                     rows, bad = self._checked(block, part.done)
                     part.append(rows, block.ids, bad)
                     tracker.update(part.done)

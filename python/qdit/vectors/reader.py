@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ..common.closing import Closing
-from ..common.types import JSON, Array
+from ..common.types import JSON, Array, StrPath
 
 _USUAL = ("embeddings", "embedding", "vector", "vectors")
 
@@ -24,6 +25,23 @@ class Block:
 
     rows: Array
     ids: list[Any] | None
+
+
+class NoRowsError(ValueError):
+    """A source without a row."""
+
+
+@contextmanager
+def reading(where: StrPath, row: int) -> Iterator[None]:
+    """Name the source in errors of the package that reads it."""
+    try:
+        yield
+    except Exception as error:
+        if type(error) in (ValueError, TypeError):  # of qdit
+            raise
+        raise ValueError(
+            f"source: {where} cannot be read from row {row} on: {error}; write it again"
+        ) from error
 
 
 class Reader(Closing, ABC):
@@ -47,6 +65,17 @@ class Reader(Closing, ABC):
     column: str = ""
     id_column: str | None = None
 
+    def read(self, start: int, size: int) -> Iterator[Block]:
+        """Yield what `blocks` does; ValueError where the package that reads the source fails."""
+        blocks, row = self.blocks(start, size), start
+        while True:
+            with reading(self.kind if self.files is None else self.files[0], row):
+                block = next(blocks, None)
+            if block is None:
+                return
+            yield block
+            row += len(block.rows)
+
     @abstractmethod
     def blocks(self, start: int, size: int) -> Iterator[Block]:
         """Yield all rows from number `start` on, in blocks of at most `size`."""
@@ -68,6 +97,8 @@ class Reader(Closing, ABC):
 
 def check_matrix(name: str, shape: tuple[int, ...]) -> tuple[int, int]:
     """Return (n, d); ValueError for anything else or for no rows."""
+    if len(shape) == 2 and shape[0] == 0:
+        raise NoRowsError(f"{name}: got shape {tuple(shape)}, wanted at least one row")
     if len(shape) != 2 or 0 in shape:
         raise ValueError(f"{name}: got shape {tuple(shape)}, wanted (n, d) with n and d at least 1")
     return int(shape[0]), int(shape[1])

@@ -76,9 +76,11 @@ def _kind(source: Any) -> str:
         return "arrow"
     if all(hasattr(source, name) for name in ("shape", "dtype", "__getitem__")):
         return "array"
+    if hasattr(source, "__arrow_c_stream__"):
+        return "arrow"
     raise TypeError(
-        f"source: got {type(source).__name__}, wanted a path, a pyarrow.Table, a DuckDB relation, a LanceDB "
-        "table, a faiss index, or an array such as an h5py.Dataset"
+        f"source: got {type(source).__name__}, wanted a path, a pyarrow.Table or other frame, a DuckDB "
+        "relation, a LanceDB table, a faiss index, or an array such as an h5py.Dataset"
     )
 
 

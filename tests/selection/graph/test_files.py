@@ -1,5 +1,6 @@
 """Saved graphs: the same selections, and clear errors for damaged or foreign files."""
 
+import io
 import json
 
 import numpy as np
@@ -59,6 +60,9 @@ def test_damaged_files_are_refused(saved):
     with pytest.raises(ValueError, match="truncated"):
         qdit.load_graph(folder, rows)
     (folder / "pairs.npy").write_bytes(pairs + b"12345678")
+    with pytest.raises(ValueError, match="goes on after its array"):
+        qdit.load_graph(folder, rows)
+    np.save(folder / "pairs.npy", np.load(io.BytesIO(pairs))[:-1])
     with pytest.raises(ValueError, match="damaged or changed"):
         qdit.load_graph(folder, rows)
     (folder / "pairs.npy").unlink()
