@@ -264,3 +264,58 @@ def test_errors_of_the_system_name_the_path_and_a_remedy(folder, capsys):
     refused = "qdit: error: x.npy/out: Not a directory; a part of this path is a file; pass another path\n"
     assert run("select x.npy --alpha 0 --k 5 --out x.npy/out --no-progress") == 1
     assert capsys.readouterr().err.replace("/checkpoint", "") == refused
+
+
+def shell(line, folder, code, **environment):
+    """Run a line of bash in which "qdit" is the command line; return what it printed on both streams."""
+    line = line.replace("qdit", f"{sys.executable} -m qdit", 1)
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == code, done
+    return done.stdout, done.stderr
+
+
+SELECT = "qdit select x.npy --alpha 0 --k 5 --no-progress"
+
+
+@pytest.mark.parametrize("line", [f"{SELECT} --out out", "qdit --help", "qdit select x.npy --alpha 0 --k 0"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_ends_early_ends_it_quietly(folder, line, unbuffered):
+    usage = "--k 0" in line
+    out, err = shell(f"{line} | true", folder, 2 if usage else 141, PYTHONUNBUFFERED=unbuffered)
+    assert out == ""
+    assert err == ("qdit: error: k: got 0, wanted at least 1\n" if usage else "")
+    assert "--out" not in line or len(Selection.load(folder / "out")) == 5
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_cannot_be_written_is_told(folder, unbuffered):
+    _, err = shell(f"{SELECT} >/dev/full", folder, 1, PYTHONUNBUFFERED=unbuffered)
+    assert err == (
+        "qdit: error: standard output: No space left on device; make room on this disk, or write to another; "
+        "repeated, the command goes on\n"
+    )
+
+
+def test_without_the_standard_streams(folder):
+    shell(f"{SELECT} --out out >&- 2>&- <&-", folder, 0)
+    assert len(Selection.load(folder / "out")) == 5
+    shell("qdit select x.npy --alpha 0 --k 0 >&- 2>&-", folder, 2)
+    out, _ = shell("qdit select x.npy --alpha 0 --k 0 2>&-", folder, 2)
+    assert out == ""  # what is wrong is no output
+    shell("qdit select no.npy --alpha 0 2> >(true)", folder, 2)
+
+
+def test_letters_that_a_terminal_lacks(folder):
+    (folder / "x.npy").rename(folder / "x\u00e9.npy")
+    np.save(folder / "q.npy", Q)
+    line = SELECT.replace("x.npy", "x\u00e9.npy") + " --out out\u00e9"
+    out, err = shell(line, folder, 0, PYTHONIOENCODING="ascii", PYTHONUTF8="1")
+    assert "out\\xe9" in out
+    assert err == ""

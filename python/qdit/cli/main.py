@@ -5,8 +5,10 @@ import os
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import redirect_stdout, suppress
 from importlib import import_module
-from typing import Any
+from io import TextIOWrapper
+from typing import Any, TextIO
 
 from jsonargparse import ArgumentParser
 
@@ -31,7 +33,7 @@ _REMEDIES = {
 _NO_BARS = dict.fromkeys(  # of other packages, which read this when they are imported
     ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "TQDM_DISABLE"), "1"
 )
-OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED, BAD_INPUT, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141  # the last two as if a signal had ended it
 _HELP = "_help"  # in verbs of a verb: what they are for
 _VERBS: dict[str, Any] = {  # where each command is; a dict is a verb with verbs of its own
     "import": "import_.import_command",
@@ -80,9 +82,54 @@ _VERBS: dict[str, Any] = {  # where each command is; a dict is a verb with verbs
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code.
 
-    0 done; 1 it failed while running; 2 wrong usage or input; 130 interrupted by Ctrl-C.
+    0 done; 1 it failed while running; 2 wrong usage or input; 130 interrupted by Ctrl-C; 141 done, but nobody
+    reads what it prints.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    printed = _Printed(sys.stdout)
+    with redirect_stdout(printed):
+        code = _finish(list(sys.argv[1:] if argv is None else argv))
+        printed.flush()
+    if printed.error is None:
+        return code
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes what is left when it ends
+    if isinstance(printed.error, BrokenPipeError):
+        return code or UNREAD
+    printed.error.filename = "standard output"
+    _complain(f"error: {_describe(printed.error)}")
+    return code or FAILED
+
+
+class _Printed:
+    """Standard output, if any. What goes wrong there is kept and the work goes on."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self.error: OSError | None = None
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a letter that a terminal lacks is no error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write as far as that is possible."""
+        self._do("write", text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Pass on what was written."""
+        self._do("flush")
+
+    def _do(self, name: str, *given: str) -> None:
+        if self._stream is not None and self.error is None:
+            try:
+                getattr(self._stream, name)(*given)
+            except OSError as error:
+                self.error = error
+
+
+def _finish(words: Sequence[str]) -> int:
+    """Run the command that the words spell, say what is wrong, and return the exit code."""
     try:
         run(words)
     except SystemExit as stop:  # the parser printed help, a version or what is wrong
@@ -220,4 +267,6 @@ def _describe(error: OSError) -> str:
 
 
 def _complain(message: str) -> None:
-    print(f"qdit: {message}", file=sys.stderr)
+    if sys.stderr is not None:
+        with suppress(OSError):  # nobody reads it
+            print(f"qdit: {message}", file=sys.stderr)
