@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from qdit.records import import_records
+from qdit.records import Source, import_records
 from qdit.records.importing import describe_records
 
 README = """---
@@ -82,7 +82,7 @@ def test_splits_are_those_of_datasets(tmp_path, files, split, want, splits):
 def test_a_split_that_is_not_there(tmp_path):
     folder = make(tmp_path / "x", ["test.jsonl", "train-1.jsonl", "train-2.jsonl"])
     text = (
-        f"split: got 'no-such', but {folder} has 'train' (2 files), 'test' (1 files); pass one of them "
+        f"split: got 'no-such', but {folder} has 'train' (files: 2), 'test' (files: 1); pass one of them "
         "(--split), 'all', or the files that are meant, one by one"
     )
     with pytest.raises(ValueError) as caught:
@@ -90,8 +90,15 @@ def test_a_split_that_is_not_there(tmp_path):
     assert str(caught.value) == text
     (folder / "train-1.jsonl").unlink()
     (folder / "train-2.jsonl").unlink()
-    with pytest.raises(ValueError, match=r"^split: got 'train', but .* has 'test' \(1 files\)"):
+    with pytest.raises(ValueError, match=r"^split: got 'train', but .* has 'test' \(files: 1\)"):
         import_records(folder, tmp_path / "pool")
+
+
+def test_files_that_are_named(tmp_path):
+    folder = make(tmp_path / "x", ["a/1.jsonl", "a/2.jsonl", "b/1.jsonl"])
+    assert read(Source(folder, data_files="**/1.jsonl"), tmp_path / "pool")[0] == ["a/1.jsonl", "b/1.jsonl"]
+    with pytest.raises(FileNotFoundError, match=r"has no file 'c/\*' of rows for split 'train'$"):
+        import_records(Source(folder, data_files="c/*"), tmp_path / "p2")
 
 
 def test_subsets_of_readme(tmp_path):

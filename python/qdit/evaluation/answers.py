@@ -82,7 +82,7 @@ def read_answers(path: StrPath, name: str | None = None) -> Answers:
     alpaca_eval keeps outputs (the id is then the row's number).
 
     Args:
-        path: JSON Lines or a JSON array, plain or with .gz or .zst.
+        path: JSON Lines or a JSON array, plain or compressed.
         name: of the model in results; None for what the rows say.
 
     Raises:

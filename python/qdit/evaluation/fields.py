@@ -24,7 +24,7 @@ def read_rows(
 
     Args:
         name: what the file is for; it leads errors about the file.
-        path: JSON Lines or a JSON array of objects, plain or with .gz or .zst.
+        path: JSON Lines or a JSON array of objects, plain or compressed.
         read: takes number and fields of a row; RowError says what is wrong with it.
         wanted: ends errors about a row.
         refused: gets the errors about rows, which are left out; None raises the first as a ValueError.

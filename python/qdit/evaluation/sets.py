@@ -62,7 +62,7 @@ def groups(questions: Iterable[Question]) -> Groups:
 def load_questions(name: str, path: StrPath, *, limit: int | None = None, seed: int = 0) -> Questions:
     """Return the questions of a file, in its order.
 
-    The files are JSON Lines or a JSON array, plain or with .gz or .zst; one object a row, with these fields:
+    The files are JSON Lines or a JSON array, plain or compressed; one object a row, with these fields:
 
     ============  ======================================================================== ====
     self-instruct id, motivation_app, instruction, instances: [{input, output}]             252

@@ -26,7 +26,7 @@ _WORDS = {
 _CALLED = {
     split: re.compile(rf"(?:^|[-._ 0-9])(?:{words})(?:[-._ 0-9]|$)") for split, words in _WORDS.items()
 }
-Splits = dict[str, list[str]]  # split -> files
+Splits = dict[str, set[str]]  # split -> files
 
 
 @dataclass(frozen=True)
@@ -111,23 +111,12 @@ def open_folder(folder: Path, split: str, subset: str | None, patterns: str | No
     if not known:
         _fail(f"{folder} holds no file that can be read, nor what save_to_disk writes", left_out)
     splits = {split: _matching(folder, patterns, known)} if patterns else _splits(folder, subset, known)
-    wanted = list(splits) if split == "all" else split.split("+")
-    for name in wanted:
-        if name not in splits:
-            there = ", ".join(f"{name!r} ({len(files):,} files)" for name, files in splits.items())
-            raise ValueError(
-                f"split: got {split!r}, but {folder} has {there}; pass one of them (--split), 'all', or the "
-                "files that are meant, one by one"
-            )
-        for file in splits[name]:
-            if file not in known:
-                raise FileNotFoundError(f"source: {folder} has no file {file!r} of rows for split {name!r}")
-    read = [name for name in known if any(name in splits[split] for split in wanted)]
-    for name in known.keys() - set(read):
+    read = _choose(folder, splits, split, known)
+    for name in known.keys() - read:
         of = [f"split {split!r}" for split, files in splits.items() if name in files]
         left_out[known[name]] = " and ".join(of) or ("of another subset" if subset else "of no split")
     files: dict[str, Path] = {}
-    for path in (known[name] for name in read):
+    for path in (path for name, path in known.items() if name in read):
         first = files.setdefault(os.path.realpath(path), path)
         if first != path:
             left_out[path] = f"the same file as {first.name}, by a link"
@@ -138,6 +127,21 @@ def open_folder(folder: Path, split: str, subset: str | None, patterns: str | No
         )
     read_files = list(files.values())
     return Found(kind_of(read_files[0]), read_files, tuple(splits), dict(sorted(left_out.items())))
+
+
+def _choose(folder: Path, splits: Splits, split: str, known: Mapping[str, Path]) -> set[str]:
+    """Return the files of the splits that are wanted."""
+    wanted = list(splits) if split == "all" else split.split("+")
+    for name in wanted:
+        if name not in splits:
+            there = ", ".join(f"{name!r} (files: {len(files):,})" for name, files in splits.items())
+            raise ValueError(
+                f"split: got {split!r}, but {folder} has {there}; pass one of them (--split), 'all', or the "
+                "files that are meant, one by one"
+            )
+        if missing := sorted(splits[name] - known.keys()):
+            raise FileNotFoundError(f"source: {folder} has no file {missing[0]!r} of rows for split {name!r}")
+    return {file for name in wanted for file in splits[name]}
 
 
 def split_of(path: Path) -> list[str]:
@@ -184,14 +188,14 @@ def _splits(folder: Path, subset: str | None, known: Mapping[str, Path]) -> Spli
     return {str(split): _matching(folder, patterns, known, base) for split, patterns in given.items()}
 
 
-def _matching(folder: Path, patterns: Any, known: Mapping[str, Path], base: str = "") -> list[str]:
+def _matching(folder: Path, patterns: Any, known: Mapping[str, Path], base: str = "") -> set[str]:
     """Return the known files that match patterns; a pattern that matches none stands for itself."""
     found: set[str] = set()
     for pattern in patterns if isinstance(patterns, list) else [patterns]:
         asked = str(PurePosixPath(base, str(pattern)))
         names = set(glob.glob(asked, root_dir=folder, recursive=True))  # noqa: PTH207  pathlib's ** differs
         found |= names & known.keys() or {asked}
-    return sorted(found)
+    return found
 
 
 def _by_name(names: list[str]) -> Splits:
@@ -199,7 +203,7 @@ def _by_name(names: list[str]) -> Splits:
     shards: Splits = {}
     for name in names:
         if match := _SHARD.fullmatch(name):
-            shards.setdefault(match[1], []).append(name)
+            shards.setdefault(match[1], set()).add(name)
     if shards:
         order = [*_WORDS, *shards]
         return dict(sorted(shards.items(), key=lambda item: order.index(item[0])))
@@ -209,12 +213,12 @@ def _by_name(names: list[str]) -> Splits:
     )
     for parts in ways:
         found = {
-            split: [name for name in names if any(map(called.search, parts(PurePosixPath(name))))]
+            split: {name for name in names if any(map(called.search, parts(PurePosixPath(name))))}
             for split, called in _CALLED.items()
         }
         if any(found.values()):
             return {split: files for split, files in found.items() if files}
-    return {"train": names}
+    return {"train": set(names)}
 
 
 def _config(folder: Path, subset: str | None) -> Mapping[str, Any]:

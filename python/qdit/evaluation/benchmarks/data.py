@@ -1,6 +1,7 @@
 """Rows of the benchmarks, from local files or the Hugging Face Hub, as data sets for lm-eval.
 
-Local files, all in one folder, are JSON Lines or a JSON array (.jsonl, .json), plain or with .gz or .zst:
+Local files, all in one folder, are JSON Lines or a JSON array (.jsonl, .json), plain or compressed
+(.gz, .zst, .xz, .bz2):
 
     mmlu_dev, mmlu_test  {"subject", "question", "choices": [4 texts], "answer": "A" to "D" or 0 to 3}
     bbh                  {"task", "input", "target"}, the rows of each task in their published order
@@ -18,6 +19,7 @@ from typing import Any
 from ...common.files import sha256_file
 from ...common.optional import require
 from ...common.types import JSON, StrPath
+from ...records.compressed import COMPRESSED
 from ...records.formats import text_of
 from ...records.row import RowError
 from ..fields import Object, read_rows, texts
@@ -29,7 +31,7 @@ FILES = {
     "drop": (("drop", "drop_natinst028"),),
     "humaneval": (("humaneval",),),
 }
-_SUFFIXES = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".jsonl.zst", ".json.zst")
+_SUFFIXES = [kind + packed for packed in ("", *COMPRESSED) for kind in (".jsonl", ".json")]
 _HUB = {"mmlu": "cais/mmlu", "bbh": "SaylorTwift/bbh", "drop": "ucinlp/drop"}
 
 Row = JSON
@@ -51,7 +53,9 @@ def find_files(benchmark: str, folder: Path) -> list[Path]:
         if not there and benchmark == "humaneval":
             return []
         if not there:
-            raise FileNotFoundError(f"data: {folder} has no {stems[0]}.jsonl (or .json, .gz, .zst)")
+            raise FileNotFoundError(
+                f"data: {folder} has no {stems[0]}.jsonl (or .json, .gz, .zst, .xz, .bz2)"
+            )
         found.append(there[0])
     return found
 

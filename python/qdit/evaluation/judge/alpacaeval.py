@@ -84,7 +84,7 @@ def read_annotations(path: StrPath) -> tuple[str, str, list[Annotation]]:
     """Return the model, its reference, and the annotations of a file.
 
     Args:
-        path: JSON array or JSON Lines, plain or with .gz or .zst, of objects with preference (1 to 2, 0 for a
+        path: JSON array or JSON Lines, plain or compressed, of objects with preference (1 to 2, 0 for a
             tie, or null), output_2, generator_1 and generator_2, perhaps dataset.
 
     Raises:
