@@ -16,6 +16,7 @@ import pytest
 from helpers.export_pools import export_rows
 from helpers.trainer_layouts import INSTRUCTIONS, LAYOUTS
 from helpers.trainer_rules import READERS
+from qdit.cli.export import export_command
 
 N, K = 12, 5
 HELPERS = Path(__file__).parents[1] / "helpers"
@@ -126,6 +127,24 @@ def test_what_a_trainer_leaves_out_is_counted(exports, names):
         if left_out == ["LLaMA-Factory"] and not dropped:
             assert told[trainer]["notes"] == {f"{problem}, which some chat templates refuse": count}
     assert f"{problem} (such as a-{chosen[0]})" in (out / "README.md").read_text()
+
+
+def test_export_says_what_trainers_leave_out(exports, capsys, tmp_path):
+    out, chosen = exports["gpt human gpt"]
+    export_command(str(out.parent / "chosen"), str(tmp_path / "out"), progress=False, decisions="none")
+    lines = capsys.readouterr().out.splitlines()
+    told = f"leaves out {K} rows: the assistant begins (such as a-{chosen[0]})"
+    assert f"LLaMA-Factory  {told}" in lines
+
+
+def test_tools_that_are_no_json_are_left_out_and_said(tmp_path):
+    rows = [{**LAYOUTS["tools"].row(i), "tools": "weather(city)"} for i in range(N)]
+    out, chosen = export_rows(tmp_path, {"a": rows}, K)
+    told = json.loads((out / "manifest.json").read_text())["trainers"]
+    for trainer, read in READERS.items():
+        assert all("tools" not in [turn[0] for turn in turns] for turns in read(out))
+        count = {"rows": K, "such_as": f"a-{chosen[0]}"}
+        assert told[trainer]["notes"] == {"tools that are no JSON are left out": count}
 
 
 @pytest.mark.parametrize("trainer", OWN)

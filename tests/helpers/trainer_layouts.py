@@ -66,6 +66,11 @@ def long(i: int) -> list[list]:
     return told(("user", "Hi"), ("assistant", "Hello.")) + pair(i)
 
 
+def _turns(i: int) -> list[tuple[str, str]]:
+    asked, answer = _asked(i)
+    return [("user", asked), ("assistant", answer)]
+
+
 SHAREGPT = {"who": "from", "what": "value"}
 LF, AX, TRL = "LLaMA-Factory", "axolotl", "TRL"
 WEATHER = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
@@ -139,9 +144,16 @@ LAYOUTS = {
         options={"columns": {"conversations": "chat", "system": "setting"}},
     ),
     "system turn": Layout(
-        lambda i: {"messages": said(("system", f"Be {i}.")) + two(i, "user", "assistant")},
+        lambda i: {"messages": said(("system", f"Be {i}."), *_turns(i))},
         with_system,
         (LF, AX, TRL),
+    ),
+    "system column and turn": Layout(
+        lambda i: {
+            "messages": said(("system", "Be brief." if i % 2 else f"Be {i}."), *_turns(i)),
+            "system": f"Be {i}.",
+        },
+        lambda i: told(("system", f"Be {i}.\n\nBe brief." if i % 2 else f"Be {i}.")) + pair(i),
     ),
     "developer": Layout(
         lambda i: {"messages": said(("developer", f"Be {i}.")) + two(i, "user", "assistant")},

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import qdit
+from helpers.training_data import write_jsonl
 from qdit.cli.main import main
 from qdit.demo.instructions import write_instructions
 from qdit.pipeline import plan, read_config, run
@@ -67,6 +68,13 @@ def test_from_text_to_chosen_rows(folder):
     assert selection.indices.tolist() == want.indices.tolist()
     stages = json.loads((folder / "out" / "run.json").read_bytes())["stages"]
     assert all(entry["seconds"] > 0 and entry["peak_rss_bytes"] > 0 for entry in stages.values())
+
+
+def test_what_trainers_leave_out_is_said(tmp_path, capsys):
+    turns = [{"from": name, "value": "Bees."} for name in ("gpt", "human", "gpt")]
+    write_jsonl(tmp_path / "rows.jsonl", [{"conversations": turns}] * 20)
+    run(read_config(write(tmp_path, score=False, select={"alpha": 0, "k": 5, "method": "random"})))
+    assert "LLaMA-Factory leaves out 5 rows: the assistant begins (such as " in capsys.readouterr().out
 
 
 def test_texts_without_a_word_are_asked_about_once(folder, capsys):

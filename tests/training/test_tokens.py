@@ -150,6 +150,18 @@ def test_prompts_of_turns_are_chats(tmp_path, chat):
     assert pairs(made(data, chat, limit=500)) == stanford_alpaca([row], chat, 500)
 
 
+def test_answers_in_a_prompt_of_turns_are_not_learnt(tmp_path, chat):
+    turns = [{"role": role, "content": text} for role, text in TURNS]
+    rows = [{"prompt": turns[:-1], "completion": turns[-1:]}, {"messages": turns}]
+    learnt = []
+    for i, row in enumerate(rows):
+        ((ids, labels),) = pairs(made(write_jsonl(tmp_path / f"{i}.jsonl", [row]), chat, "chat", 500))
+        kept = [one for one, label in zip(ids, labels, strict=True) if label != IGNORED]
+        learnt.append(chat.decode(kept).split("</s>")[:-1])
+    assert [text.strip() for text in learnt[0]] == [TURNS[-1][1]]
+    assert [text.strip() for text in learnt[1]] == [text for role, text in TURNS if role == "assistant"]
+
+
 def test_the_origin_of_the_rows(tmp_path):
     rows = alpaca_rows(5)
     with open_data(write_jsonl(tmp_path / "rows.jsonl", rows)) as data:

@@ -9,7 +9,7 @@ from ..common.text import format_table, shorten
 from ..exporting.choice import EXPORT_FORMAT, ChoiceOptions, open_choice
 from ..exporting.explainer import Explanation, explain_choice, find_row
 from ..exporting.exporter import ExportOptions, write_export
-from ..exporting.forms import describe
+from ..exporting.forms import remarks
 from ..exporting.replay import VerifyOptions
 from ..exporting.verifier import check_directory
 from ..records import Row
@@ -42,7 +42,7 @@ def export_command(
         "seconds": f"{record['seconds']:.1f}",
         "saved": str(path),
     }
-    told = {trainer: text for trainer, entry in record["trainers"].items() if (text := describe(entry))}
+    told = remarks(record["trainers"])
     rows |= told
     if asked.push_to_hub is not None:
         rows["pushed"] = asked.push_to_hub

@@ -72,8 +72,7 @@ class ReferenceLoss(ModelScorer):
 
     def examples(self, rows: Sequence[Row]) -> list[Example]:
         """Return the tokens and labels of rows, not cut."""
-        unwritten = [(row, False) for row in rows]
-        found = examples(unwritten, self.hub.tokenizer, self.template, sys.maxsize)
+        found = examples([(row, 0) for row in rows], self.hub.tokenizer, self.template, sys.maxsize)
         return [example for _, example in found]
 
     def score_chunk(self, rows: list[Row], tick: Callable[[int], None]) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ import numpy as np
 from ..common.types import JSON
 from ..selection.tables import format_values
 from .choice import Choice
-from .forms import AXOLOTL, LLAMA_FACTORY, PLAIN, SHAREGPT, TRL, describe
+from .forms import AXOLOTL, LLAMA_FACTORY, PLAIN, SHAREGPT, TRL, remarks
 from .trainers import SETTINGS
 from .writers import FORMATS
 
@@ -95,11 +95,9 @@ def _sources(choice: Choice) -> list[tuple[str, ...]]:
 
 
 def _remarks(trained: JSON) -> list[str]:
-    remarks: list[tuple[str, ...]] = [
-        (trainer, entry["file"], text) for trainer, entry in trained.items() if (text := describe(entry))
-    ]
+    found = [(trainer, trained[trainer]["file"], text) for trainer, text in remarks(trained).items()]
     head = ("trainer", "reads", "and")
-    return ["## What trainers do not take\n", _table(remarks, head)] if remarks else []
+    return ["## What trainers do not take\n", _table([*found], head)] if found else []
 
 
 def _files(formats: list[str], columns: bool, files: list[str]) -> dict[str, str]:

@@ -71,6 +71,10 @@ def _read(row: Row, layout: Layout, value: JSON) -> Chat:
         _message(role, text, turn) for (role, text), turn in zip(row.turns[start:], turns, strict=True)
     ]
     prompt = start + len(lists[0]) if len(lists) == 2 else 0
+    if [message["role"] for message in messages[:2]] == ["system", "system"]:  # of a column and of a turn
+        texts = dict.fromkeys(message["content"] for message in messages[:2])
+        messages[:2] = [{"role": "system", "content": "\n\n".join(texts)}]
+        prompt -= prompt > 0
     return Chat(
         row, layout, value, turns, messages, prompt, _tools(value.get(layout.columns.get("tools", "")))
     )

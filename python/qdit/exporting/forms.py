@@ -159,11 +159,18 @@ def read_back(survey: Survey, forms: Mapping[str, Form]) -> list[Reading]:
     return found
 
 
-def describe(entry: JSON) -> str:
-    """Return what a trainer makes of the rows, as `Reading.as_json` has it, in words; "" if it takes all."""
-    parts = []
-    for name, verb in (("left_out", "leaves out "), ("notes", "")):
-        for why, count in entry.get(name, {}).items():
-            rows = f"{count['rows']:,} row{'s' * (count['rows'] > 1)}"
-            parts.append(f"{verb}{rows}: {why} (such as {count['such_as']})")
-    return "; ".join(parts)
+def remarks(trained: JSON) -> dict[str, str]:
+    """Return what trainers make of the rows, in words; nothing of one that takes all of them.
+
+    trained: trainer -> `Reading.as_json`.
+    """
+    found = {}
+    for trainer, entry in trained.items():
+        parts = []
+        for name, verb in (("left_out", "leaves out "), ("notes", "")):
+            for why, count in entry.get(name, {}).items():
+                rows = f"{count['rows']:,} row{'s' * (count['rows'] > 1)}"
+                parts.append(f"{verb}{rows}: {why} (such as {count['such_as']})")
+        if parts:
+            found[trainer] = "; ".join(parts)
+    return found

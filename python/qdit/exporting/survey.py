@@ -106,7 +106,7 @@ class Survey:
         self.roles |= set(roles)
         for message in chat.messages:
             self.message_keys |= dict.fromkeys(message)
-        self.is_doubled |= roles[:2] == ["system", "system"]
+        self.is_doubled |= [role for role, _ in chat.row.turns[:2]] == ["system", "system"]
         problem = disorder(roles)
         if problem is not None:
             self.disorder.setdefault(problem, Count()).add(chat)

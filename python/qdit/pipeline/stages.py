@@ -16,6 +16,7 @@ from ..embedding.options import EmbedOptions
 from ..exporting import export
 from ..exporting.choice import EXPORT_FORMAT
 from ..exporting.choice import SELECTION_FOLDER as SELECTION
+from ..exporting.forms import remarks
 from ..records import import_records, open_records
 from ..records.importing import describe_records, is_imported
 from ..records.pool import Pool, attach
@@ -303,9 +304,11 @@ class Export(_OfSelection):
             files.read_json(self.result, EXPORT_FORMAT)
 
     def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
-        """Export; what is there may always be replaced, because an export replaces exports only."""
+        """Export, and say what trainers do not take; an export replaces exports only, so it always may."""
         given = {**self.options, "pool": self.config.pool}
         export(self.selection, self.folder, overwrite=True, progress=progress, **given)
+        for trainer, text in remarks(files.read_json(self.result, EXPORT_FORMAT)["trainers"]).items():
+            print(f"{'':<16}{trainer} {text}")
 
 
 class Report(_OfSelection):

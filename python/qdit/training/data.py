@@ -13,7 +13,6 @@ from ..common.types import JSON, StrPath
 from ..exporting import open_choice
 from ..exporting.choice import ChoiceOptions
 from ..records import Records, Row, import_records, open_records
-from ..records.formats import Layout
 from ..records.records import MANIFEST as RECORDS
 from ..selection.selection import MANIFEST as SELECTION
 from ..selection.tables import SWEEP
@@ -39,14 +38,19 @@ class Data:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __iter__(self) -> Iterator[tuple[Row, bool]]:
-        """Yield every row, and whether its prompt is a text that is written out already."""
+    def __iter__(self) -> Iterator[tuple[Row, int | None]]:
+        """Yield every row with how many of its turns are a prompt, of which nothing is to be learnt.
+
+        That is 0 for a chat, whose answers are all learnt, and None for a prompt that is a text.
+        """
         codes, _ = self.records.sources()
-        prompts = [_prompt_column(part.layout) for part in self.records.parts]
         for i in self.indices:
-            column = prompts[codes[i]]
-            written = column is not None and isinstance(self.records.value(i)[column], str)
-            yield self.records.row(i), written
+            row, layout = self.records.row(i), self.records.parts[codes[i]].layout
+            if layout.format == "prompt":
+                completion = self.records.value(i)[layout.columns["completion"]]
+                yield row, None if isinstance(completion, str) else len(row.turns) - len(completion)
+            else:
+                yield row, 0
 
 
 @contextmanager
@@ -85,10 +89,6 @@ def open_data(data: DataLike, pool: StrPath | None = None) -> Iterator[Data]:
         ):
             origin = _origin("memory" if path is None else "file", path, records)
             yield Data(records, range(len(records)), origin)
-
-
-def _prompt_column(layout: Layout) -> str | None:
-    return layout.columns["prompt"] if layout.format == "prompt" else None
 
 
 def _holds_selection(path: Path) -> bool:

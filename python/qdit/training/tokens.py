@@ -53,8 +53,10 @@ def encode(
         yield Example(ids[:max_length], labels[: min(len(ids), max_length)], len(ids) > max_length)
 
 
-def encode_chat(tokenizer: Tokenizer, row: Row, max_length: int) -> Example:
+def encode_chat(tokenizer: Tokenizer, row: Row, max_length: int, asked: int = 0) -> Example:
     """Return a chat by the tokenizer's template, with labels on every answer and the token that ends it.
+
+    asked: how many turns are a prompt, whose answers are not learnt.
 
     Raises:
         ValueError: if the template refuses the turns, or writes earlier turns otherwise once others follow,
@@ -65,7 +67,7 @@ def encode_chat(tokenizer: Tokenizer, row: Row, max_length: int) -> Example:
     whole = render_chat(tokenizer, row, turns)
     spans = []
     for i, (role, _) in enumerate(turns):
-        if role == "assistant":
+        if role == "assistant" and i >= asked:
             before = render_chat(tokenizer, row, turns[:i], prompt=True)
             after = render_chat(tokenizer, row, turns[: i + 1]).rstrip()
             if not (after.startswith(before) and whole.startswith(after)):
@@ -120,7 +122,7 @@ class Tokens:
 
 
 def tokenize(
-    rows: Iterable[tuple[Row, bool]],
+    rows: Iterable[tuple[Row, int | None]],
     n: int,
     tokenizer: Tokenizer,
     template: str,
@@ -130,8 +132,9 @@ def tokenize(
     """Return the tokens of all rows that have something to learn.
 
     Args:
-        rows: (row, whether its prompt is written out already, which is left as it is unless the template is
-            another than Alpaca's); of a chat the first exchange counts, unless the template is "chat".
+        rows: (row, how many of its turns are a prompt, of which nothing is learnt). None is for a prompt
+            that is a text, which "alpaca" takes as it is. Of a chat the first exchange counts, unless the
+            template is "chat".
         n: number of rows.
         tokenizer: of transformers, with an end token.
         template: "alpaca", "chat" or a format string.
@@ -179,18 +182,19 @@ def tokenize(
 
 
 def examples(
-    rows: Iterable[tuple[Row, bool]], tokenizer: Tokenizer, template: str, max_length: int
+    rows: Iterable[tuple[Row, int | None]], tokenizer: Tokenizer, template: str, max_length: int
 ) -> Iterator[tuple[Row, Example]]:
     """Yield each row with its tokens, cut to `max_length`; arguments are those of `tokenize`."""
     source = iter(rows)
     while chunk := list(islice(source, _CHUNK)):
         found: Iterable[Example]
         if template == CHAT:
-            found = (encode_chat(tokenizer, row, max_length) for row, _ in chunk)
+            found = (encode_chat(tokenizer, row, max_length, asked or 0) for row, asked in chunk)
         else:
             prompt = make_prompt(template, tokenizer)
             prompts = [
-                row.instruction if written and template == ALPACA else prompt(row) for row, written in chunk
+                row.instruction if asked is None and template == ALPACA else prompt(row)
+                for row, asked in chunk
             ]
             found = encode(tokenizer, prompts, [row.output for row, _ in chunk], max_length)
         yield from zip((row for row, _ in chunk), found, strict=True)
