@@ -106,7 +106,7 @@ class JudgeEndpoint(ChatEndpoint):
     Attributes:
         judge_model: Name of the judge's model at the endpoint.
         judge_params: Fields of each request beside temperature 0 and max_tokens 64, such as
-            {"max_tokens": 16}; null (None) takes one out.
+            {"max_tokens": 2048} for a model that reasons first; null (None) takes one out.
         retry_unparsable: Ask again where an earlier answer could not be read.
 
     """
