@@ -9,7 +9,7 @@ from jsonargparse import auto_cli
 
 import qdit
 from helpers.export_pools import K, make
-from qdit import Selection
+from qdit import Selection, distributed
 from qdit.cli.export import verify_command
 from qdit.common.files import sha256_file
 from qdit.exporting import export, verify
@@ -215,3 +215,25 @@ def test_the_command_fails_with_what_and_where(out, capsys):
     with pytest.raises(RuntimeError, match=r"verify: .*out failed: file: .*README.md was changed"):
         auto_cli({"verify": verify_command, "x": verify_command}, args=args)
     assert "FAILED       file" in capsys.readouterr().out
+
+
+def test_a_selection_from_shards(made, tmp_path):
+    """Slices of a pool's file lead to the pool; files of their own need it named, and have its rows."""
+    x = np.load(made.pool / "embeddings.npy")
+    for number, part in enumerate((x[:20], x[20:])):
+        np.save(tmp_path / f"{number}.npy", part)
+    sliced = distributed.split(made.pool / "embeddings.npy", 3)
+    own = [tmp_path / "0.npy", tmp_path / "1.npy"]
+    for name, shards in (("sliced", sliced), ("own", own), ("memory", [x[:7], x[7:]])):
+        scores = np.load(made.pool / "quality.npy")
+        distributed.select(shards, scores, 0.5, K, address="in-process").save(tmp_path / name)
+    assert verify(tmp_path / "sliced", threads=1).ok
+    for name in ("own", "memory"):
+        assert statuses(verify(tmp_path / name)) == {"selection": "ok", "pool": "not checked"}
+        found = verify(tmp_path / name, pool=made.pool, threads=1)
+        assert statuses(found) == dict.fromkeys(("selection", "pool", "gains", "objective", "picks"), "ok")
+    other = tmp_path / "other"
+    shutil.copytree(made.pool, other)
+    np.save(other / "embeddings.npy", np.roll(x, 1, 0))
+    name, detail = failure(verify(tmp_path / "own", pool=other))
+    assert "the selection in" in detail

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ import numpy as np
 
 from ..common.types import Array, Indices
 from ..engine.device import item_type
+from ..selection.record import sha256_of_shards
 from .messages import Facts, WorkerLostError
 from .transport import Ref, Transport
 
@@ -114,7 +114,7 @@ class ShardedPool:
     @property
     def sha256(self) -> str:
         """Hash of the hashes of the shards."""
-        return hashlib.sha256("".join(fact.sha256 for fact in self.facts).encode()).hexdigest()
+        return sha256_of_shards(fact.sha256 for fact in self.facts)
 
     def send(self, rows: Indices) -> tuple[list[Indices], list[Ref]]:
         """Ask the workers that hold rows to send them.

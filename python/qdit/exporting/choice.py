@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..selection.methods import METHODS, Method
 from ..selection.options import Column, DeviceOptions, ObjectiveOptions
 from ..selection.problem import MEASURES, Problem, make_problem
 from ..selection.quality import open_quality
-from ..selection.record import describe_inputs
+from ..selection.record import describe_inputs, sha256_of_shards
 from ..selection.selection import MANIFEST, Selection
 from ..selection.tables import SWEEP
 
@@ -111,7 +112,7 @@ class Choice(Closing):
             threads=self.options.threads,
         )
         problem = make_problem(self.rows, options)
-        for name, entry in describe_inputs(problem).items():
+        for name, entry in describe_inputs(problem, {"sha256": self._sha256()}).items():
             self._same(name, entry["sha256"])
         return problem
 
@@ -133,7 +134,17 @@ class Choice(Closing):
 
     def check_rows(self) -> None:
         """Raise ValueError if the pool's embeddings are not those of the selection."""
-        self._same("embeddings", files.sha256_array(self.rows.array, self.rows.dtype))
+        self._same("embeddings", self._sha256())
+
+    def _sha256(self) -> str:
+        """Return the hash of the pool's embeddings, cut as the selection had them."""
+        array, dtype = self.rows.array, self.rows.dtype
+        shards = self.selection.inputs["embeddings"].get("shards")
+        if shards is None:
+            return files.sha256_array(array, dtype)
+        stops = np.cumsum([shard["rows"] for shard in shards]).tolist()
+        parts = (array[start:stop] for start, stop in pairwise([0, *stops]))
+        return sha256_of_shards(files.sha256_array(part, dtype) for part in parts)
 
     def mismatch(self, name: str, found: str) -> str | None:
         """Return what is wrong if an input of the selection has another hash now."""
@@ -214,8 +225,10 @@ def _find_pool(path: Path, folder: Path, selection: Selection, pool: StrPath | N
     if folder != path and _kind(path / MANIFEST) == EXPORT_FORMAT:
         candidates.append(path / str(files.read_json(path / MANIFEST, EXPORT_FORMAT)["pool"]))
     source = selection.inputs["embeddings"].get("source", "memory")
-    if source != "memory":
-        candidates.append(Path(source).parent)
+    for one in [source] if isinstance(source, str) else source:  # a list of those of shards
+        if one != "memory":
+            candidates.append(Path(one).parent)
+    candidates = list(dict.fromkeys(candidates))
     for candidate in candidates:
         if (candidate / "records.json").is_file():
             return candidate

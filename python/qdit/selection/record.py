@@ -1,5 +1,7 @@
 """What is recorded of a selection: its inputs, its parameters, what decides its picks, its result."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from ..common import files
@@ -26,6 +28,11 @@ def describe_rows(rows: Rows) -> JSON:
         digest = rows.array.sha256()
         return {"sha256": digest, "shape": list(rows.shape), "dtype": rows.dtype, "source": rows.source}
     return {**describe_array(rows.array, rows.dtype), "source": rows.source}
+
+
+def sha256_of_shards(hashes: Iterable[str]) -> str:
+    """Return the hash of rows that lie in shards, of the hashes of these."""
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def describe_inputs(problem: Problem, embeddings: JSON | None = None) -> JSON:
