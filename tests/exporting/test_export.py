@@ -1,6 +1,7 @@
 """Export: the rows' own bytes in pick order, the files beside them, and what is refused."""
 
 import datetime
+import importlib.util
 import json
 import os
 import shutil
@@ -99,6 +100,21 @@ def test_rows_that_no_table_holds_are_told_before_the_work(tmp_path, values, sai
     assert told.endswith("; pass --format jsonl, which writes the rows as they are")
     assert all(one in told for one in said)
     assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
+def test_a_column_without_a_name_and_one_that_is_nested_deeply(tmp_path):
+    deep = 1
+    for _ in range(400):
+        deep = {"x": deep}
+    rows = [{"": 1, "instruction": f"Do {i}", "output": "x", "deep": deep} for i in range(2)]
+    made = make(tmp_path, x=vectors(2), source=rows, k=2, alpha=0)
+    out = export(made.chosen, tmp_path / "out", decisions="none")
+    assert [json.loads(line)[""] for line in (out / "data.jsonl").read_text().splitlines()] == [1, 1]
+    if importlib.util.find_spec("datasets"):
+        with pytest.raises(
+            ValueError, match=r"^format: column 'deep' is struct<x: .*, which hf cannot hold \("
+        ):
+            export(made.chosen, out, format="hf", overwrite=True)
 
 
 def test_types_that_a_hugging_face_data_set_has_not(tmp_path):

@@ -256,6 +256,18 @@ def test_series_and_streams_without_types_are_refused_in_words(tmp_path):
         import_records(stream, tmp_path / "pool")
 
 
+def test_frames_of_polars(tmp_path):
+    pl = pytest.importorskip("polars")
+    roles = pl.Series([[{"role": "user"}], []], dtype=pl.List(pl.Struct({"role": pl.Categorical})))
+    frame = pl.DataFrame({"instruction": ["a", "b"], "output": ["c", "d"], "c": roles})
+    assert stored(import_records(frame, tmp_path / "pool"))[0] == [[{"role": "user"}], []]
+    objects = pl.Series([object(), object()], dtype=pl.Object)
+    with pytest.raises(
+        TypeError, match=r"^source: DataFrame has a column of Python objects; pass the rows: "
+    ):
+        import_records(frame.with_columns(o=objects), tmp_path / "pool2")
+
+
 @pytest.mark.parametrize("harm", ["{", None])
 def test_a_damaged_data_set_of_save_to_disk(tmp_path, harm):
     datasets = pytest.importorskip("datasets")

@@ -80,6 +80,7 @@ def test_ids_are_kept_where_they_can_be(tmp_path):
         (7, "row 5 has '7' as 'id', row 6 has 7"),
         (None, "row 6 has None as 'id', wanted text or an integer"),
         (0.5, "row 6 has 0.5 as 'id', wanted text or an integer"),
+        ("\ud800", "row 6 has '\\ud800' as 'id', wanted text or an integer"),
     ],
 )
 def test_new_ids_are_told_with_their_reason(tmp_path, id, said):

@@ -8,6 +8,7 @@ from typing import Any
 from ..records.formats import CALLS, ROLE_OF, Layout, turn_keys
 from .chats import Chat, is_call
 
+_MOST_DEEP = 100  # levels of a value that are compared
 EXTRAS = ("input", "system", "history", "tools")  # fields that rows need not have
 
 
@@ -79,7 +80,8 @@ class Survey:
         if chat.layout not in self.layouts:
             self.layouts.append(chat.layout)
         self.is_mixed = self.is_mixed or _clashes(self._types, chat.value)
-        self.present |= {name for name in EXTRAS if chat.layout.columns.get(name, "") in chat.value}
+        columns = chat.layout.columns.items()
+        self.present |= {name for name, column in columns if name in EXTRAS and column in chat.value}
         self.filled |= {name for name in EXTRAS if chat.column(name)}
         self.has_blank_system |= chat.column("system") == ""
         tools = chat.column("tools")
@@ -137,7 +139,7 @@ def disorder(roles: list[str]) -> str | None:
 
 def _clashes(types: dict[tuple[str, ...], type], value: Any, path: tuple[str, ...] = ()) -> bool:
     """Return whether a value has another type than those before it at the same place."""
-    if value is None:
+    if value is None or len(path) > _MOST_DEEP:
         return False
     kind = float if type(value) is int else type(value)
     if types.setdefault(path, kind) is not kind:

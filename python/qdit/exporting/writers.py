@@ -12,6 +12,7 @@ from ..common import files
 from ..common.checks import check_choice
 from ..common.files import new_file, new_folder
 from ..common.optional import require
+from ..common.text import shorten
 from ..common.types import ArrowTable, Schema
 from ..records import Records
 from ..records.store import without_nan
@@ -152,10 +153,9 @@ def _check_field(name: str, field: Any) -> None:
     pa = require("pyarrow", "data", "to make tables")
     try:
         _CHECKS[name](pa.schema([field]))
-    except (pa.ArrowException, ValueError) as error:
-        raise ValueError(
-            f"column {field.name!r} is {field.type}, which {name} cannot hold ({error})"
-        ) from error
+    except (pa.ArrowException, ValueError, RecursionError) as error:
+        kind = shorten(str(field.type), 200)
+        raise ValueError(f"column {field.name!r} is {kind}, which {name} cannot hold ({error})") from error
 
 
 def _check_parquet(schema: Schema) -> None:

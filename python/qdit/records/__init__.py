@@ -10,6 +10,7 @@ out, and are opened as `Row`s.
     textfiles, jsonarray   rows of JSON Lines, JSON arrays and CSV, streamed
     compressed             what a file is by its first bytes
     typed, hub             rows with types: Parquet, data sets, tables; the Hugging Face Hub
+    schemas                types as they are stored, one schema for several files
     formats, row           Alpaca, ShareGPT, messages and others; the normal form
     records, store         the rows of a pool, opened; rows on disk
     pool, tokens           records with embeddings, quality and tokens, checked to belong together

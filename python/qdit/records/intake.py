@@ -1,5 +1,6 @@
 """What every row passes on its way into a pool: checks, ids, and the list of those left out."""
 
+import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from .formats import FORMATS, Layout, detect, make_layout
 from .row import RawRow, RowError, UnknownFormatError
 
 ID_COLUMNS = ("id", "conversation_id", "prompt_id")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _EXAMPLES = 10
 _EXCERPT = 80
 
@@ -82,7 +84,7 @@ class Ids:
         if self.column is None or self._lacking:
             return
         found = value.get(self.column)
-        if isinstance(found, str | int) and not isinstance(found, bool) and found != "":
+        if _is_id(found):
             self._hashes.append(hash(str(found)))
         elif self._asked:
             raise RowError(self.column, "has no id, wanted text or an integer", found)
@@ -122,6 +124,13 @@ class Ids:
             )
         self.column = None
         return hashes[:0]
+
+
+def _is_id(value: Any) -> bool:
+    """Return whether a value is an integer, or a text that files of all kinds can hold."""
+    if isinstance(value, str):
+        return value != "" and (value.isascii() or _SURROGATE.search(value) is None)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 class Intake:

@@ -79,6 +79,8 @@ def _object(source: Source) -> Batches:
         return _table(_frame(location), "DataFrame")
     if hasattr(location, "__arrow_c_stream__"):
         name = type(location).__name__
+        if "Object" in map(str, getattr(location, "dtypes", ())):  # Polars hands out addresses
+            raise TypeError(f"source: {name} has a column of Python objects; pass the rows: frame.to_dicts()")
         try:
             return _table(pa.table(location), name)
         except pa.ArrowException as error:
