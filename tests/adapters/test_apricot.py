@@ -264,6 +264,7 @@ SQUARE = np.ones((10, 10))
         ({"n_samples": 5}, {"X": SQUARE - 2}, "similarities from -1"),
         ({"n_samples": 5}, {"X": SQUARE * np.nan}, "wanted finite"),
         ({"n_samples": 5, "initial_subset": [10]}, {"X": SQUARE}, "initial_subset: got rows 10 to 10"),
+        ({"n_samples": 5, "initial_subset": [1.5]}, {"X": SQUARE}, "initial_subset: got dtype float64"),
         ({"n_samples": 5, "initial_subset": [[1.0]]}, {"X": SQUARE}, "got 2 dimensions"),
         ({"n_samples": 8, "initial_subset": [1, 2, 3]}, {"X": SQUARE}, "wanted at most 7 more"),
         ({"n_samples": 5}, {"X": SQUARE, "sample_cost": [1, 2]}, "sample_cost: got shape"),
@@ -274,6 +275,15 @@ SQUARE = np.ones((10, 10))
 def test_bad_input(model, fit, text):
     with pytest.raises(ValueError, match=text):
         FacilityLocationSelection(**{"metric": "precomputed", **model}).fit(**(fit or {"X": SQUARE}))
+
+
+@pytest.mark.parametrize("name", ["X", "initial_subset", "sample_cost"])
+def test_masks_are_refused(name):
+    given = {"X": SQUARE, "sample_cost": np.ones(10), "initial_subset": np.array([1, 2])}
+    given[name] = np.ma.array(given[name])
+    subset = given.pop("initial_subset")
+    with pytest.raises(TypeError, match=f"^{name}: got a masked array, wanted a plain one"):
+        FacilityLocationSelection(5, "precomputed", initial_subset=subset).fit(**given)
 
 
 @pytest.mark.parametrize("make", ["GreeDi", "BidirectionalGreedy", "SieveGreedy"])

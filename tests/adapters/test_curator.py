@@ -125,6 +125,8 @@ def test_bad_input(tmp_path):
         select_curator_folder(source, tmp_path / "out", "worth", 0.6, 40)
     with pytest.raises(ValueError, match="has no 'vectors'"):
         select_curator_folder(source, tmp_path / "out", "quality", 0.6, 40, embeddings_column="vectors")
+    with pytest.raises(TypeError, match=r"^quality: column 'id' of .*parquet is string, wanted numbers"):
+        select_curator_folder(source, tmp_path / "out", "id", 0.6, 40)
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="no Parquet files"):
         select_curator_folder(tmp_path / "empty", tmp_path / "out", "quality", 0.6, 40)

@@ -1,5 +1,7 @@
 """select_dataset on real Hugging Face data sets."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -122,6 +124,10 @@ def test_other_options_may_name_columns(dataset):
         (lambda ds: ds, {"embeddings": "nothing"}, ValueError, "no column 'nothing'"),
         (lambda ds: ds, {"embeddings": "text"}, TypeError, "column 'text': got string"),
         (lambda ds: ds, {"embeddings": ROWS[:5]}, ValueError, "got 5 rows for 300"),
+        (lambda ds: ds, {"embeddings": ROWS.tolist()}, TypeError, "convert it with numpy.asarray"),
+        (lambda ds: ds, {"embeddings": Path("no.npy")}, FileNotFoundError, "no such file: no.npy"),
+        (lambda ds: ds, {"quality": np.ma.array(np.ones(300))}, TypeError, "quality: got a masked array"),
+        (lambda ds: ds, {"quality": "text"}, TypeError, "quality: row 0 is .*, wanted a real number"),
         (lambda ds: ds, {"text": "score", "model": "builtin:hash"}, TypeError, "column 'score' is double"),
         (lambda ds: ds.remove_columns("embeddings"), {}, ValueError, "no column of vectors"),
     ],

@@ -158,6 +158,14 @@ def test_bad_input(rows, quality, text):
         QDITSelector(5).fit(rows, quality)
 
 
+def test_masks_are_refused():
+    for rows, quality, name in ((np.ma.array(ROWS), QUALITY, "X"), (ROWS, np.ma.array(QUALITY), "quality")):
+        with pytest.raises(TypeError, match=rf"^{name}: got a masked array, wanted a plain one"):
+            QDITSelector(5).fit(rows, quality)
+    with pytest.raises(TypeError, match=r"^X: got a masked array"):
+        QDITSelector(5).fit(ROWS, QUALITY).transform(np.ma.array(ROWS))
+
+
 def test_transform_of_other_rows():
     selector = QDITSelector(5).fit(ROWS, QUALITY)
     with pytest.raises(ValueError, match="X has 100 samples, but QDITSelector was fitted on 200"):

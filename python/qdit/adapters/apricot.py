@@ -16,6 +16,7 @@ import numpy as np
 from ..common.checks import check_choice, check_float
 from ..common.optional import require
 from ..common.types import Array, Floats, Indices
+from ..engine.arrays import refuse_masked
 from .facility import RANDOM, WAYS, Facility
 
 _EXTRA = "sklearn"
@@ -86,6 +87,7 @@ class FacilityLocationSelection:
             raise ValueError(
                 f"initial_subset: got {type(initial_subset).__name__}, wanted a list or array of rows"
             )
+        refuse_masked("initial_subset", initial_subset)
         self.n_samples = n_samples
         self.metric = "correlation" if metric == "corr" else metric
         self.initial_subset = None if initial_subset is None else np.array(initial_subset)
@@ -205,6 +207,7 @@ def _random_state(seed: Any) -> Any:
 
 def _similarities(X: Any, metric: str, n_neighbors: Any) -> Any:
     """Return an (n, n) float64 array or CSR matrix of similarities."""
+    refuse_masked("X", X)
     sparse = hasattr(X, "tocsr")
     if sparse and metric != "precomputed":
         raise ValueError(
@@ -258,6 +261,7 @@ def _compared(X: Floats, metric: str, n_neighbors: Any) -> Any:
 def _costs(costs: Any, n: int) -> Floats:
     if costs is None:
         return np.ones(n)
+    refuse_masked("sample_cost", costs)
     found = np.asarray(costs, np.float64)
     if found.shape != (n,):
         raise ValueError(f"sample_cost: got shape {found.shape}, wanted ({n},), one a row")
@@ -277,6 +281,10 @@ def _initial(subset: Array | None, n: int) -> Indices:
         if len(subset) != n:
             raise ValueError(f"initial_subset: got a mask of {len(subset)}, wanted one of {n}")
         return np.flatnonzero(subset)
+    if subset.dtype.kind not in "iu":
+        raise ValueError(
+            f"initial_subset: got dtype {subset.dtype.name}, wanted integer row numbers or a mask"
+        )
     rows = np.unique(subset.astype(np.int64))
     if rows[0] < 0 or rows[-1] >= n:
         raise ValueError(f"initial_subset: got rows {rows[0]} to {rows[-1]}, wanted 0 to {n - 1}")

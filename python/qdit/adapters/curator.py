@@ -117,6 +117,7 @@ def select_curator_folder(
 
 
 def _column(files: list[Path], name: str) -> Floats:
+    types = require("pyarrow", _EXTRA, "to read scores").types
     parts, start = [], 0
     for path in files:
         with open_parquet(path) as file:
@@ -125,6 +126,12 @@ def _column(files: list[Path], name: str) -> Floats:
             if name not in file.schema_arrow.names:
                 names = ", ".join(map(repr, file.schema_arrow.names))
                 raise ValueError(f"quality: {path} has no column {name!r}, wanted one of {names}")
+            kind, types = (
+                file.schema_arrow.field(name).type,
+                require("pyarrow", _EXTRA, "to read scores").types,
+            )
+            if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)):
+                raise TypeError(f"quality: column {name!r} of {path} is {kind}, wanted numbers")
             column = file.read(columns=[name]).column(name)
         if column.null_count:
             row = start + int(np.argmin(column.is_valid().to_numpy(zero_copy_only=False)))

@@ -13,8 +13,6 @@ It is there for recipes once this module is imported, which Data-Juicer does by 
 
 from typing import Any
 
-import numpy as np
-
 from ..common.optional import require
 from ..embedding.options import DEFAULT_MODEL
 from .huggingface import select_dataset
@@ -82,4 +80,4 @@ class QDITSelector(_ops.Selector):  # type: ignore[misc]
                     raise ValueError(f"quality_key: row {row} has no {self.quality_key!r}")
                 value = value[name]
             found.append(value)
-        return np.asarray(found, np.float64)
+        return found  # select says which is no number

@@ -15,7 +15,7 @@ from ..common.progress import AnyProgressLike
 from ..common.types import StrPath
 from ..embedding import embed
 from ..embedding.options import DEFAULT_MODEL
-from ..engine.rows import EmbeddingsLike
+from ..engine.rows import EmbeddingsLike, open_embeddings
 from ..exporting.writers import columns_of
 from ..records import import_records
 from ..records.records import MANIFEST
@@ -91,8 +91,9 @@ def select_dataset(
             rows = _embedded(dataset, asked, held, progress)
         elif embeddings is None or isinstance(embeddings, str):
             rows = _vectors(dataset, embeddings)
-        if len(rows) != len(dataset):
-            raise ValueError(f"embeddings: got {len(rows)} rows for {len(dataset)} of the data set")
+        rows = open_embeddings(rows)
+        if rows.n != len(dataset):
+            raise ValueError(f"embeddings: got {rows.n} rows for {len(dataset)} of the data set")
         chosen = asked.only(SelectOptions, **named)
         found = select(rows, **vars(chosen), checkpoint=checkpoint, progress=progress)
     picked = dataset.select(found.indices.tolist())

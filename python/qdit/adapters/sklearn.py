@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.optional import require
+from ..engine.arrays import refuse_masked
 from ..selection.api import select
 from ..selection.options import SelectOptions
 from ..selection.selection import Selection
@@ -91,6 +92,7 @@ class QDITSelector(_base.OneToOneFeatureMixin, _base.TransformerMixin, _base.Bas
                 "None: pass the quality of each row as y, or alpha=0"
             )
         if scores is not None:
+            refuse_masked("quality", scores)
             scores = _utils.check_array(scores, ensure_2d=False, dtype="numeric", input_name="quality")
             scores = np.asarray(_utils.column_or_1d(scores, warn=True), np.float64)
             _utils.check_consistent_length(X, scores)
@@ -134,6 +136,7 @@ class QDITSelector(_base.OneToOneFeatureMixin, _base.TransformerMixin, _base.Bas
         return np.flatnonzero(self.support_) if indices else self.support_
 
     def _validate(self, X: Any, *, reset: bool) -> NDArray[Any]:
+        refuse_masked("X", X)
         dtypes = [np.float32, np.float64, np.float16]
         return np.asarray(_validation.validate_data(self, X, reset=reset, dtype=dtypes, order="C"))
 

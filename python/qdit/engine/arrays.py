@@ -28,8 +28,7 @@ def view(name: str, source: Any) -> tuple[Array, str | None]:
 
     `name` leads every error: TypeError for what is no array, ValueError for one that is elsewhere.
     """
-    if isinstance(source, np.ma.MaskedArray):
-        raise TypeError(f"{name}: got a masked array, wanted a plain one; fill it or drop the masked rows")
+    refuse_masked(name, source)
     if isinstance(source, np.ndarray):
         return source, None
     if is_tensor(source):
@@ -46,6 +45,12 @@ def view(name: str, source: Any) -> tuple[Array, str | None]:
     if isinstance(source, memoryview) or any(hasattr(source, way) for way in ways):
         return np.asarray(source), None
     raise TypeError(f"{name}: got {type(source).__name__}, wanted an array{_way(source)}")
+
+
+def refuse_masked(name: str, source: Any) -> None:
+    """Raise TypeError for a masked array: numpy and what is built on it drop the mask."""
+    if isinstance(source, np.ma.MaskedArray):
+        raise TypeError(f"{name}: got a masked array, wanted a plain one; fill it or drop the masked rows")
 
 
 def refuse_reordered(name: str, source: Any) -> None:
