@@ -15,12 +15,13 @@ import pytest
 from helpers.embedding_pools import sample_rows, write_pool
 from qdit.embedding import OtherRunError, embed
 from qdit.embedding.options import EmbedOptions
-from qdit.embedding.sentence import SentenceEncoder, is_out_of_memory
+from qdit.embedding.sentence import SentenceEncoder
 from qdit.records import import_records
 from qdit.records.pool import Pool
 
 torch = pytest.importorskip("torch", reason="needs qdit[embed]")
 library = pytest.importorskip("sentence_transformers", reason="needs qdit[embed]")
+from helpers.tiny_models import make_language_model  # noqa: E402
 
 WORDS = ["[UNK]", "describe", "explain", "number", "nan", "zero", *(f"{i}" for i in range(100))]
 
@@ -103,6 +104,50 @@ def test_nan_and_zero_rows_are_named(static, tmp_path):
         embed(pool, static)
 
 
+def alone(folder, texts):
+    """Return the vectors of texts, one at a time and so without padding."""
+    model = library.SentenceTransformer(str(folder))
+    model.tokenizer.pad_token = model.tokenizer.eos_token  # it is asked for, though there is nothing to pad
+    return np.concatenate([model.encode([text]) for text in texts])
+
+
+@pytest.mark.parametrize("pad_token_id", [None, 1, 3])
+def test_a_tokenizer_without_a_token_to_pad_with(pool, tmp_path, pad_token_id):
+    folder = make_language_model(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text()) | {"pad_token_id": pad_token_id}
+    (folder / "config.json").write_text(json.dumps(config))
+    made = embed(pool, str(folder), batch_size=8, dtype="float32", normalize=False)
+    np.testing.assert_allclose(made.rows.array, alone(folder, texts_of(pool)), atol=1e-5)
+
+
+def test_texts_longer_than_the_models_positions_are_cut(tmp_path):
+    """RoBERTa's positions begin after its padding token: 20 of them take 18 tokens."""
+    from transformers import AutoTokenizer, RobertaConfig, RobertaModel
+
+    shape = {"hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 8}
+    config = RobertaConfig(vocab_size=320, max_position_embeddings=20, pad_token_id=1, **shape)
+    RobertaModel(config).save_pretrained(tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(make_language_model(tmp_path / "other"))
+    tokenizer.model_max_length = int(1e30)
+    tokenizer.save_pretrained(tmp_path / "model")
+    pool = write_pool(tmp_path, [("bees and bread " * 20, ""), ("bees", "")])
+    made = embed(pool, str(tmp_path / "model"))
+    assert made.manifest["model"]["max_tokens"] == 18
+
+
+@pytest.mark.parametrize("model_dtype", ["bfloat16", "float16"])
+def test_weights_of_half_precision(pool, tmp_path, model_dtype):
+    folder = make_language_model(tmp_path / "model")
+    made = embed(pool, str(folder), model_dtype=model_dtype)
+    assert made.manifest["model"]["weights"] == model_dtype
+    assert cosines(made.rows.array, alone(folder, texts_of(pool))).min() > 0.99
+
+
+def test_more_dimensions_than_the_model_has(static, pool):
+    with pytest.raises(ValueError, match="dimensions: got 17, wanted at most the 16 of"):
+        embed(pool, static, dimensions=17)
+
+
 class Small(library.SentenceTransformer):
     """Runs out of memory where batches hold more characters than `room`."""
 
@@ -152,27 +197,6 @@ def test_one_text_that_does_not_fit(static, pool, small, monkeypatch):
         embed(pool, static)
 
 
-@pytest.mark.parametrize(
-    ("error", "wanted"),
-    [
-        (torch.OutOfMemoryError("CUDA out of memory"), True),
-        (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), True),
-        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), True),
-        (MemoryError(), True),
-        (RuntimeError("shapes do not match"), False),
-        (ValueError("out of memory"), False),
-    ],
-)
-def test_what_counts_as_out_of_memory(error, wanted):
-    assert is_out_of_memory(error) is wanted
-
-
-def test_real_lack_of_memory_is_known():
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(1 << 60, dtype=torch.uint8)
-    assert is_out_of_memory(caught.value)
-
-
 def test_a_changed_model_does_not_go_on(static, pool, tmp_path, monkeypatch):
     import shutil
 
@@ -195,7 +219,11 @@ def test_a_changed_model_does_not_go_on(static, pool, tmp_path, monkeypatch):
     ("model", "error", "message"),
     [
         ("./nothing", FileNotFoundError, "no such folder: ./nothing"),
-        ("nobody/no-such-model", OSError, "cannot load 'nobody/no-such-model'.*pass the name"),
+        (
+            "nobody/no-such-model",
+            FileNotFoundError,
+            "no-such-model is no folder here.*pass the folder",
+        ),
     ],
 )
 def test_no_such_model(pool, model, error, message):

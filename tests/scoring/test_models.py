@@ -12,7 +12,7 @@ import pytest
 
 from helpers.scoring_pools import alpaca_rows, make_pool
 from qdit.cli.score import score_command
-from qdit.records import open_records
+from qdit.records import import_records, open_records
 from qdit.scoring import MissingScoresError, prepare, score
 from qdit.scoring.likelihood import _fit
 from qdit.scoring.modelscorer import ChunkFile
@@ -99,6 +99,43 @@ def test_batch_size_changes_rounding_only(pool, reward_folder):
         options = {"reward_model": str(reward_folder), "reward_template": "{output}", "batch_size": size}
         found.append(score(pool, "reward", **options).quality)
     np.testing.assert_allclose(found[1:], [found[0]] * 2, atol=1e-6)
+
+
+PAD, EOS = 3, 1  # of the tiny tokenizer
+
+
+@pytest.mark.parametrize(
+    ("in_config", "in_tokenizer", "side"),
+    [
+        (None, None, "right"),
+        (None, "</s>", "left"),
+        (None, "<pad>", "right"),
+        (EOS, None, "right"),
+        (EOS, "<pad>", "left"),
+        (PAD, None, "left"),
+        (PAD, "</s>", "right"),
+    ],
+)
+def test_rewards_are_read_where_the_model_reads_them(tmp_path, side, in_tokenizer, in_config):
+    """Whatever pads: the reward of a row in a batch is that of the untouched model for the row alone."""
+    folder = make_reward_model(tmp_path / "model", pad=False)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer.pad_token, tokenizer.padding_side = in_tokenizer, side
+    tokenizer.save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text()) | {"pad_token_id": in_config}
+    (folder / "config.json").write_text(json.dumps(config))
+    ends = ("", "</s>", "<pad>", "<unk>", "</s></s>", "</s> and on", "<pad> and on")
+    rows = [
+        {"instruction": "Explain rivers", "input": "", "output": f"so{' and bees' * i}{end}"}
+        for i, end in enumerate(ends)
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    import_records(tmp_path / "rows.jsonl", tmp_path / "pool").close()
+    made = score(tmp_path / "pool", "reward", reward_model=str(folder), reward_template="{output}")
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        want = [model(**tokenizer(row["output"], return_tensors="pt")).logits.item() for row in rows]
+    np.testing.assert_allclose(made.quality, want, atol=1e-6)
 
 
 @pytest.mark.parametrize("pad", [True, False])

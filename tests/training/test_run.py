@@ -312,7 +312,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path, rows, llama):
         ({"merge": True}, "merge: there is nothing to merge without lora"),
         ({"dtype": "float16"}, "dtype: got 'float16' on cpu"),
         ({"device": "gpu"}, "device: got 'gpu', wanted one of"),
-        ({"device": "mps", "dtype": "float32"}, "device: got 'mps', which torch does not find here"),
+        ({"device": "mps", "dtype": "float32"}, "device: got 'mps', but torch finds 0 such devices here"),
         ({"save_steps": -1}, "save_steps: got -1"),
         ({"batch_size": 7}, "per_device_batch: got 2, wanted a divisor of 7"),
     ],

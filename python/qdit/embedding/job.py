@@ -26,6 +26,7 @@ _SAMPLE = 1000  # rows that an estimate looks at
 _BYTES_PER_TOKEN = 4  # of English text, roughly
 _NAMED = 5  # rows that an error names
 _LISTED = 20  # rows that the manifest lists
+_FINITE = "pass dtype float32 (--dtype float32), model_dtype float32, or another model"
 KEEP = (
     "pass zero_rows keep (--zero-rows keep; under embed in the file of a run) for rows of zeros, which are "
     "never chosen"
@@ -232,7 +233,7 @@ def faults(rows: Array, *, zeros: bool) -> tuple[int, str] | None:
     zeros: whether a row of zeros is a fault.
     """
     for good, what in (
-        (np.isfinite(rows).all(axis=1), "has NaN or infinite numbers; check the model, or use float32"),
+        (np.isfinite(rows).all(axis=1), f"has NaN or infinite numbers; {_FINITE}"),
         (rows.any(axis=1) | (not zeros), f"is zero; {KEEP}"),
     ):
         if not good.all():

@@ -10,18 +10,12 @@ import numpy as np
 from ..common import files
 from ..common.optional import Package, check_installed, require
 from ..common.types import JSON, Array
+from ..models.failures import free_memory, is_out_of_memory, loading, running
+from ..models.hub import check_device, positions, set_padding
 from .encoder import Encoder, Tick
 from .options import EmbedOptions, resolve_devices
 
 _SLICE_BATCHES = 4  # batches between two reports of progress; a process of several devices takes as many
-_MEMORY_SIGNS = (  # how else a lack of memory shows: CPU allocator, cuBLAS, cuDNN
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
-
 _log = logging.getLogger(__name__)
 
 
@@ -46,8 +40,8 @@ class SentenceEncoder(Encoder):
         self._folder = _local_folder(model)
         self._name, self._revision, self._prompt = model, revision, options.prompt
         self._slice_of = self.batch_size
-        self._devices = resolve_devices(options.device)
-        try:
+        self._devices = [check_device(device) for device in resolve_devices(options.device)]
+        with loading(model, folder=self._folder, dtype="model_dtype"):
             self._model = library.SentenceTransformer(
                 model if self._folder is None else str(self._folder),
                 device=self._devices[0] if len(self._devices) == 1 else "cpu" if self._devices else None,
@@ -57,13 +51,7 @@ class SentenceEncoder(Encoder):
                 truncate_dim=options.dimensions,
                 model_kwargs=None if options.model_dtype is None else {"dtype": options.model_dtype},
             )
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise OSError(
-                f"model: cannot load {model!r}"
-                + (f" at revision {revision!r}" if revision else "")
-                + f": {reason}; pass the name of a sentence-transformers model, or the folder of one"
-            ) from error
+        self._settle(options.dimensions)
         self._pool = self._model.start_multi_process_pool(self._devices) if len(self._devices) > 1 else None
 
     @classmethod
@@ -77,6 +65,18 @@ class SentenceEncoder(Encoder):
         if self._pool is not None:
             self._model.stop_multi_process_pool(self._pool)
             self._pool = None
+
+    def _settle(self, dimensions: int | None) -> None:
+        """Fill in what a tokenizer leaves open: a token to pad with, and how long a text may be."""
+        size = self._model.get_embedding_dimension()
+        if dimensions is not None and size is not None and size < dimensions:
+            raise ValueError(f"dimensions: got {dimensions}, wanted at most the {size} of {self._name}")
+        tokenizer, config = (getattr(self._model[0], name, None) for name in ("tokenizer", "config"))
+        if hasattr(tokenizer, "pad_token_id") and config is not None:
+            set_padding(tokenizer, config)
+            limit = positions(config)
+            if limit is not None and (self._model.max_seq_length or limit + 1) > limit:
+                self._model.max_seq_length = limit
 
     def identity(self) -> JSON:
         """Return a Hub model's commit, or the hash of a folder's files, and what the model consists of."""
@@ -112,16 +112,14 @@ class SentenceEncoder(Encoder):
                 found = self._encode(ordered, tick)
                 break
             except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                if self.batch_size == 1:
-                    raise MemoryError(
-                        f"rows {numbers[0]} to {numbers[-1]}: one text at a time is too much for the memory "
-                        f"(the longest has {len(ordered[0]):,} characters); use another device or model"
-                    ) from error
+                if self.batch_size == 1 or not is_out_of_memory(error):
+                    where = f"rows {numbers[0]} to {numbers[-1]}"
+                    longest = f"the longest has {len(ordered[0]):,} characters"
+                    with running(self._name, where, f"{longest}; use another device, model_dtype or model"):
+                        raise
             self.batch_size //= 2
             _log.warning("out of memory; going on with batches of %d texts", self.batch_size)
-            _free_memory()
+            free_memory()
         rows = np.empty_like(found)
         rows[order] = found
         return rows
@@ -149,14 +147,6 @@ class SentenceEncoder(Encoder):
         return ", ".join(sorted({device.partition(":")[0] for device in devices}))
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error of torch means that a batch was too large."""
-    torch = require("torch", "embed", "to embed with a model")
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _MEMORY_SIGNS)
-
-
 def _package(model: str) -> Package:
     return "sentence_transformers", "embed", f"to embed with {model}"
 
@@ -180,12 +170,6 @@ def _commit(name: str, revision: str | None) -> str | None:
             parts = Path(path).parts
             return parts[parts.index("snapshots") + 1] if "snapshots" in parts else None
     return None
-
-
-def _free_memory() -> None:
-    torch = require("torch", "embed", "to embed with a model")
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _plain(value: Any) -> int | None:

@@ -9,11 +9,14 @@ from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON
 from ..models.answers import LENGTH, STOP, Written, WrittenAnswers
 from ..models.causal import CausalModel
+from ..models.failures import free_memory, is_out_of_memory, running
 from ..models.hub import Network
 from ..models.prompts import check_tokenizer, make_prompt, writes_special_tokens
 from . import sampling
 from .options import GenerateOptions
 from .questions import Question, as_row, draw_key
+
+_SMALLER = "pass a smaller max_new_tokens (--max-new-tokens), dtype bfloat16, or a smaller model"
 
 
 class LocalModel:
@@ -97,7 +100,7 @@ class LocalModel:
         # a new one, without the penalties and temperature that the model's authors preset
         model.generation_config = transformers.GenerationConfig(
             eos_token_id=sorted({*ends, *([] if end is None else [end])}) or None,
-            pad_token_id=self._hub.tokenizer.pad_token_id,
+            pad_token_id=self._hub.padding,
             do_sample=False,
             use_cache=True,
         )
@@ -106,18 +109,22 @@ class LocalModel:
     def _batch(self, batch: Sequence[int]) -> list[Written]:
         """Return the answers to some questions; where memory runs out, in halves."""
         torch = require("torch", "train", "to run a model")
+        first = self._questions[batch[0]]
+        more = f" and {len(batch) - 1} with it" if len(batch) > 1 else ""
+        where, model = f"question {first.id} of {first.set}{more}", self._model
         try:
             with torch.inference_mode():
-                return self._generate(batch)
-        except torch.OutOfMemoryError:
-            if len(batch) == 1:
-                raise
-        torch.cuda.empty_cache()
+                return self._generate(model, batch)
+        except Exception as error:
+            if len(batch) == 1 or not is_out_of_memory(error):
+                with running(self.name, where, _SMALLER):
+                    raise
+        free_memory()
         half = (len(batch) + 1) // 2
         return self._batch(batch[:half]) + self._batch(batch[half:])
 
-    def _generate(self, batch: Sequence[int]) -> list[Written]:
-        hub, options, model = self._hub, self._options, self._model
+    def _generate(self, model: Network, batch: Sequence[int]) -> list[Written]:
+        hub, options = self._hub, self._options
         prompts = [self.prompts[i] for i in batch]
         longest = max(map(len, prompts))
         # padding goes to the left: rows are turned around, padded on the right, and turned back

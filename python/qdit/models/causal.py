@@ -12,6 +12,7 @@ from typing import Any
 from ..common.files import sha256_folder
 from ..common.optional import require
 from ..common.types import JSON
+from .failures import loading
 from .hub import HubModel, Network
 from .options import ModelOptions
 
@@ -49,19 +50,13 @@ class CausalModel(HubModel):
         path = Path(name)
         self.adapter = path if (path / ADAPTER).is_file() else None
         if self.adapter is not None:
-            base = json.loads((path / ADAPTER).read_bytes())
+            with loading(name, folder=path):
+                base = json.loads((path / ADAPTER).read_bytes())
             name, revision = base.get("base_model_name_or_path"), base.get("revision")
             if not name:
                 raise ValueError(f"{path / ADAPTER}: names no base model; merge the adapters into one")
         super().__init__(name, options, revision=revision, max_length=max_length, extra=extra)
         self._extra = extra
-
-    @property
-    def has_device(self) -> bool:
-        """Whether torch can use the device."""
-        kind = self.device.partition(":")[0]
-        found = {"cuda": self._torch.cuda, "mps": self._torch.backends.mps}.get(kind)
-        return found is None or bool(found.is_available())
 
     @property
     def has_bfloat16(self) -> bool:
@@ -90,7 +85,7 @@ class CausalModel(HubModel):
         if self.adapter is None:
             return model
         peft = require("peft", self._extra, "to run a model with adapters")
-        with quiet(self._transformers):
+        with quiet(self._transformers), loading(str(self.adapter), folder=self.adapter):
             return peft.PeftModel.from_pretrained(model, str(self.adapter)).eval()
 
     def load_for_training(self, dtype: str) -> Network:
@@ -104,8 +99,9 @@ class CausalModel(HubModel):
     def merge(self, adapters: Path, folder: Path) -> None:
         """Save this model with the adapters of a folder worked into its weights, in float32."""
         peft = require("peft", self._extra, "to merge adapters")
-        with quiet(self._transformers):
-            model = peft.PeftModel.from_pretrained(self.load_for_training("float32"), str(adapters))
+        base = self.load_for_training("float32")
+        with quiet(self._transformers), loading(str(adapters), folder=adapters):
+            model = peft.PeftModel.from_pretrained(base, str(adapters))
             model.merge_and_unload().save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 

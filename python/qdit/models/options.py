@@ -16,7 +16,7 @@ class ModelOptions(Options):
     """How a model that runs here is run.
 
     Attributes:
-        device: auto, or a torch device such as cuda:1 or cpu.
+        device: auto, a torch device such as cuda:1 or cpu, or all to spread a model over every CUDA device.
         dtype: auto (float32 on a CPU, else bfloat16 or float16), float32, bfloat16 or float16.
         batch_size: Texts that the model runs at a time; halved when memory runs out. Results differ between
             batch sizes by rounding only.

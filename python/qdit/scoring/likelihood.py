@@ -82,11 +82,12 @@ class Likelihood(ModelScorer):
         return [ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids for ids in found]
 
     def score_chunk(self, rows: list[Row], tick: Tick) -> tuple[Floats, Floats]:
-        """Return losses and numbers of tokens; 0 tokens where the response is empty."""
+        """Return losses and numbers of tokens; 0 tokens where there is nothing to score."""
         hub = self.hub
         prompts = self._prompt_tokens(rows)
         responses = hub.tokenizer([row.output for row in rows], add_special_tokens=False)["input_ids"]
-        present = [i for i, response in enumerate(responses) if response]
+        # the first token of all has nothing before it that it could be likely after
+        present = [i for i, ids in enumerate(responses) if ids and len(prompts[i]) + len(ids) > 1]
         pairs = {i: _fit(prompts[i], responses[i], hub.max_length) for i in present}
         scores = unscored(len(rows))
         examples = [

@@ -12,6 +12,7 @@ from ..common.checks import check_least
 from ..common.identity import digest
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON, Floats
+from ..models.failures import running
 from ..models.hub import HubModel, Tick
 from ..models.options import ModelOptions
 from ..records import Row
@@ -19,6 +20,7 @@ from .scorer import RowSource, Scored, Scorer
 
 _FIELDS = 2  # of a row in a chunk file: score, tokens
 _ROW_BYTES = _FIELDS * 8
+_SMALLER = "pass a smaller max_length (--max-length), dtype bfloat16, another device, or a smaller model"
 _BATCHES_PER_CHUNK = 16  # rows of a chunk are sorted by length; what a kill may lose
 
 
@@ -110,11 +112,14 @@ class ModelScorer(Scorer):
                 while file.rows < n:
                     start = file.rows
                     rows = list(records.rows(start, min(n, start + self.chunk)))
-                    values = self.score_chunk(rows, tracker.after(start - before))
+                    where = f"rows {start} to {start + len(rows) - 1}"
+                    with running(self.hub.name, where, _SMALLER):
+                        values = self.score_chunk(rows, tracker.after(start - before))
+                    self._check(*values, start)
                     file.append(np.stack(values, axis=1))
                 tracker.done(n - before)
             scores, tokens = file.read().T
-        self._check(scores, tokens)
+        self._check(scores, tokens)  # earlier versions kept scores that are not finite
         report = {
             "device": self.hub.device,
             "batch_size": self.hub.batch_size,
@@ -127,12 +132,13 @@ class ModelScorer(Scorer):
         key = digest([self.identity(), records.sha256])
         return folder / f"{self.name}-{key[:12]}.f64"
 
-    def _check(self, scores: Floats, tokens: Floats) -> None:
+    def _check(self, scores: Floats, tokens: Floats, first: int = 0) -> None:
         bad = np.flatnonzero(np.isinf(scores) | (np.isnan(scores) & (tokens > 0)))
         if len(bad):
             raise RuntimeError(
-                f"{self.name}: {len(bad)} scores are not finite, the first of row {bad[0]} "
-                f"({scores[bad[0]]}, dtype {self.hub.dtype}); pass dtype='float32', or another model"
+                f"{self.name}: {len(bad)} scores are not finite, the first of row {first + bad[0]} "
+                f"({scores[bad[0]]}, dtype {self.hub.dtype}); pass dtype float32 (--dtype float32), or "
+                "another model"
             )
 
 

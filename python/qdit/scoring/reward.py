@@ -92,7 +92,7 @@ class RewardModel(ModelScorer):
         return self.hub.load("AutoModelForSequenceClassification")
 
     def score_chunk(self, rows: list[Row], tick: Tick) -> tuple[Floats, Floats]:
-        """Return rewards and numbers of tokens."""
+        """Return rewards and numbers of tokens; 0 tokens where the text is empty."""
         model, hub = self._model, self.hub
         # a chat template writes the special tokens itself
         special = self.template != CHAT
@@ -100,10 +100,12 @@ class RewardModel(ModelScorer):
         sizes = [len(ids) for ids in tokens]
         cut = [ids[: hub.max_length] for ids in tokens]
         scores = unscored(len(rows))
+        present = [i for i, ids in enumerate(cut) if ids]
 
         def forward(batch: list[int]) -> None:
-            logits = hub.logits(model, [cut[i] for i in batch])
-            scores[batch] = logits[:, 0].double().cpu().numpy()
+            chosen = [present[j] for j in batch]
+            logits = hub.logits(model, [cut[i] for i in chosen])
+            scores[chosen] = logits[:, 0].double().cpu().numpy()
 
-        hub.batches([len(ids) for ids in cut], forward, tick)
+        hub.batches([len(cut[i]) for i in present], forward, tick)
         return scores, np.array(sizes, np.float64)

@@ -60,8 +60,6 @@ def open_model(options: TrainOptions) -> CausalModel:
     if model.adapter is not None:
         raise ValueError(f"model: {name} holds adapters, wanted a whole model: train with merge=True first")
     device, dtype = model.device, model.dtype
-    if not model.has_device:
-        raise ValueError(f"device: got {device!r}, which torch does not find here; pass 'cpu'")
     if dtype == "float16" and not device.startswith("cuda"):
         raise ValueError(f"dtype: got 'float16' on {device}, wanted 'float32' there")
     if dtype == "bfloat16" and not model.has_bfloat16:
