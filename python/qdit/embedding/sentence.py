@@ -154,7 +154,8 @@ def _package(model: str) -> Package:
 def _local_folder(model: str) -> Path | None:
     path = Path(model).expanduser()
     if path.is_dir():
-        return path.resolve()
+        with loading(model, folder=path):
+            return path.resolve()
     if path.is_absolute() or model.startswith((".", "~")):
         raise FileNotFoundError(f"model: no such folder: {model}")
     return None
