@@ -29,6 +29,16 @@ EXAMPLES = [
         {"instruction": "when?", "context": "in 1990", "response": "1990", "category": "closed_qa"},
         ("when?", "in 1990", "1990", (("user", "when?\n\nin 1990"), ("assistant", "1990"))),
     ),
+    (
+        "dolly",
+        {"instruction": "b?", "response": "d", "system": "s", "history": [["a", "c"]]},
+        (
+            "b?",
+            "",
+            "d",
+            (("system", "s"), ("user", "a"), ("assistant", "c"), ("user", "b?"), ("assistant", "d")),
+        ),
+    ),
     ("sharegpt", {"id": "a_0", "conversations": SHAREGPT}, ("hi", "", "hello", CHAT)),
     (
         "sharegpt",

@@ -111,13 +111,14 @@ class Format:
 
 
 _ALPACA = ("instruction", "input", "output")
+_PAST, _CHAT = ("system", "history"), ("system", "tools")
 FORMATS = {
-    "messages": Format(("messages",), (), _messages, extra=("system", "tools")),
+    "messages": Format(("messages",), (), _messages, extra=_CHAT),
     "sharegpt": Format(("conversations", "system"), ("system",), _sharegpt, extra=("tools",)),
-    "alpaca": Format(_ALPACA, ("input",), _alpaca, extra=("system", "history")),
-    "prompt": Format(("prompt", "completion"), (), _prompt, extra=("system", "tools")),
-    "dolly": Format(_ALPACA, ("input",), _alpaca, {"input": "context", "output": "response"}),
-    "lmsys": Format(("messages",), (), _messages, {"messages": "conversation"}),
+    "alpaca": Format(_ALPACA, ("input",), _alpaca, extra=_PAST),
+    "prompt": Format(("prompt", "completion"), (), _prompt, extra=_CHAT),
+    "dolly": Format(_ALPACA, ("input",), _alpaca, {"input": "context", "output": "response"}, _PAST),
+    "lmsys": Format(("messages",), (), _messages, {"messages": "conversation"}, _CHAT),
     "ultrachat": Format(("data",), (), _ultrachat),
     "oig": Format(("text",), (), _oig),
 }
