@@ -16,6 +16,7 @@ from qdit import distributed
 RNG = np.random.default_rng(0)
 N = 30
 X = RNG.standard_normal((N, 8)).astype(np.float32)
+SHORT = (X.view(np.uint32) & 0xFFFF0000).view(np.float32)  # bfloat16 holds them
 Q = np.round(RNG.uniform(1, 5, N) * 4) / 4  # bfloat16 holds them
 COSTS = np.arange(N) % 3 + 1.0
 NAMES = np.array(["de", "en"])[np.arange(N) % 2]
@@ -25,7 +26,7 @@ VECTORS = np.empty(N, object)
 VECTORS[:] = list(X)
 
 _REMEDY = re.compile(
-    r"(?:with|pass|take) ((?:(?:numpy|torch|qdit|x)\.[\w.]+|list)(?:\(\w[^;]*?\)+|\(\))?)(?= |$)"
+    r"(?:with|pass|take|use) ((?:(?:numpy|torch|qdit|x)\.[\w.]+|list)(?:\(\w[^;]*?\)+|\(\))?)(?= |$)"
 )
 
 
@@ -93,6 +94,9 @@ ROWS = {
     "array of vectors": lambda: VECTORS,
     "array of objects": lambda: X.astype(object),
     "structured": lambda: np.rec.fromarrays(X.T),
+    "unaligned": lambda: np.frombuffer(b"-" + X.tobytes(), np.float32, offset=1).reshape(X.shape),
+    "bits of bfloat16": lambda: (X.view(np.uint32) >> 16).astype(np.uint16).view("V2"),
+    "float8": lambda: tensor(X).to(pytest.importorskip("torch").float8_e4m3fn),
     "complex": lambda: X.astype(complex),
     "byte order": lambda: X.astype(">f4"),
     "strided": lambda: np.repeat(X, 2, axis=0)[::2],
@@ -105,7 +109,7 @@ ROWS = {
     "COO": lambda: pytest.importorskip("scipy.sparse").coo_array(X),
     "transposed tensor": lambda: tensor(X.T.copy()).T,
     "tensor with gradient": lambda: tensor(X.T.copy()).T.requires_grad_(),
-    "transposed bfloat16": lambda: tensor(X).bfloat16().float().T.contiguous().T,
+    "transposed bfloat16": lambda: tensor(SHORT).bfloat16().T.contiguous().T,
     "list of tensors": lambda: list(tensor(X).requires_grad_()),
     "sparse tensor": lambda: tensor(X).to_sparse(),
     "Arrow lists": lambda: lists(X),
@@ -114,12 +118,15 @@ ROWS = {
     "Polars lists": lambda: pytest.importorskip("polars").Series(X.tolist()),
     "column of a data set": lambda: column(X.tolist()),
 }
-ROUNDED = {"transposed bfloat16"}
 
 
 @pytest.mark.parametrize("kind", ROWS)
 def test_rows_of_every_kind_are_taken_or_the_remedy_works(kind):
-    rows = X if kind not in ROUNDED else tensor(X).bfloat16().float().numpy()
+    rows = X
+    if "bfloat16" in kind:
+        rows = SHORT
+    elif kind == "float8":
+        rows = ROWS[kind]().float().numpy()
     assert settle("embeddings", ROWS[kind]()) == use("embeddings", rows)
     outside = {"list": lambda: X[:3].tolist(), "generator": lambda: list(X[:3]).__iter__()}
     if kind in {"DataFrame", "CSR", "Series of vectors", "array of vectors", "Arrow lists", "list"}:
@@ -181,6 +188,10 @@ def test_a_column_of_every_kind_means_the_same(name, kind):
     scale = 4 if kind == "integers" else 1
     want = use(name.split()[0], COLUMNS[name] * scale if scale > 1 else COLUMNS[name])
     assert settle(name.split()[0], make(COLUMNS[name])) == want
+
+
+def test_a_mask_of_given_rows():
+    assert settle("given", np.isin(np.arange(N), GIVEN)) == use("given", GIVEN)
 
 
 def on_a_device(value: np.ndarray) -> Any:

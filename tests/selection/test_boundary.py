@@ -194,8 +194,22 @@ def test_a_file_of_pickled_objects(npy):
 
 def test_files_obey_the_rules_for_arrays(npy):
     np.save(npy, np.asfortranarray(X))
-    with pytest.raises(ValueError, match=r"^embeddings: got strides \(4, 80\)"):
+    with pytest.raises(ValueError, match=rf"^embeddings: {npy}: got strides \(4, 80\)"):
         qdit.select(npy, Q, k=3)
     np.save(npy, np.empty((0, 4), np.float32))
-    with pytest.raises(ValueError, match=r"^embeddings: got shape \(0, 4\)"):
+    with pytest.raises(ValueError, match=rf"^embeddings: {npy}: got shape \(0, 4\)"):
         qdit.select(npy, Q, k=3)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (Q[:19], "got shape (19,), wanted (20,), one for each row of embeddings"),
+        (np.array(["a"] * 20), "got dtype str32, wanted real numbers; convert to float64"),
+    ],
+)
+def test_columns_in_files_are_named(npy, values, text):
+    np.save(npy, values)
+    kind = TypeError if "dtype" in text else ValueError
+    refuse(kind, f"quality: {npy}: {text}", X, npy)
+    refuse(kind, f"costs: {npy}: {text}", X, Q, costs=npy, budget=3)

@@ -85,6 +85,7 @@ def column(name: str, values: Any) -> Array:
 def numbers(name: str, values: Any, n: int) -> Floats:
     """Return real numbers, one for each of n rows, as float64 of their own; they may not be finite."""
     array = _of_rows(name, values, n, "fiu")
+    name = _with_path(name, values)
     if array.dtype.kind == "O":
         return np.fromiter((_number(name, row, value) for row, value in enumerate(array)), np.float64, n)
     if array.dtype.kind not in "fiu":
@@ -99,6 +100,7 @@ def labels(name: str, values: Any, n: int) -> tuple[tuple[Label, ...], Indices]:
     string, is refused.
     """
     array = _of_rows(name, values, n, "iu")
+    name = _with_path(name, values)
     if array.dtype.kind in "OT":
         array = _of_one_kind(name, array.tolist())
     if array.dtype.kind not in "iuU":
@@ -146,12 +148,17 @@ def _of_rows(name: str, values: Any, n: int, plain: str) -> Array:
     refuse_reordered(name, values)
     array = column(name, values)
     if array.shape != (n,):
+        name = _with_path(name, values)
         hint = "; flatten it with numpy.ravel(x)" if array.ndim > 1 and array.size == n else ""
         raise ValueError(
             f"{name}: got shape {array.shape}, wanted ({n},), one for each row of embeddings{hint}"
         )
     mixed = array.dtype.kind not in plain and isinstance(values, Sequence) and not isinstance(values, str)
     return np.fromiter(values, object, n) if mixed else array
+
+
+def _with_path(name: str, values: Any) -> str:
+    return f"{name}: {os.fspath(values)}" if isinstance(values, str | os.PathLike) else name
 
 
 def _number(name: str, row: int, value: Any) -> float:

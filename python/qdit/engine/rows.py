@@ -109,7 +109,7 @@ def open_embeddings(
             array, stored = _open_raw(path, shape, tag), tag
         else:
             array, stored = npy.open_npy("embeddings", path), None
-        return _checked("embeddings", array, stored or tag, str(path))
+        return _checked(f"embeddings: {path}", array, stored or tag, str(path))
     if shape is not None:
         raise ValueError("embeddings: shape is for raw files only; leave it out for arrays")
     if is_on_device(source):
