@@ -202,6 +202,12 @@ def test_another_pool_is_found(made, out, tmp_path):
     assert "embeddings.npy has sha256" in detail
 
 
+@pytest.mark.parametrize("option", ["seed", "tolerance"])
+def test_wrong_options(out, option):
+    with pytest.raises(ValueError, match=f"{option}: got -1.*, wanted"):
+        verify(out, **{option: -1})
+
+
 def test_nothing_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="no complete export or selection"):
         verify(tmp_path)

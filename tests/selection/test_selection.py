@@ -165,7 +165,7 @@ def test_a_damaged_file_is_refused(chosen, tmp_path):
             '{"format": "qdit-selection", "format_version": 9}',
             ": got format version 9, wanted 1; select again",
         ),
-        ('{"format": "qdit-selection", "format_version": 1}', " is damaged: it has no 'files'"),
+        ('{"format": "qdit-selection", "format_version": 1}', " is damaged: it has no 'files'; select again"),
     ],
 )
 def test_a_damaged_manifest_is_refused(chosen, tmp_path, content, text):

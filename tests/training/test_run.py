@@ -108,6 +108,12 @@ def test_steps_are_those_of_a_plain_loop(tmp_path, llama):
     assert moved > 1e-3
 
 
+def test_modules_that_the_model_lacks_are_refused(tmp_path, rows, llama):
+    pytest.importorskip("peft", reason="needs peft: pip install 'qdit[train]'")
+    with pytest.raises(ValueError, match=r"lora_targets: got \('none',\), which are no modules of .*llama"):
+        train(rows, tmp_path / "out", llama, lora=True, lora_targets="none")
+
+
 def test_every_epoch_takes_every_row_once_in_another_order(tmp_path, rows, llama, monkeypatch):
     """What reaches the model, padding taken away, is what was tokenized."""
     seen = []

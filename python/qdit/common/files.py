@@ -261,19 +261,30 @@ def plain(value: object) -> object:
     raise TypeError(f"cannot write {type(value).__name__} to JSON")
 
 
+class _Read(dict[str, Any]):
+    """An object in a JSON file; an error for a key that it lacks names the file."""
+
+    def __init__(self, found: JSON, path: Path, remedy: str) -> None:
+        super().__init__(found)
+        self._path, self._remedy = path, remedy
+
+    def __missing__(self, key: str) -> Any:
+        raise ValueError(f"{self._path} is damaged: it has no {key!r}; {self._remedy}")
+
+
 def read_json(path: Path, kind: str, version: int | None = None, remedy: str = "make it again") -> JSON:
-    """Read a JSON object; ValueError says what is wrong with the file.
+    """Read a JSON object; ValueError says what is wrong with the file, also when a key is missed later.
 
     Args:
         path: of the file.
         kind: what its "format" must be.
         version: what its "format_version" must be; None for any.
-        remedy: what to do about another version, for the error.
+        remedy: what to do about another version or a key that is missing, for the error.
 
     """
     try:
-        value = json.loads(path.read_bytes())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        value = json.loads(path.read_bytes(), object_hook=lambda found: _Read(found, path, remedy))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     if not isinstance(value, dict) or value.get("format") != kind:
         found = value.get("format") if isinstance(value, dict) else None

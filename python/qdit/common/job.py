@@ -95,17 +95,14 @@ class Job(ABC, Generic[Made]):
         """Return the manifest that is there, of whatever run; None without one, or without its result."""
         if not (self.manifest_path.is_file() and self.path.exists()):
             return None
-        return files.read_json(self.manifest_path, self.format)
+        return files.read_json(self.manifest_path, self.format, remedy="delete it")
 
     def saved(self) -> Made | None:
         """Return what an earlier run of this very job made; None if there is nothing or something else."""
         found = self.found()
         if found is None or differences(self._identity_of(found), self.identity):
             return None
-        try:
-            return self._load(found)
-        except KeyError as error:
-            raise ValueError(f"{self.manifest_path} is damaged: it has no {error}; delete it") from None
+        return self._load(found)
 
     def check_new(self, *, overwrite: bool = False) -> None:
         """Raise OtherRunError if something is there that may not be replaced, naming what differs."""

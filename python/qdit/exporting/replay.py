@@ -44,6 +44,9 @@ class VerifyOptions(ChoiceOptions):
     def _check(self) -> None:
         self._set("steps", checks.check_int("steps", self.steps))
         self._set("candidates", checks.check_int("candidates", self.candidates))
+        checks.check_seed(self.seed)
+        if checks.check_float("tolerance", self.tolerance) < 0:
+            raise ValueError(f"tolerance: got {self.tolerance}, wanted 0 or more")
 
 
 def replay(choice: Choice, options: VerifyOptions, phases: Phases) -> Iterator[Line]:

@@ -57,11 +57,15 @@ def read_yaml(file: Path, kind: str, verb: str, keys: Collection[str]) -> JSON:
 
     """
     if not file.is_file():
-        raise FileNotFoundError(f"{kind}: {file} does not exist; pass the YAML file of a {verb}")
+        what = "is a folder" if file.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{kind}: {file} {what}; pass the YAML file of a {verb}")
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file}: this is no YAML: {error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f", line {mark.line + 1}"
+        reason = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise ValueError(f"{file}{where}: this is no YAML: {reason}") from error
     if not isinstance(content, dict):
         some = ", ".join(list(keys)[:3])
         raise ValueError(f"{file}: got {type(content).__name__}, wanted keys such as {some}")

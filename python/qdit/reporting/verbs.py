@@ -55,7 +55,12 @@ def load_parser() -> Parser:
         raise ImportError(wanted)
     for name in _MODELS:
         if importlib.util.find_spec(name) is not None:
-            return importlib.import_module(name).load(exclude=["ner"])
+            try:
+                return importlib.import_module(name).load(exclude=["ner"])
+            except Exception as error:  # of versions that do not go with each other, in many forms
+                raise ImportError(
+                    f"{name} cannot be loaded: {error}; install it again, with spacy"
+                ) from error
     raise ImportError(wanted)
 
 
@@ -63,7 +68,9 @@ def count_pairs(parser: Parser, texts: Iterable[str]) -> Verbs:
     """Count the pairs of root verb and direct object of the first sentences."""
     pairs: Counter[tuple[str, str]] = Counter()
     total = 0
-    for document in parser.pipe((text[:_CHARACTERS] for text in texts), batch_size=128):
+    # halves of surrogate pairs are no text for spaCy
+    whole = (text[:_CHARACTERS].encode("utf-8", "replace").decode() for text in texts)
+    for document in parser.pipe(whole, batch_size=128):
         total += 1
         pair = _pair(document)
         if pair is not None:

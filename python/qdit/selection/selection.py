@@ -181,12 +181,9 @@ class Selection:
         if not (path / MANIFEST).is_file():
             raise FileNotFoundError(f"{path}: no {MANIFEST}, so no complete selection; save or select again")
         record = files.read_json(path / MANIFEST, FORMAT, FORMAT_VERSION, "select again")
-        try:
-            arrays = _load_arrays(path, record["files"])
-            values = {key: record["result"][key] for key in _RESULT}
-            rest = {key: record[key] for key in ("params", "stats", "inputs")}
-        except KeyError as error:
-            raise ValueError(f"{path / MANIFEST} is damaged: it has no {error}") from error
+        arrays = _load_arrays(path, record["files"])
+        values = {key: record["result"][key] for key in _RESULT}
+        rest = {key: record[key] for key in ("params", "stats", "inputs")}
         return cls(**arrays, **values, **rest)
 
 

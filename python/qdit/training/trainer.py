@@ -179,14 +179,22 @@ def make_trainer(
     if lora is not None:
         adapters = require("peft", "train", "to train adapters").LoraConfig(**lora_arguments(lora))
     transformers.set_seed(config.seed)
-    trainer = kind(
-        model=model,
-        args=config,
-        train_dataset=dataset,
-        processing_class=tokenizer,
-        peft_config=adapters,
-        callbacks=[callback],
-    )
+    try:
+        trainer = kind(
+            model=model,
+            args=config,
+            train_dataset=dataset,
+            processing_class=tokenizer,
+            peft_config=adapters,
+            callbacks=[callback],
+        )
+    except ValueError as error:
+        if lora is None or "Target modules" not in str(error):
+            raise
+        raise ValueError(
+            f"lora_targets: got {lora.targets!r}, which are no modules of {model.config.name_or_path}; pass "
+            "all-linear, or names such as q_proj,v_proj"
+        ) from error
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer
 

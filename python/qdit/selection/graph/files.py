@@ -48,12 +48,9 @@ def read(directory: Path) -> tuple[JSON, dict[str, Array]]:
     if not path.is_file():
         raise FileNotFoundError(f"{directory}: no {MANIFEST}, so no complete graph; save or build it again")
     record = files.read_json(path, FORMAT, FORMAT_VERSION, "build the graph again")
-    try:
-        entries = {name: record["files"][f"{name}.npy"] for name in _DTYPES}
-        for name in ("scale", "params", "stats", "inputs"):
-            record[name]
-    except KeyError as error:
-        raise ValueError(f"{path} is damaged: it has no {error}") from error
+    entries = {name: record["files"][f"{name}.npy"] for name in _DTYPES}
+    for name in ("scale", "params", "stats", "inputs"):
+        record[name]
     return record, {name: _open(directory / f"{name}.npy", name, entry) for name, entry in entries.items()}
 
 
