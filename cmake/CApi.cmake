@@ -5,8 +5,7 @@ include(CMakePackageConfigHelpers)
 add_library(qdit_c SHARED
   csrc/capi/api.cpp
   csrc/capi/pool.cpp
-  csrc/capi/selecting.cpp
-  csrc/capi/system.cpp)
+  csrc/capi/selecting.cpp)
 add_library(qdit::qdit ALIAS qdit_c)
 set_target_properties(qdit_c PROPERTIES
   OUTPUT_NAME qdit

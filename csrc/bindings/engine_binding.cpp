@@ -111,6 +111,7 @@ void register_engine(py::module_& module) {
         return gain_weight(alpha, gain_scale(scale), k, n);
       },
       py::arg("alpha"), py::arg("gain_scale"), py::arg("k"), py::arg("n"));
+  module.def("budget_ceiling", &budget_ceiling, py::arg("budget"));
   py::class_<Engine, std::shared_ptr<Engine>>(
       module, "Engine", "The pool, its running max-similarity vector and a greedy maximiser over them.")
       .def(py::init(&make_engine), py::arg("rows"), py::kw_only(), py::arg("dtype"),

@@ -7,6 +7,7 @@
 #include "bindings/register.h"
 #include "cpu/dispatch.h"
 #include "engine/sampler.h"
+#include "engine/system.h"
 
 namespace qdit::bindings {
 namespace {
@@ -41,6 +42,9 @@ IndexArray sample(std::uint64_t seed, std::uint64_t step, const py::array_t<bool
 
 void register_info(py::module_& module) {
   module.def("build_info", &build_info, "Describe the compiled engine.");
+  module.def("usable_processors", &usable_processors, py::arg("root") = "");
+  module.def("available_memory", &available_memory, py::arg("root") = "");
+  module.def("total_memory", &total_memory, py::arg("root") = "");
   module.def("sample_candidates", &sample, py::arg("seed"), py::arg("step"), py::arg("taken"),
              py::arg("count"), "Return the candidates that method \"stochastic\" draws at `step`.");
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <span>
 #include <stdexcept>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,7 @@ qdit_status guarded(const Body& body) noexcept {
   } catch (const qdit::capi::Cancelled& error) {
     return failed(QDIT_CANCELLED, error.what());
   } catch (const std::bad_alloc&) {
-    return failed(QDIT_ERROR_MEMORY, "out of memory.");
+    return failed(QDIT_ERROR_MEMORY, "out of memory; pass smaller pair_bytes and cache_bytes.");
   } catch (const std::length_error&) {
     return failed(QDIT_ERROR_MEMORY, "out of memory: more was needed than can be addressed.");
   } catch (const std::invalid_argument& error) {
@@ -149,14 +150,17 @@ qdit_status qdit_coverage(qdit_pool* pool, double* coverage) {
     not_null("coverage", coverage);
     const auto& backend = pool->backend();
     const double sum = static_cast<double>(backend.coverage()) / backend.scale();
-    *coverage = sum / static_cast<double>(backend.size());
+    const double most = backend.range();  // rounding goes beyond
+    *coverage = std::clamp(sum / static_cast<double>(backend.size()), -most, most);
   });
 }
 
 qdit_status qdit_row_coverage(qdit_pool* pool, double* coverage) {
   return guarded([&] {
     const InUse in_use(*not_null("pool", pool));
-    not_null("coverage", coverage);
-    pool->backend().row_coverage({coverage, static_cast<std::size_t>(pool->backend().size())});
+    const auto& backend = pool->backend();
+    const std::span<double> rows(not_null("coverage", coverage), static_cast<std::size_t>(backend.size()));
+    backend.row_coverage(rows);
+    for (double& row : rows) row = std::clamp(row, -backend.range(), backend.range());
   });
 }

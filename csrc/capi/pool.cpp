@@ -5,11 +5,11 @@
 #include <cstdint>
 
 #include "capi/options.h"
-#include "capi/system.h"
 #include "cpu/cpu_backend.h"
 #include "cpu/dispatch.h"
 #include "engine/indices.h"
 #include "engine/pool_options.h"
+#include "engine/system.h"
 #include "reference/reference_backend.h"
 
 namespace qdit::capi {

@@ -152,7 +152,8 @@ typedef struct qdit_select_options {
   const double* costs; /**< n positive costs such as tokens, with budget; NULL: none. Greedy by score per cost
                           and greedy by score both run, the one with the larger objective is returned
                           (Leskovec et al., KDD 2007). Not for QDIT_STOCHASTIC */
-  double budget;       /**< what the costs of the picks may add up to */
+  double budget;       /**< what the costs of the picks may add up to, but for four units in its last place:
+                          three times 0.1 fit 0.3 */
   const int64_t* groups; /**< n group numbers from 0 to group_count - 1, with quotas; NULL: none */
   const int64_t*
       quotas;          /**< group_count: the most rows of each group; k equal to their sum fills every one */

@@ -9,11 +9,11 @@
 
 #include "capi/exact_sum.h"
 #include "capi/options.h"
-#include "capi/system.h"
 #include "engine/greedy.h"
 #include "engine/indices.h"
 #include "engine/objective.h"
 #include "engine/score.h"
+#include "engine/system.h"
 
 namespace qdit::capi {
 namespace {
@@ -175,6 +175,7 @@ class Selecting {
  private:
   struct Run {
     GreedyResult result;
+    double start = 0.0;  // the objective of no picks
     double objective = 0.0;
   };
 
@@ -183,10 +184,10 @@ class Selecting {
     pool_.reset(greedy_.excluded);
     greedy_.bounds = pool_.fresh_bounds();
     reporter_.restart();
-    const Fixed start = backend.coverage();
-    Run run{run_greedy(backend, greedy_, reporter_)};
+    const double start = weight_ * (static_cast<double>(backend.coverage()) / backend.scale());
+    Run run{run_greedy(backend, greedy_, reporter_), start};
     ExactSum sum;
-    sum.add(weight_ * (static_cast<double>(start) / backend.scale()));
+    sum.add(start);
     for (std::size_t i = 0; i < run.result.picks.size(); ++i) {
       const double gain = static_cast<double>(run.result.gains[i]) / backend.scale();
       const double gained = weight_ * gain;
@@ -203,11 +204,10 @@ class Selecting {
     greedy_.limits.per_cost = false;
     const Run by_score = greedy();
     const bool ratio = by_ratio.objective >= by_score.objective;
-    if ((ratio ? by_ratio : by_score).result.picks.empty()) {
+    const Run& best = ratio ? by_ratio : by_score;
+    if (best.result.picks.empty() || best.objective < best.start) {
       throw std::invalid_argument(
-          "budget: no row that it buys has a positive score, so any pick would lower the objective; shift "
-          "the "
-          "quality, or raise the budget.");
+          "budget: nothing that it buys raises the objective; shift the quality, or raise the budget.");
     }
     if (ratio) take(by_ratio.result.picks);
   }

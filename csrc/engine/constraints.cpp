@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -51,12 +52,18 @@ void check_groups(const Limits& limits, Index n) {
 
 }  // namespace
 
+double budget_ceiling(double budget) {
+  return std::min(budget * (1.0 + 4.0 * std::numeric_limits<double>::epsilon()),
+                  std::numeric_limits<double>::max());
+}
+
 void check_limits(const Limits& limits, Index n) {
   if (limits.has_budget()) check_costs(limits, n);
   if (limits.has_quotas()) check_groups(limits, n);
 }
 
-Constraints::Constraints(const Limits& limits, Index n) : limits_(limits), n_(n) {
+Constraints::Constraints(const Limits& limits, Index n)
+    : limits_(limits), n_(n), ceiling_(budget_ceiling(limits.budget)) {
   if (limits_.has_budget()) {
     by_cost_.resize(at(n));
     std::iota(by_cost_.begin(), by_cost_.end(), Index{0});
@@ -85,7 +92,10 @@ Index Constraints::start(std::span<std::uint8_t> closed) {
 Index Constraints::take(Index row, std::span<std::uint8_t> closed) {
   Index count = 0;
   if (limits_.has_budget()) {
-    spent_ += limits_.costs[at(row)];
+    const double cost = limits_.costs[at(row)];
+    const double sum = spent_ + cost;
+    lost_ += spent_ >= cost ? (spent_ - sum) + cost : (cost - sum) + spent_;
+    spent_ = sum;
     count += close_unaffordable(closed);
   }
   if (limits_.has_quotas()) {
@@ -108,7 +118,8 @@ Index Constraints::most(std::span<const std::uint8_t> closed) const {
 // Rounding a sum is monotone, so what is too dear now stays so, and so does everything dearer.
 Index Constraints::close_unaffordable(std::span<std::uint8_t> closed) {
   Index count = 0;
-  while (dearest_ < by_cost_.size() && !(spent_ + limits_.costs[at(by_cost_[dearest_])] <= limits_.budget)) {
+  const auto fits = [this](Index row) { return spent_ + limits_.costs[at(row)] + lost_ <= ceiling_; };
+  while (dearest_ < by_cost_.size() && !fits(by_cost_[dearest_])) {
     std::uint8_t& mark = closed[at(by_cost_[dearest_++])];
     count += mark == 0 ? 1 : 0;
     mark = 1;

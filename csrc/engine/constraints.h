@@ -22,6 +22,11 @@ struct Limits {
   bool has_quotas() const { return !groups.empty(); }
 };
 
+// What costs may add up to: the budget, and four units in its last place more. Costs and budgets such as 0.1
+// and 0.3 are rounded to binary, and three times the one is meant to fit the other. Whole numbers are not
+// affected.
+double budget_ceiling(double budget);
+
 // Throws std::invalid_argument.
 void check_limits(const Limits& limits, Index n);
 
@@ -42,7 +47,9 @@ class Constraints {
 
   Limits limits_;
   Index n_;
-  double spent_ = 0.0;
+  double ceiling_;
+  double spent_ = 0.0;  // with ...
+  double lost_ = 0.0;   // ... what rounding took from it (Neumaier 1974): many small costs add up exactly
   std::vector<Index> by_cost_;  // rows, the dearest first ...
   std::size_t dearest_ = 0;     // ... those before this one are closed
   std::vector<Index> left_;     // of the quota of each group

@@ -9,13 +9,18 @@
 #include <stdexcept>
 #include <string>
 
+#include "engine/row_check.h"
 #include "engine/types.h"
 
 namespace qdit {
 
-// The largest |s| there can be: 1 for cosine, the largest squared norm for dot (Cauchy-Schwarz).
+// The largest |s| there can be: 1 for cosine, the largest squared norm for dot (Cauchy-Schwarz). Throws where
+// the products of all rows would be lost in float32. Rows of zeros alone are similar to nothing, as they are.
 inline double similarity_range(Metric metric, double largest_squared_norm) {
-  return metric == Metric::kCosine ? 1.0 : std::max(largest_squared_norm, 1e-24);
+  if (metric == Metric::kCosine) return 1.0;
+  const double norm = std::sqrt(largest_squared_norm);
+  if (norm > 0.0 && norm < kMinNorm) throw_norm("embeddings: the longest row", norm);
+  return std::max(largest_squared_norm, kMinNorm * kMinNorm);
 }
 
 // The largest e (even, so that each of two rows can carry half of it) with range * 2^e <= 2^bits.

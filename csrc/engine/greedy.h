@@ -32,7 +32,8 @@ struct GreedyOptions {
   std::size_t memory = 0;           // exact: bytes that the backend may take
   std::span<Fixed> bounds;          // n, work space: upper bounds on gains or kUnknownBound
   std::span<const Index> picks;     // first picks of this very run, made earlier
-  // With a budget k is only an upper limit, and the run ends when no row with a positive score fits.
+  // With a budget k is only an upper limit, and the run ends when no row with a positive score fits; the very
+  // first row may have another.
   Limits limits;
 };
 

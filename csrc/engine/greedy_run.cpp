@@ -92,10 +92,13 @@ void GreedyRun::replay() {
   observer_.tick(result_, false);
 }
 
-// False, and nothing picked, where the run ends: no row is left, or none is worth its cost.
+// False, and nothing picked, where the run ends: no row is left, or none is worth its cost. While nothing is
+// chosen a score says little of the next ones, if gains count: similarities that cancel out add up to
+// nothing.
 bool GreedyRun::pick(const Scored& best) {
   const Index row = best.candidate;
-  if (row < 0 || (options_.limits.has_budget() && !(best.score > 0.0))) return false;
+  const bool first = backend_.empty() && options_.weight > 0.0;
+  if (row < 0 || (options_.limits.has_budget() && !(best.score > 0.0) && !first)) return false;
   Fixed gain = 0;
   backend_.commit({&row, 1}, {&gain, 1});
   result_.picks.push_back(row);

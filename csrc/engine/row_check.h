@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/rows.h"
@@ -13,6 +14,9 @@ namespace qdit {
 // Euclidean norms outside this range would overflow or underflow products of float32.
 inline constexpr double kMinNorm = 1e-12;
 inline constexpr double kMaxNorm = 1e12;
+
+// Throws std::invalid_argument for a norm outside of them. whose: "embeddings: row 7".
+[[noreturn]] void throw_norm(const std::string& whose, double norm);
 
 // Throws std::invalid_argument naming the first bad row; returns the ignored (all-zero) rows, ascending.
 // squared_norms: one per row, of the values rounded to float32; not finite where any item is not.

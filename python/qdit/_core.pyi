@@ -24,6 +24,21 @@ def sample_candidates(seed: int, step: int, taken: NDArray[np.bool_], count: int
 def gain_factor(gain_scale: str, k: int, n: int) -> float:
     """Return what a gain is multiplied by: 1 for "sum", k / n for "per_k"."""
 
+def budget_ceiling(budget: float) -> float:
+    """Return what costs may add up to: the budget and four units in its last place more."""
+
+def usable_processors(root: str = "") -> int:
+    """Return the processors that this process may run on, no more than its control groups pay for.
+
+    root: of the file system in which /proc and control groups are looked for.
+    """
+
+def available_memory(root: str = "") -> int | None:
+    """Return the bytes that can be had without swapping, within the limits of control groups and ulimit."""
+
+def total_memory(root: str = "") -> int | None:
+    """Return the bytes of memory that there are, or that control groups allow."""
+
 def gain_weight(alpha: float, gain_scale: str, k: int, n: int) -> float:
     """Return (1 - alpha) * gain_factor: what a gain in units of similarity is multiplied by in a score."""
 

@@ -119,6 +119,7 @@ def test_alpha_and_scales(library, alpha, gain_scale):
         {"groups": GROUPS, "quota": {0: 3, 1: 0, 2: 20, 3: 7}},
         {"groups": GROUPS, "quota": {0: 3, 1: 0, 2: 20, 3: 7}, "alpha": 1.0, "method": "lazy"},
         {"costs": COSTS, "budget": 900.0, "k": 80},
+        {"costs": np.full(N, 0.1), "budget": 0.3, "k": 80},
         {"costs": COSTS, "budget": 900.0, "k": 80, "alpha": 0.0, "method": "lazy"},
         {"costs": COSTS, "budget": 300.0, "k": N, "gain_scale": "per_k", "given": np.array([5])},
         {"costs": COSTS, "budget": 5000.0, "k": 200, "groups": GROUPS, "quota": {0: 3, 1: 9, 2: 20, 3: 7}},

@@ -60,6 +60,30 @@ TEST(a_budget_may_be_spent_to_the_last) {
   CHECK(others == 0);
 }
 
+TEST(decimal_fractions_fit_as_they_are_written) {
+  struct Case {
+    double cost, budget;
+    int fit;
+  };
+  for (const Case& c : {Case{0.1, 0.3, 3}, Case{0.7, 2.1, 3}, Case{0.1, 1e4, 100000},
+                        Case{1e15, 3e15 - 1.0, 2}, Case{1.0, 3.0 - 1e-14, 2}, Case{1.7e308, 1.75e308, 1}}) {
+    const auto n = static_cast<std::size_t>(c.fit) + 1;
+    const std::vector<double> costs(n, c.cost);
+    Limits limits;
+    limits.costs = costs;
+    limits.budget = c.budget;
+    Marks closed(n, 0);
+    Constraints constraints(limits, static_cast<Index>(n));
+    Index others = constraints.start(closed);
+    for (Index row = 0; row < static_cast<Index>(n) && closed[static_cast<std::size_t>(row)] == 0; ++row) {
+      CHECK(others == 0);
+      closed[static_cast<std::size_t>(row)] = 1;
+      others += constraints.take(row, closed);
+    }
+    CHECK(others == 1);
+  }
+}
+
 TEST(a_full_group_is_closed) {
   const std::vector<Index> groups{0, 1, 0, 2, 1, 0};
   const std::vector<Index> quotas{2, 0, 5};

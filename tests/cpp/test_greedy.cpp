@@ -124,6 +124,36 @@ TEST(coverage_is_the_sum_of_gains) {
   }
 }
 
+TEST(similarities_that_cancel_out_do_not_end_a_run_with_a_budget) {
+  const std::vector<float> rows{1, 0, 0, 1, -1, 0, 0, -1};
+  const std::vector<double> costs(4, 1.0);
+  const std::vector<double> bonus(4, 0.0);
+  PoolOptions pool;
+  pool.rows.data = reinterpret_cast<const std::byte*>(rows.data());
+  pool.rows.n = 4;
+  pool.rows.d = 2;
+  for (const bool reference : {false, true}) {
+    const auto backend = reference ? make_reference_backend(pool) : make_cpu_backend(pool);
+    for (const auto method : {Method::kNaive, Method::kLazy, Method::kExact}) {
+      std::vector<Fixed> bounds(4, kUnknownBound);
+      GreedyOptions options;
+      options.method = method;
+      options.k = 4;
+      options.weight = 1.0 / backend->scale();
+      options.bonus = bonus;
+      options.bounds = bounds;
+      options.limits.costs = costs;
+      options.limits.budget = 3.0;
+      Silent silent;
+      backend->reset({});
+      CHECK((run_greedy(*backend, options, silent).picks == std::vector<Index>{0, 1, 2}));
+      options.weight = 0.0;  // a score of nothing, and no gain that could follow
+      backend->reset({});
+      CHECK(run_greedy(*backend, options, silent).picks.empty());
+    }
+  }
+}
+
 TEST(bad_options_are_refused) {
   const IntegerPool pool(10, 3, 1);
   const auto backend = cpu_backend(pool);

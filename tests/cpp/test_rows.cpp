@@ -76,6 +76,19 @@ TEST(the_first_bad_row_is_named) {
   CHECK_THROWS(from(4, Metric::kDot, ZeroRows::kError), std::invalid_argument, "the norm 1e+20");
 }
 
+TEST(rows_that_vanish_in_float32_are_refused_under_dot) {
+  const std::vector<double> values{1, 0, 0, 0, 3e-60, 4e-60};
+  const auto rows = view(values, 3, 2, DType::kFloat64);
+  const std::vector<double> squared{1.0, 0.0, 0.0};
+  CHECK_THROWS(check_rows(rows, squared, Metric::kDot, ZeroRows::kError), std::invalid_argument,
+               "row 2 has the norm 5e-60");
+  CHECK(similarity_range(Metric::kDot, 0.0) == 1e-24);
+  CHECK(similarity_range(Metric::kDot, 1.1e-24) == 1.1e-24);
+  CHECK(similarity_range(Metric::kCosine, 1e-30) == 1.0);
+  CHECK_THROWS(similarity_range(Metric::kDot, 1e-30), std::invalid_argument,
+               "the longest row has the norm 1e-15");
+}
+
 TEST(the_scale_leaves_no_room_for_overflow) {
   for (const double range : {1e-24, 0.3, 1.0, 1.5, 2.0, 3.0, 64000.0, 1e24}) {
     for (const int bits : {26, 36}) {

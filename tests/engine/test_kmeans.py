@@ -37,6 +37,28 @@ def test_kmeans_gives_an_empty_cluster_new_rows():
     assert len(np.unique(found.labels)) == 5
 
 
+@pytest.mark.parametrize("length", [1e-6, 0.5, 1 - 1e-6, 1.0, 3.0, 1e9])
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_kmeans_by_products_of_rows_of_one_length_is_kmeans(length, one_hot):
+    """Under "dot" the engine takes no row that is longer than the pool's."""
+    rows = X / np.linalg.norm(X, axis=1, keepdims=True)
+    if one_hot:
+        rows = np.eye(24)[np.arange(N) % 24]
+    rows = (rows * length).astype(np.float32)
+    want = kmeans.spherical(open_embeddings(rows), engine_over(rows), 7, 2)
+    got = kmeans.spherical(open_embeddings(rows), Engine(rows, dtype="float32", metric="dot"), 7, 2)
+    assert (got.labels == want.labels).mean() > 0.99
+
+
+def test_a_cluster_whose_rows_cancel_out_starts_again():
+    for rows in ([[1, 0], [-1, 0]], [[3, 4], [-3, -4], [6, 8], [-3, -4]]):
+        rows = np.array(rows, np.float32)
+        found = kmeans.spherical(open_embeddings(rows), engine_over(rows), 1, 0)
+        assert found.labels.tolist() == [0] * len(rows)
+        cells = kmeans.cell_centroids(open_embeddings(rows), 1, 0)
+        assert np.linalg.norm(cells) == pytest.approx(1)
+
+
 def test_kmeans_in_chunks(monkeypatch):
     want = kmeans.spherical(open_embeddings(X), engine_over(X), 9, 3)
     monkeypatch.setattr(kmeans, "_CHUNK_ROWS", 7)

@@ -148,6 +148,23 @@ def test_norms_beyond_safe_products_are_refused_with_the_row(variant, factor):
         variant.engine(rows)
 
 
+@pytest.mark.parametrize("factor", [1e-15, 1e-17, 1e-30, 1e-60])
+def test_dot_of_rows_all_too_short_is_refused(variant, factor):
+    with pytest.raises(ValueError, match=r"has the norm .*, outside of 1e-12 .. 1e\+12"):
+        variant.engine(pool("float64") * factor, metric="dot")
+    variant.engine(np.zeros((4, 3)), metric="dot")  # similar to nothing, as they are
+
+
+@pytest.mark.parametrize("factor", [2.0**-36, 2.0**30])
+def test_dot_picks_the_same_whatever_the_unit(variant, method, factor):
+    rows = pool("float32")
+    want, got = (
+        variant.run(variant.engine(x, metric="dot"), 12, method) for x in (rows, rows * np.float32(factor))
+    )
+    assert got.picks.tolist() == want.picks.tolist()
+    assert (got.gains / factor**2).tolist() == want.gains.tolist()
+
+
 def test_float64_beyond_float32_is_refused_not_clipped(variant):
     rows = pool("float64")
     rows[9, 4] = 1e39

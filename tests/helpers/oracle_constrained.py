@@ -3,6 +3,7 @@
 Nothing here shares code with the engine. Meant for small pools: it holds the similarity matrix.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -25,7 +26,8 @@ from helpers.oracle import (
 class Task:
     """What is to be chosen from: rows, scores, and what limits a selection.
 
-    A selection has k rows; with costs at most k, as many as have a positive score and fit the budget.
+    A selection has k rows; with costs at most k, as many as have a positive score and fit the budget;
+    where nothing is covered yet the first may have any score.
     """
 
     rows: ArrayLike
@@ -57,12 +59,17 @@ class Task:
             return False
         if self.costs is not None:
             costs = np.asarray(self.costs, np.float64)
-            if not costs[[*chosen, row]].sum() <= self.budget:
+            if not math.fsum(costs[[*chosen, row]]) <= self.budget * (1 + 4 * np.finfo(np.float64).eps):
                 return False
         if self.groups is not None:
             groups = np.asarray(self.groups)
             return bool((groups[list(chosen)] == groups[row]).sum() < self.quotas[groups[row]])
         return True
+
+    def worth(self, chosen: Sequence[int], score: float, slack: float = 0.0) -> bool:
+        """Return whether a row with this score may follow; slack: what the score may be off by."""
+        nothing = self.weight > 0 and not chosen and self.start() is None
+        return self.costs is None or score > -slack or nothing
 
     def permitted(self, chosen: Sequence[int]) -> bool:
         """Return whether a set keeps to every limit."""
@@ -101,7 +108,7 @@ def constrained_greedy(task: Task, *, per_cost: bool = False) -> Ints:
             break
         scores = _scores(task, picks, rows, per_cost)
         place = int(np.argmax(scores))
-        if task.costs is not None and not scores[place] > 0:
+        if not task.worth(picks, scores[place]):
             break
         picks.append(rows[place])
     return np.array(picks, np.int64)
@@ -120,7 +127,7 @@ def check_constrained(
         score = scores[rows.index(pick)]
         if not (scores.max() - score <= rtol * max(1.0, abs(scores.max()))):
             raise WrongSelectionError(f"step {step}: pick {pick} has {score:.9g}, another {scores.max():.9g}")
-        if task.costs is not None and not score > -rtol:
+        if not task.worth(picks[:step], score, rtol):
             raise WrongSelectionError(f"step {step}: pick {pick} lowers the objective")
     if len(picks) > task.k:
         raise WrongSelectionError(f"{len(picks)} picks, wanted at most {task.k}")

@@ -110,6 +110,16 @@ def test_quality(quality, kind, text):
             "alpha: got -0.1, wanted a number from 0 (diversity only) to 1 (quality only)",
         ),
         ({"alpha": np.nan}, ValueError, "alpha: got nan, wanted a finite number"),
+        *(
+            ({name: flag}, TypeError, f"{name}: got {flag!r}, wanted {kind}")
+            for name, kind in {"alpha": "a number", "floor": "a number", "seed": "an integer"}.items()
+            for flag in (True, np.True_, np.array(True))
+        ),
+        (
+            {"k": np.True_},
+            TypeError,
+            "k: got np.True_, wanted an integer, or a fraction of the rows between 0 and 1",
+        ),
         ({"alpha": "0.7"}, TypeError, "alpha: got '0.7', wanted a number"),
         ({"alpha": np.complex128(0.5)}, TypeError, "alpha: got np.complex128(0.5+0j), wanted a number"),
         ({"alpha": np.array([0.5])}, TypeError, "alpha: got array([0.5]), wanted a number"),
@@ -233,6 +243,17 @@ def test_options(options, kind, text):
 )
 def test_given(given, kind, text):
     refuse(kind, text, X, Q, given=given)
+
+
+def test_a_selection_is_its_rows():
+    chosen = qdit.select(X, Q, k=5)
+    rows = chosen.indices
+    for options in ({}, {"floor": 0.0}):
+        want = qdit.select(X, Q, k=4, given=rows, **options)
+        assert qdit.select(X, Q, k=4, given=chosen, **options).indices.tolist() == want.indices.tolist()
+    others = np.setdiff1d(np.arange(20), rows)[:3]
+    assert qdit.objective(X, others, Q, given=chosen) == qdit.objective(X, others, Q, given=rows)
+    assert qdit.coverage(X, others, given=chosen) == qdit.coverage(X, [*rows, *others])
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,31 @@ def test_the_score_order_can_win():
     assert chosen.indices.tolist() == list(range(1, 53))
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("quality", [None, np.full(8, -1.0)], ids=["none", "negative"])
+def test_rows_whose_similarities_cancel_out_can_be_bought(method, quality):
+    """The first gain is 0, what it makes room for is not."""
+    rows = np.r_[np.eye(4), -np.eye(4)].astype(np.float32)
+    alpha = 0.0 if quality is None else 0.25
+    chosen = qdit.select(rows, quality, alpha, method=method, costs=np.ones(8), budget=4)
+    assert chosen.indices.tolist() == qdit.select(rows, quality, alpha, 4, method=method).indices.tolist()
+    assert chosen.objective == (4 if quality is None else 2)
+    assert chosen.objective <= chosen.upper_bound
+    with pytest.raises(ValueError, match="no rows that it buys raise the objective; given rows or the floor"):
+        qdit.select(rows, None, 0.0, 3, given=range(5), costs=np.ones(8), budget=4, metric="dot", floor=1.0)
+
+
+@pytest.mark.parametrize(
+    ("cost", "budget", "fit"), [(0.1, 0.3, 3), (0.7, 2.1, 3), (0.1, 5.0, 50), (1, 3 - 1e-9, 2)]
+)
+def test_decimal_fractions_fit_as_they_are_written(cost, budget, fit):
+    chosen = qdit.select(X, Q, 0.5, costs=np.full(N, cost), budget=budget)
+    assert len(chosen) == fit
+    assert chosen.stats["cost"] == pytest.approx(fit * cost)
+    alone = qdit.select(X, Q, 0.5, costs=np.full(N, np.nextafter(budget, 9)), budget=budget)
+    assert len(alone) == 1
+
+
 def test_k_is_an_upper_limit_under_a_budget():
     few = qdit.select(X, Q, 0.5, 7, costs=TOKENS, budget=200)
     assert len(few) == 7
@@ -217,7 +242,7 @@ BAD[4] = -1
         (
             {"costs": TOKENS, "budget": 50, "alpha": 1.0, "quality": Q - 2},
             ValueError,
-            "budget: no row has a positive score, so any pick would lower the objective; "
+            "budget: no rows that it buys raise the objective; "
             "shift the quality, for instance with quality_scale='minmax'",
         ),
         ({"groups": Q, "quota": 3}, TypeError, "groups: got dtype float64, wanted integers or strings"),

@@ -5,7 +5,7 @@ import pytest
 
 import qdit
 from qdit.common.text import format_bytes, parse_bytes
-from qdit.selection.memory import Spare, available_memory, divide, memory_needed
+from qdit.selection.memory import Spare, divide, memory_needed
 
 
 @pytest.mark.parametrize(
@@ -29,14 +29,6 @@ def test_sizes(value, count):
 )
 def test_sizes_as_text(count, text):
     assert format_bytes(count) == text
-
-
-def test_available_memory(tmp_path):
-    (tmp_path / "meminfo").write_text("MemTotal:  99 kB\nMemAvailable:   12345 kB\n")
-    assert available_memory(tmp_path / "meminfo") == 12345 * 1024
-    (tmp_path / "meminfo").write_text("nothing")
-    assert available_memory(tmp_path / "meminfo") is None
-    assert available_memory(tmp_path / "no file") is None
 
 
 def test_the_default_cache_is_a_quarter_of_the_memory_at_most(monkeypatch):

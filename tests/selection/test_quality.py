@@ -35,10 +35,13 @@ def test_scales_keep_the_order(how):
     assert np.argsort(scale_quality(q, how)).tolist() == np.argsort(q).tolist()
 
 
-@pytest.mark.parametrize(("how", "value"), [("raw", 2.0), ("minmax", 0.0), ("zscore", 0.0), ("rank", 0.5)])
-@pytest.mark.parametrize("n", [1, 6])
-def test_constant_quality(how, value, n):
-    assert scale_quality(np.full(n, 2.0), how).tolist() == [value] * n
+@pytest.mark.parametrize(("how", "value"), [("raw", None), ("minmax", 0.0), ("zscore", 0.0), ("rank", 0.5)])
+@pytest.mark.parametrize("n", [1, 6, 200])
+@pytest.mark.parametrize(
+    "score", [2.0, 0.1, 14.62, 3.3]
+)  # rounding the mean of 200 leaves some of these over
+def test_constant_quality(how, value, n, score):
+    assert scale_quality(np.full(n, score), how).tolist() == [score if value is None else value] * n
 
 
 @pytest.mark.parametrize("how", ["minmax", "zscore"])

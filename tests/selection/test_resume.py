@@ -62,6 +62,19 @@ def test_saved_bounds_save_work(tmp_path, eager):
     assert resumed.stats["evaluations"] < len(X) // 2 < unbroken.stats["evaluations"]
 
 
+@pytest.mark.parametrize("options", [{}, {"given": [3, 1]}, {"costs": np.ones(300), "budget": 20}], ids=str)
+@pytest.mark.parametrize("method", ["exact", "lazy", "naive"])
+def test_a_run_with_all_picks_in_the_journal_has_its_certificate(tmp_path, method, options):
+    chosen = qdit.select(X, Q, 0.4, 20, method=method, checkpoint=tmp_path, **options)
+    assert chosen.upper_bound is not None
+    (tmp_path / "result" / "manifest.json").unlink()
+    again = qdit.select(X, Q, 0.4, 20, method=method, checkpoint=tmp_path, **options)
+    assert again.stats["resumed_picks"] == 20
+    exact = qdit.select(X, Q, 0.4, 20, method="exact", **options)
+    assert exact.upper_bound == again.upper_bound <= chosen.upper_bound
+    assert again.optimality == exact.optimality
+
+
 def test_a_finished_checkpoint_returns_at_once(tmp_path):
     first = qdit.select(X, Q, 0.4, 20, checkpoint=tmp_path)
     again = qdit.select(X, Q, 0.4, 20, checkpoint=tmp_path, progress=stop_at(0))

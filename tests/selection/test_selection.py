@@ -68,6 +68,8 @@ def test_a_prefix_is_the_selection_of_that_size(options):
         ),
         (slice(0), ValueError, "selection: got a prefix of 0 picks, wanted 1 to 20"),
         (slice(21), ValueError, "selection: got a prefix of 21 picks, wanted 1 to 20"),
+        (slice(2.5), TypeError, "selection: end of the prefix: got 2.5, wanted an integer"),
+        (slice(True), TypeError, "selection: end of the prefix: got True, wanted an integer"),
         (slice(-20), ValueError, "selection: got a prefix of 0 picks, wanted 1 to 20"),
     ],
     ids=str,

@@ -4,10 +4,12 @@ import errno
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, TextIO
 
 from jsonargparse import ArgumentParser
@@ -131,7 +133,9 @@ class _Printed:
 def _finish(words: Sequence[str]) -> int:
     """Run the command that the words spell, say what is wrong, and return the exit code."""
     try:
-        run(words)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            run(words)
     except SystemExit as stop:  # the parser printed help, a version or what is wrong
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
     except KeyboardInterrupt as interrupt:
@@ -147,6 +151,21 @@ def _finish(words: Sequence[str]) -> int:
         _complain(f"error: {str(error) or type(error).__name__}")
         return FAILED
     return OK
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Say what a warning says; where it comes from only if that is another package."""
+    own = Path(filename).is_relative_to(Path(__file__).parents[1])
+    _complain(
+        f"warning: {message}" if own else warnings.formatwarning(message, category, filename, lineno).strip()
+    )
 
 
 def run(words: Sequence[str]) -> None:

@@ -3,9 +3,10 @@
 import difflib
 import math
 import operator
-import os
 from collections.abc import Sequence
 from typing import SupportsFloat, SupportsIndex
+
+from .._core import usable_processors
 
 _INT32 = 2**31 - 1
 
@@ -20,9 +21,14 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
     raise ValueError(f"{name}: got {value!r}, wanted one of {wanted}{hint}")
 
 
+def is_bool(value: object) -> bool:
+    """Return whether a value is a bool, or an array or tensor of them: Python takes those for numbers."""
+    return isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool")
+
+
 def check_float(name: str, value: object) -> float:
     """Return `value` as a finite float; TypeError if it is no number, ValueError if it is not finite."""
-    if isinstance(value, bool | str | complex) or not isinstance(value, SupportsFloat):
+    if is_bool(value) or isinstance(value, str | complex) or not isinstance(value, SupportsFloat):
         raise TypeError(f"{name}: got {value!r}, wanted a number")
     try:
         number = float(value)
@@ -37,7 +43,7 @@ def check_float(name: str, value: object) -> float:
 
 def check_int(name: str, value: object, least: int = -(2**63), most: int = 2**63 - 1) -> int:
     """Return `value` as an int of a range; TypeError for anything that is not an integer (bool included)."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+    if is_bool(value) or not isinstance(value, SupportsIndex):
         raise TypeError(f"{name}: got {value!r}, wanted an integer")
     try:
         number = operator.index(value)
@@ -68,9 +74,7 @@ def check_device(device: object) -> int:
 def check_threads(threads: object) -> int:
     """Return the number of threads; None means every processor this process may run on."""
     if threads is None:
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        return usable_processors()
     return check_int("threads", threads, 1, _INT32)
 
 

@@ -12,6 +12,7 @@ from ..selection.checkpoint import Checkpoint, resumable
 from ..selection.memory import Spare
 from ..selection.methods import EXACT, LAZY, METHODS, QUALITY, Method
 from ..selection.plan import Plan
+from ..selection.precision import warn_of_rounding
 from ..selection.selection import Selection
 from . import sparse
 from .greedy import Greedy
@@ -137,6 +138,7 @@ def _greedy(session: Session, method: Method, saved: Checkpoint | None, seed: in
             **engine_stats(session),
         },
     )
+    warn_of_rounding(problem, method, selection, pool.ignored)
     plan = Plan(method, session.k)
     return certified(
         selection, problem, plan, pool.ignored, upper_bound(problem, plan, pool.ignored, outcome)

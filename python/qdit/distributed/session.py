@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import available_memory
 from ..common.progress import Progress, ProgressLike, Sink, open_sink
 from ..common.text import parse_bytes
 from ..common.types import JSON, Indices
@@ -20,7 +21,6 @@ from ..engine.backend import resolve_precision
 from ..engine.device import item_type
 from ..engine.rows import Rows, open_embeddings
 from ..selection import record
-from ..selection.memory import available_memory
 from ..selection.methods import Method
 from ..selection.options import Objective, ObjectiveOptions, resolve_k
 from ..selection.picks import Outcome

@@ -1,10 +1,11 @@
 """Spherical k-means (Dhillon & Modha 2001), the same for any number of threads.
 
 Lloyd's algorithm by cosine, from distinct random rows. Rows find their centroids where the engine runs; sums
-are made on the CPU, in float64 and in row order. A cluster that loses all its rows starts again at the row
-that is least like its own centroid.
+are made on the CPU, in float64 and in row order. A cluster that loses all its rows, or whose rows cancel out,
+starts again at the row that is least like its own centroid.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +23,7 @@ from .shuffle import shuffled
 CELL_ITERATIONS = 6
 _CLUSTER_ITERATIONS = 25
 _BLOCK_ROWS = 8192
+_NOTHING = 1e-12  # a mean of unit rows this short is that of rows which cancel out, and rounding
 _CHUNK_ROWS = 512  # few enough to stay in the cache from one step to the next
 
 
@@ -53,7 +55,7 @@ def spherical(rows: Rows, engine: Engine, clusters: int, seed: int) -> Clusterin
     while iterations < _CLUSTER_ITERATIONS:
         iterations += 1
         before = labels
-        labels, similarity = engine.nearest(centroids)
+        labels, similarity = engine.nearest(_within(engine, centroids))
         if np.array_equal(labels, before):
             break
         sums = np.zeros((clusters, rows.d))
@@ -118,11 +120,26 @@ def _means(
     sums: Floats, read: Read, free: Indices, labels: Indices, similarity: Floats
 ) -> NDArray[np.float32]:
     """Return the centroids that sums give; similarity: of each row to the centroid that it had."""
-    empty = np.flatnonzero(np.bincount(labels[free], minlength=len(sums)) == 0)
+    sizes = np.bincount(labels[free], minlength=len(sums))
+    lengths = np.sqrt(np.einsum("ij,ij->i", sums, sums))
+    empty = np.flatnonzero(lengths <= _NOTHING * sizes)
     if len(empty):
         farthest = free[np.argsort(similarity[free], kind="stable")[: len(empty)]]
         sums[empty] = read(farthest)
     return _unit(sums)
+
+
+def _within(engine: Engine, centroids: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the centroids times a power of two, no longer than the longest row of the engine's pool.
+
+    Under "dot" it takes no longer ones, and tells much shorter ones badly apart. Which is the nearest does
+    not depend on a common factor.
+    """
+    longest = float(np.einsum("ij,ij->i", centroids, centroids, dtype=np.float64).max())
+    if longest == 0.0:
+        return centroids
+    room = math.floor(math.log2(engine.range / longest * (1 - 1e-12)) / 2)
+    return np.ldexp(centroids, room)
 
 
 def _lengths(values: Array) -> Floats:

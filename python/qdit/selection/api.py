@@ -94,10 +94,12 @@ def select(
             similarities otherwise. Changes no result but that of "sparse" where not all pairs fit.
         costs: (n,) positive numbers such as tokens (or the path of a .npy file), with budget. Greedy by score
             per cost and greedy by score both run, each passing over rows that no longer fit and ending when
-            no row with a positive score is left; the result is the one with the larger objective (Leskovec et
-            al., KDD 2007), stats has both. A score below zero would lower the objective: shift such quality,
-            for instance with quality_scale="minmax".
-        budget: what the costs of the picks may add up to, those of given rows not counted.
+            no row with a positive score is left (while nothing is chosen the best row is taken whatever its
+            score); the result is the one with the larger objective (Leskovec et al., KDD 2007), stats has
+            both. A score below zero would lower the objective: shift such quality, for instance with
+            quality_scale="minmax".
+        budget: what the costs of the picks may add up to, those of given rows not counted. Three times 0.1
+            fit 0.3: four units in the last place are allowed for rounding.
         groups: (n,) integers or strings such as sources or languages (or a .npy file), with quota.
         quota: the most rows of each group, given rows not counted: a number, or {group: number}, where groups
             that are not named have no limit.

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import Engine
@@ -62,7 +63,7 @@ def coverage(embeddings: EmbeddingsLike, indices: IndicesLike, **options: Any) -
 
     """
     engine = _covered("coverage", embeddings, indices, options)
-    return engine.coverage() / engine.scale / engine.n
+    return max(-engine.range, min(engine.range, engine.coverage() / engine.scale / engine.n))
 
 
 def row_coverage(embeddings: EmbeddingsLike, indices: IndicesLike, **options: Any) -> Floats:
@@ -70,7 +71,8 @@ def row_coverage(embeddings: EmbeddingsLike, indices: IndicesLike, **options: An
 
     Arguments and errors as in `qdit.coverage`.
     """
-    return _covered("row_coverage", embeddings, indices, options).row_coverage()
+    engine = _covered("row_coverage", embeddings, indices, options)
+    return np.clip(engine.row_coverage(), -engine.range, engine.range)  # rounding goes beyond
 
 
 def _covered(
@@ -83,7 +85,7 @@ def _covered(
 
 
 def _rows_of(indices: IndicesLike, n: int) -> Indices:
-    rows = row_indices("indices", getattr(indices, "indices", indices), n)
+    rows = row_indices("indices", indices, n)
     if len(rows) == 0:
         raise ValueError("indices: got no rows, wanted at least one")
     return rows

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._core import budget_ceiling
 from ..common import checks, files
 from ..common.types import JSON, Floats, Indices
 from ..engine import arrays
@@ -35,6 +36,11 @@ class OpenLimits:
     labels: tuple[int | str, ...] = ()
     quotas: Indices | None = None
     quota_mode: str = "at_most"
+
+    @property
+    def ceiling(self) -> float:
+        """What costs may add up to: the budget, but for rounding."""
+        return budget_ceiling(self.budget)
 
     def __bool__(self) -> bool:
         return self.costs is not None or self.groups is not None
@@ -79,14 +85,14 @@ class OpenLimits:
     def permitted(self, rows: Indices) -> Indices:
         """Return those of the rows that may be chosen at all."""
         if self.costs is not None:
-            rows = rows[self.costs[rows] <= self.budget]
+            rows = rows[self.costs[rows] <= self.ceiling]
         if self.groups is not None and self.quotas is not None:
             rows = rows[self.quotas[self.groups[rows]] > 0]
         return rows
 
     def check_rows(self, k: int, free: Indices) -> None:
         """Raise ValueError if k rows, or the exact quotas, cannot be had from the free rows."""
-        if self.costs is not None and not (self.costs[free] <= self.budget).any():
+        if self.costs is not None and not (self.costs[free] <= self.ceiling).any():
             raise ValueError(
                 f"budget: got {self.budget:g}, wanted at least {self.costs[free].min():g}, the cost of the "
                 "cheapest row"

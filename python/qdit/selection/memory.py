@@ -1,10 +1,9 @@
 """Memory: what a run needs beside the pool, what it may use, and what the rest buys."""
 
-import re
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 
+from .._core import available_memory
 from ..common.text import format_bytes
 
 _WORD_ARRAYS = 8  # (n,) arrays of 8-byte words: bounds, heap, bonus, maxima, norms, ...
@@ -64,25 +63,6 @@ def memory_needed(
     else:
         rest = _MIN_CACHED_ROWS * 4 * n
     return words + rest + threads * _THREAD_BYTES + outside_rows * (4 * d + 8)
-
-
-def available_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
-    """Return the bytes that can be had without swapping, or None if the system does not say."""
-    return _meminfo("MemAvailable", meminfo)
-
-
-def total_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
-    """Return the bytes of memory that the system has, or None if it does not say."""
-    return _meminfo("MemTotal", meminfo)
-
-
-def _meminfo(name: str, meminfo: Path) -> int | None:
-    try:
-        text = meminfo.read_text()
-    except OSError:
-        return None
-    match = re.search(rf"^{name}:\s+(\d+) kB$", text, re.MULTILINE)
-    return int(match[1]) * 1024 if match else None
 
 
 def on_device(budget: int | None) -> Memory:

@@ -157,7 +157,7 @@ class Limits(Options):
 
     Attributes:
         costs: What each row costs, such as tokens: n positive numbers, an array or .npy file.
-        budget: What the costs of the chosen rows may add up to.
+        budget: What the costs of the chosen rows may add up to, but for rounding in the last digits.
         groups: Each row's group, n integers or strings: an array or .npy file.
         quota: The most rows of each group, a number or {"group": number}.
         quota_mode: at_most, or exact for exactly so many of each group.

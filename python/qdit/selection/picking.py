@@ -6,6 +6,7 @@ from .._core import Engine
 from ..common.progress import Sink, Tracker
 from ..common.types import JSON, Indices
 from ..engine.blocks import chunks
+from .baselines import free_rows
 from .bounds import first_bounds
 from .checkpoint import Checkpoint
 from .picks import UNKNOWN, Outcome
@@ -71,7 +72,19 @@ class Runner:
             interval=_INTERVAL_SECONDS,
             **plan.limits.engine_options(per_cost=per_cost),
         )
+        if len(self.replayed) == plan.k:
+            self._complete(indices)
         return Outcome(indices, gains, engine.scale, self._d_start, self._bounds)
+
+    def _complete(self, picks: Indices) -> None:
+        """Evaluate the other rows for the bound: a run that only replays its picks looks at no row."""
+        if not (self._plan.method.exact and self._problem.weight(self._plan.k) > 0):
+            return
+        rows = self._plan.limits.permitted(free_rows(self._problem, self._engine.ignored))
+        rows = np.setdiff1d(rows, picks)
+        rows = rows[self._bounds[rows] == UNKNOWN]
+        for part in chunks(len(rows)):
+            self._bounds[rows[part]] = self._engine.gains(rows[part])
 
     def _in_order(self) -> Outcome:
         """Take the rows that the method names; the engine only tells what each pick adds."""

@@ -15,6 +15,7 @@ from ..engine.rows import Rows, check_rows, open_embeddings
 from . import memory
 from . import quality as scaling
 from .options import ObjectiveOptions, SelectOptions
+from .selection import Selection
 
 MEASURES = ("metric", "floor", "zero_rows", "gain_scale", "quality_scale")  # they shape scores, as alpha does
 
@@ -140,14 +141,14 @@ def read_given(given: Any) -> Rows | Array:
 
 
 def row_indices(name: str, values: Any, n: int) -> Indices:
-    """Return distinct row numbers of a pool of n rows as int64, in the order given.
+    """Return distinct row numbers of a pool of n rows, or those of a selection, as int64, in the order given.
 
     Raises:
         TypeError: if they are not integers.
         ValueError: if they are not 1-D, out of range or repeated; position and value are named.
 
     """
-    array = arrays.column(name, values)
+    array = arrays.column(name, values.indices if isinstance(values, Selection) else values)
     if array.size == 0 and array.ndim == 1:
         return np.empty(0, np.int64)
     if array.dtype.kind == "O":

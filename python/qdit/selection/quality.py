@@ -58,6 +58,8 @@ def scale_quality(quality: Floats, how: str) -> Floats:
     if how == "rank":
         return _average_rank(quality)
     low, high = float(quality.min()), float(quality.max())
+    if low == high:  # rounding the mean would leave something over
+        return np.zeros_like(quality)
     with np.errstate(over="ignore", invalid="ignore"):
         zero, unit = (low, high - low) if how == "minmax" else (float(quality.mean()), float(quality.std()))
     if not (math.isfinite(zero) and math.isfinite(unit)):

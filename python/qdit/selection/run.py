@@ -23,6 +23,7 @@ from .options import SelectOptions
 from .picking import Runner
 from .picks import Outcome
 from .plan import Plan, check_k, make_plan
+from .precision import warn_of_rounding
 from .problem import Problem, make_problem
 from .selection import Selection
 
@@ -134,6 +135,7 @@ class Job:
             },
             inputs=inputs,
         )
+        warn_of_rounding(problem, plan.method, selection, engine.ignored, engine.scale)
         return certified(selection, problem, plan, engine.ignored, bound)
 
     def _run_on_graph(
@@ -164,11 +166,11 @@ class Job:
         values = [outcome.objective(problem, plan.k) for outcome in both]
         bounds = [upper_bound(problem, plan, engine.ignored, outcome) for outcome in both]
         best = by_ratio if values[0] >= values[1] else by_score
-        if len(best.indices) == 0:
-            raise ValueError(
-                "budget: no row has a positive score, so any pick would lower the objective; "
-                "shift the quality, for instance with quality_scale='minmax'"
-            )
+        if len(best.indices) == 0 or max(values) < problem.weight(plan.k) * best.d_start:
+            remedy = "given rows or the floor cover all of it"
+            if problem.alpha > 0:
+                remedy = "shift the quality, for instance with quality_scale='minmax'"
+            raise ValueError(f"budget: no rows that it buys raise the objective; {remedy}")
         costs = plan.limits.costs
         assert costs is not None
         report = {

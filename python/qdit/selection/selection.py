@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..common import files
+from ..common.checks import check_int
 from ..common.types import JSON, Floats, Indices, StrPath
 
 FORMAT = "qdit-selection"
@@ -39,8 +40,9 @@ class Selection:
             "random", "threshold", "cluster", and "quality" below alpha = 1).
         optimality: objective / upper_bound, between 0 and 1: what share of the best possible objective this
             one reaches at least. Where quality is negative both are first raised by k times what makes the
-            worst row's scaled quality 0, or the ratio would say nothing. None without upper_bound, or if the
-            objective is negative still.
+            worst row's scaled quality 0, or the ratio would say nothing; a row far below all others, such as
+            a missing score written as -1e9, thus makes it nearly 1 whatever is chosen. None without
+            upper_bound, or if the objective is negative still.
         d_start: d before the first pick, that of the given rows or the floor, so that
             coverage = (d_start + sum(gains)) / n.
         params: what was asked for, with defaults filled in.
@@ -82,13 +84,14 @@ class Selection:
         """
         n = int(params["n"])
         weight = (1.0 - float(params["alpha"])) * float(params["gain_factor"])
+        most = 1.0 if params.get("metric") == "cosine" else math.inf  # where rounding goes beyond
         return cls(
             indices=indices,
             gains=gains,
             scores=scores,
             quality=quality,
             objective=math.fsum([weight * d_start, *scores.tolist()]),
-            coverage=math.fsum([d_start, *gains.tolist()]) / n,
+            coverage=max(-most, min(most, math.fsum([d_start, *gains.tolist()]) / n)),
             mean_quality=None if quality is None else math.fsum(quality.tolist()) / len(quality),
             d_start=d_start,
             params=params,
@@ -114,7 +117,7 @@ class Selection:
                 f"selection: got {_slice_text(key)}, wanted a prefix [:k]; other parts are no greedy "
                 "selection: slice sel.indices"
             )
-        k = len(self) if key.stop is None else int(key.stop)
+        k = len(self) if key.stop is None else check_int("selection: end of the prefix", key.stop)
         k = k + len(self) if k < 0 else k
         if not 1 <= k <= len(self):
             raise ValueError(f"selection: got a prefix of {k} picks, wanted 1 to {len(self)}")

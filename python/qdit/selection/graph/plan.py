@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass
 
+from ..._core import total_memory
 from ...common.checks import check_least, check_seed
 from ...common.text import format_bytes, parse_bytes
 from ...engine.kmeans import CELL_ITERATIONS
-from ..memory import total_memory
 from ..options import Machine, Neighbors, Similarity
 
 _COMPARED = 4_000  # rows that each row is compared with, about
