@@ -23,8 +23,8 @@ struct Limits {
 };
 
 // What costs may add up to: the budget, and four units in its last place more. Costs and budgets such as 0.1
-// and 0.3 are rounded to binary, and three times the one is meant to fit the other. Whole numbers are not
-// affected.
+// and 0.3 are rounded to binary, and three times the one is meant to fit the other. Whole numbers below 1e15
+// are not affected.
 double budget_ceiling(double budget);
 
 // Throws std::invalid_argument.
