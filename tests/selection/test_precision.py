@@ -87,7 +87,7 @@ def test_where_picks_are_as_good_as_is_promised_nothing_is_said(make, by, metric
 
 def test_no_coverage_is_beyond_what_a_cosine_can_be():
     rows = offset(1e4).astype(np.float32)
-    with pytest.warns(UserWarning, match="mean similarity"):
+    with pytest.warns(UserWarning, match="their mean similarity is"):
         chosen = qdit.select(rows, None, 0.0, 40)
     assert chosen.coverage <= 1
     assert qdit.coverage(rows, chosen) <= 1

@@ -36,7 +36,9 @@ def warn_of_rounding(
         covered = selection.d_start + float(selection.gains[0])
         mean = covered / (problem.n - len(ignored))
         loss = _NEAR / max(1.0 - mean, _NEAR)
-        why = f"the rows lie close together: their mean similarity to the first pick is {mean:.7f}"
+        if problem.floor is not None and problem.floor > 1.0 - _NEAR / _TOLD:
+            return  # so little left to gain is what was asked for
+        why = f"the rows lie close together: after the first pick their mean similarity is {mean:.7f}"
         remedy = "subtract the mean of all rows"
     elif scale is not None and problem.rows.device is None:
         sample = np.unique(np.linspace(0, problem.n - 1, _SAMPLE).astype(np.int64))
