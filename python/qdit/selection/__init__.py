@@ -9,6 +9,7 @@ methods, baselines   the table of methods, which everybody asks; the methods tha
 memory, plan         bytes that a run needs and may take; the resolved plan: method, picks, memory, graph
 run, picking         a checked call, ready to run; one run of the engine with its journal and progress
 picks, bounds        what a run found, in the engine's units; how far it can be from the best
+precision            where rounding decides picks, and the warning that says so
 checkpoint, record   what a stopped run goes on from; what is recorded of inputs, options and result
 selection, tables    the result and its files; results as text, folders of a sweep
 evaluate, forecast   the value of any set of rows; what a run will take
