@@ -131,6 +131,8 @@ def read_given(given: Any) -> Rows | Array:
     """Return what is given as rows outside the pool, or as an array of row numbers."""
     if given is None or isinstance(given, Rows):
         return np.empty(0, np.int64) if given is None else given
+    if isinstance(given, Selection):
+        return given.indices
     array = arrays.column("given", given)
     vectors = array.dtype.kind == "O" and len(array) and np.ndim(array[0]) == 1
     if array.dtype.kind in "iub" or (array.ndim != 2 and not vectors):
