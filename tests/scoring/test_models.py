@@ -12,9 +12,9 @@ import pytest
 
 from helpers.scoring_pools import alpaca_rows, make_pool
 from qdit.cli.score import score_command
-from qdit.records import import_records, open_records
+from qdit.records import Row, import_records, open_records
 from qdit.scoring import MissingScoresError, prepare, score
-from qdit.scoring.likelihood import _fit
+from qdit.scoring.likelihood import Likelihood, LikelihoodOptions, _fit
 from qdit.scoring.modelscorer import ChunkFile
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'qdit[score]'")
@@ -226,6 +226,56 @@ def test_changed_weights_are_another_model(tmp_path, pool):
         score(pool, "reward", **options)
     second = score(pool, "reward", **options, overwrite=True)
     assert not np.allclose(first.quality, second.quality)
+
+
+def test_a_score_that_is_not_finite_ends_the_run_where_it_is(pool, reward_folder, monkeypatch):
+    forward = transformers.LlamaForSequenceClassification.forward
+    batches = []
+
+    def overflow(self, input_ids, **others):
+        made = forward(self, input_ids, **others)
+        batches.append(len(input_ids))
+        if len(batches) == 17:  # of the second chunk
+            made.logits[0] = float("inf")
+        return made
+
+    monkeypatch.setattr(transformers.LlamaForSequenceClassification, "forward", overflow)
+    options = {"reward_model": str(reward_folder), "reward_template": "{output}", "batch_size": 1}
+    with pytest.raises(
+        RuntimeError, match=r"1 scores are not finite, the first of row \d+ .*--dtype float32"
+    ):
+        score(pool, "reward", **options)
+    assert sum(batches) == 32
+    made = score(pool, "reward", **options)  # what was done is kept
+    assert sum(batches) == N + 16
+    assert np.isfinite(made.quality).all()
+
+
+def test_tokens_that_the_model_does_not_have(tmp_path, pool):
+    folder = make_reward_model(tmp_path / "model")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([*(f"<{i}>" for i in range(320 - len(tokenizer))), "zebras"])
+    tokenizer.save_pretrained(folder)
+    (tmp_path / "bees.jsonl").write_text(json.dumps({"instruction": "Why", "input": "", "output": "zebras"}))
+    import_records(tmp_path / "bees.jsonl", tmp_path / "bees").close()
+    with pytest.raises(ValueError, match="its tokenizer gives token 320, and the model has 320"):
+        score(tmp_path / "bees", "reward", reward_model=str(folder), reward_template="{output}")
+
+
+def test_a_first_token_has_no_likelihood(tmp_path, lm_folder):
+    """There is nothing before it that it could be likely after."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for path in lm_folder.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["post_processor"] = None  # none that begins every text
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    scorer = Likelihood("lm-loss", LikelihoodOptions(lm_model=str(folder), lm_template="{instruction}"))
+    found = [Row(i, str(i), "", "", "", text, ()) for i, text in enumerate(("a", "ab", ""))]
+    scores, tokens = scorer.score_chunk(found, lambda done: None)
+    assert np.isnan(scores).tolist() == [True, False, True]
+    assert tokens.tolist() == [0, 2, 0]
 
 
 def test_out_of_memory_halves_the_batch(pool, reward_folder, monkeypatch):
