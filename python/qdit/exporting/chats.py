@@ -58,7 +58,8 @@ def read_chats(records: Records, selection: Selection) -> Iterator[Chat]:
     """Yield the chosen rows in pick order."""
     codes, _ = records.sources()
     for i in selection.indices.tolist():
-        yield _read(records.row(i), records.parts[codes[i]].layout, records.value(i))
+        row, value = records.read(i)
+        yield _read(row, records.parts[codes[i]].layout, value)
 
 
 def _read(row: Row, layout: Layout, value: JSON) -> Chat:
@@ -92,7 +93,7 @@ def is_call(turn: JSON) -> bool:
 
 
 def _tools(given: Any) -> str | None:
-    tools = _parsed(given) if isinstance(given, str) else [given]
+    tools = parse(given) if isinstance(given, str) else [given]
     listed = tools[0] if tools and isinstance(tools[0], list) else tools
     return to_text(listed) if any(listed) else None
 
@@ -101,17 +102,18 @@ def _message(role: str, text: str, turn: JSON) -> JSON:
     message: JSON = {"role": role, "content": text}
     found = [turn[key] for key in CALLS if turn.get(key)]
     if not found and is_call(turn):
-        found = _parsed(text)
+        found = parse(text)
     calls = [_call(call) for given in found for call in (given if isinstance(given, list) else [given])]
     if calls and all(call["function"].get("name") for call in calls):
         message |= {"content": "" if is_call(turn) else said(turn), "tool_calls": calls}
     return message | {key: turn[key] for key in ("name", "tool_call_id") if isinstance(turn.get(key), str)}
 
 
-def _parsed(text: str) -> list[Any]:
+def parse(text: str) -> list[Any]:
+    """Return the value of a JSON text in a list; nothing in it where it is none."""
     try:
         return [json.loads(text)]
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
 
 
@@ -120,6 +122,6 @@ def _call(given: Any) -> JSON:
     function = function if isinstance(function, Mapping) else {}
     arguments = function.get("arguments", {})
     if isinstance(arguments, str):
-        arguments = (_parsed(arguments) or [arguments])[0]
+        arguments = (parse(arguments) or [arguments])[0]
     found = {"type": "function", "function": {"name": function.get("name"), "arguments": arguments}}
     return {"id": given["id"], **found} if isinstance(given, Mapping) and given.get("id") else found

@@ -6,9 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 from ..records.formats import CALLS, ROLE_OF, Layout, turn_keys
-from .chats import Chat, is_call
+from .chats import Chat, is_call, parse
 
-_MOST_DEEP = 100  # levels of a value that are compared
 EXTRAS = ("input", "system", "history", "tools")  # fields that rows need not have
 
 
@@ -86,13 +85,11 @@ class Survey:
         self.has_blank_system |= chat.column("system") == ""
         tools = chat.column("tools")
         if tools is not None:
-            kind = "list" if isinstance(tools, list) else "text" if isinstance(tools, str) else "other"
-            if tools == "":
-                kind = "blank"
-            elif tools and chat.tools is None:
-                kind = "other"
+            kind = "list" if isinstance(tools, list) else "blank" if tools == "" else "text"
+            told = chat.tools is not None or not tools
+            self.tools.add(kind if told and isinstance(tools, list | str) else "other")
+            if isinstance(tools, str) and tools and not parse(tools):
                 self.no_tools.add(chat)
-            self.tools.add(kind)
 
     def _add_turns(self, chat: Chat) -> None:
         for turn in chat.turns:
@@ -137,13 +134,18 @@ def disorder(roles: list[str]) -> str | None:
     return "the last turn is no answer" if asks[-1] else None
 
 
-def _clashes(types: dict[tuple[str, ...], type], value: Any, path: tuple[str, ...] = ()) -> bool:
-    """Return whether a value has another type than those before it at the same place."""
-    if value is None or len(path) > _MOST_DEEP:
-        return False
-    kind = float if type(value) is int else type(value)
-    if types.setdefault(path, kind) is not kind:
-        return True
-    if isinstance(value, dict):
-        return any(_clashes(types, found, (*path, name)) for name, found in value.items())
-    return isinstance(value, list) and any(_clashes(types, found, (*path, "[]")) for found in value)
+def _clashes(types: dict[tuple[str, ...], type], row: Any) -> bool:
+    """Return whether a value of a row has another type than those before it at the same place."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), row)]
+    while waiting:
+        path, value = waiting.pop()
+        if value is None:
+            continue
+        kind = float if type(value) is int else type(value)
+        if types.setdefault(path, kind) is not kind:
+            return True
+        if isinstance(value, dict):
+            waiting += [((*path, name), found) for name, found in value.items()]
+        elif isinstance(value, list):
+            waiting += [((*path, "[]"), found) for found in value]
+    return False

@@ -92,8 +92,13 @@ class Records(Closing):
 
     def row(self, i: int) -> Row:
         """Return row i in normal form; IndexError if there is none."""
+        return self.read(i)[0]
+
+    def read(self, i: int) -> tuple[Row, JSON]:
+        """Return row i in normal form, and what `value` returns."""
         part, local = self._locate(i)
-        return part.row(i if i >= 0 else i + len(self), local, part.store.value(local))
+        value: JSON = part.store.value(local)
+        return part.row(i if i >= 0 else i + len(self), local, value), value
 
     def raw(self, i: int) -> bytes:
         """Return row i as it came: its own bytes as one line of JSON, without newline.

@@ -45,9 +45,10 @@ class Data:
         """
         codes, _ = self.records.sources()
         for i in self.indices:
-            row, layout = self.records.row(i), self.records.parts[codes[i]].layout
+            row, value = self.records.read(i)
+            layout = self.records.parts[codes[i]].layout
             if layout.format == "prompt":
-                completion = self.records.value(i)[layout.columns["completion"]]
+                completion = value[layout.columns["completion"]]
                 yield row, None if isinstance(completion, str) else len(row.turns) - len(completion)
             else:
                 yield row, 0
