@@ -29,7 +29,7 @@ ODD_CHATS = {
     "system human gpt gpt": ("two turns of one side follow each other", ["LLaMA-Factory"]),
     "human gpt human": ("the last turn is no answer", ["LLaMA-Factory"]),
     "human system gpt": ("a system turn is not the first", ["LLaMA-Factory"]),
-    "human empty": ("every answer is empty", ["axolotl"]),
+    "human empty": ("no answer has a text", ["axolotl"]),
 }
 
 
@@ -145,6 +145,24 @@ def test_tools_that_are_no_json_are_left_out_and_said(tmp_path):
         assert all("tools" not in [turn[0] for turn in turns] for turns in read(out))
         count = {"rows": K, "such_as": f"a-{chosen[0]}"}
         assert told[trainer]["notes"] == {"tools that are no JSON are left out": count}
+
+
+def test_an_empty_completion_is_said(tmp_path):
+    rows = [{**LAYOUTS["prompt of turns"].row(i), "completion": []} for i in range(N)]
+    for row in rows:
+        row["prompt"].append({"role": "assistant", "content": "Here."})
+    out, _ = export_rows(tmp_path, {"a": rows}, K)
+    told = json.loads((out / "manifest.json").read_text())["trainers"]
+    for trainer, problem in (("axolotl", "no answer has a text"), ("TRL", "the completion is empty")):
+        assert READERS[trainer](out).count(None) == told[trainer]["left_out"][problem]["rows"] == K
+
+
+def test_a_call_that_is_no_json_is_an_answer(tmp_path):
+    turns = [("human", "Weather?"), ("function_call", "call it"), ("observation", "sun"), ("gpt", "Sunny.")]
+    rows = [{"conversations": [{"from": name, "value": text} for name, text in turns]}] * N
+    out, _ = export_rows(tmp_path, {"a": rows}, K)
+    for read in READERS.values():
+        assert [turn[:3] for turn in read(out)[0]][1:3] == [["assistant", "call it", []], ["tool", "sun", []]]
 
 
 @pytest.mark.parametrize("trainer", OWN)

@@ -255,6 +255,18 @@ LAYOUTS = {
         ),
         (LF, AX),
     ),
+    "results of tools under several names": Layout(
+        lambda i: {
+            "conversations": said(
+                *(("user", f"Weather {i}?"), ("assistant", "Call!"), (("tool", "observation")[i % 2], "sun")),
+                ("assistant", "Sunny."),
+            )
+        },
+        lambda i: told(
+            *(("user", f"Weather {i}?"), ("assistant", "Call!"), ("tool", "sun"), ("assistant", "Sunny."))
+        ),
+        (AX,),
+    ),
     "lmsys": Layout(
         lambda i: {"conversation_id": f"c{i}", "conversation": two(i, "user", "assistant"), "turn": 1},
         pair,

@@ -127,13 +127,15 @@ def trl(folder: Path) -> list[list[Turn] | None]:
     return [_trl_row({name: row[name] for name in entry.get("columns", row)}, config) for row in rows]
 
 
-def _trl_row(row: dict[str, Any], config: dict[str, Any]) -> list[Turn]:
+def _trl_row(row: dict[str, Any], config: dict[str, Any]) -> list[Turn] | None:
     tools = row.get("tools")
     turns = [["tools", tools if isinstance(tools, str) else json.dumps(tools), [], False]] if tools else []
     if "messages" in row:
         assert config["assistant_only_loss"]
         return turns + [_trl_turn(turn, turn["role"] == "assistant") for turn in row["messages"]]
     assert config["completion_only_loss"]
+    if not row["completion"]:  # of a list: nothing is learnt, and the row is dropped
+        return None
     if isinstance(row["prompt"], str):
         return [["user", row["prompt"], [], False], ["assistant", row["completion"], [], True]]
     turns += [_trl_turn(turn, False) for turn in row["prompt"]]

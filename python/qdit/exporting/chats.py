@@ -92,6 +92,15 @@ def is_call(turn: JSON) -> bool:
     return turn[who].lower() in _CALL_ROLES
 
 
+def is_readable_call(text: str) -> bool:
+    """Return whether the text of such a turn is a call, or several, with name and arguments."""
+    calls = parse(text)
+    listed = calls[0] if calls and isinstance(calls[0], list) else calls
+    return bool(listed) and all(
+        isinstance(call, dict) and {"name", "arguments"} <= call.keys() for call in listed
+    )
+
+
 def _tools(given: Any) -> str | None:
     tools = parse(given) if isinstance(given, str) else [given]
     listed = tools[0] if tools and isinstance(tools[0], list) else tools

@@ -149,7 +149,9 @@ def read_back(survey: Survey, forms: Mapping[str, Form]) -> list[Reading]:
         else:
             notes |= {f"{why}, which some chat templates refuse": n for why, n in survey.disorder.items()}
         if trainer == AXOLOTL and survey.unanswered.rows:
-            left_out["every answer is empty"] = survey.unanswered
+            left_out["no answer has a text"] = survey.unanswered
+        if trainer == TRL and form.kind == "completion" and survey.uncompleted.rows:
+            left_out["the completion is empty"] = survey.uncompleted
         if trainer != AXOLOTL and form.kind == "chat" and survey.prompted.rows:
             unless = " unless mask_history is true" if trainer == LLAMA_FACTORY else ""
             notes[f"answers in the prompt are learnt too{unless}"] = survey.prompted

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from ..records.formats import CALLS, ROLE_OF, Layout, turn_keys
-from .chats import Chat, is_call, parse
+from ..records.formats import CALLS, ROLE_OF, Layout, said, turn_keys
+from .chats import Chat, is_call, is_readable_call, parse
 
 EXTRAS = ("input", "system", "history", "tools")  # fields that rows need not have
 
@@ -34,13 +34,14 @@ class Survey:
         tools: what is in that field, where it is: "text" or "list" of tools, "blank", "other".
         keys: which keys of the rows' own turns say who speaks and what is said.
         names: role -> what they call it; "call" is a turn that calls a tool.
-        is_parted: whether the text of some turn is in parts, or has calls beside it.
+        is_parted: whether the text of some turn is in parts, beside calls, or should be a call and is none.
         is_doubled: whether some row has a system prompt in its column and one among its turns.
         has_blank_system: whether the system column is "" in some row.
         roles, message_keys: of all messages.
         disorder: what is wrong with the order of turns -> rows.
         merged: rows with results of several tools in a row.
-        unanswered: rows all of whose answers are empty.
+        unanswered: rows without an answer to learn that is not empty.
+        uncompleted: rows of TRL's chat form that have no turn behind the prompt.
         prompted: rows with answers in the prompt, which are not to be learnt.
         no_tools: rows whose tools are no JSON.
 
@@ -57,7 +58,8 @@ class Survey:
         self.roles: set[str] = set()
         self.message_keys: dict[str, None] = {}
         self.disorder: dict[str, Count] = {}
-        self.merged, self.unanswered, self.prompted, self.no_tools = Count(), Count(), Count(), Count()
+        self.merged, self.unanswered, self.uncompleted = Count(), Count(), Count()
+        self.prompted, self.no_tools = Count(), Count()
         self._kinds: set[str] = set()
         self._types: dict[tuple[str, ...], type] = {}
         for chat in chats:
@@ -98,6 +100,7 @@ class Survey:
             name = turn[who]
             self.names.setdefault("call" if is_call(turn) else ROLE_OF[name.lower()], set()).add(name)
             self.is_parted |= not isinstance(turn.get(what), str) or any(turn.get(key) for key in CALLS)
+            self.is_parted |= is_call(turn) and not is_readable_call(said(turn))
 
     def _add_messages(self, chat: Chat) -> None:
         self._kinds.add("prompt" if chat.is_instruction else "completion" if chat.prompt else "chat")
@@ -111,7 +114,9 @@ class Survey:
             self.disorder.setdefault(problem, Count()).add(chat)
         if any(pair == ("tool", "tool") for pair in pairwise(roles)):
             self.merged.add(chat)
-        answers = [message for message in chat.messages if message["role"] == "assistant"]
+        if len(chat.messages) == chat.prompt:
+            self.uncompleted.add(chat)
+        answers = [message for message in chat.messages[chat.prompt :] if message["role"] == "assistant"]
         if not any(answer["content"] or "tool_calls" in answer for answer in answers):
             self.unanswered.add(chat)
         if "assistant" in roles[: chat.prompt]:

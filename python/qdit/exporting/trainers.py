@@ -38,7 +38,9 @@ def llama_factory(name: str, form: Form) -> str:
     if form.kind == "chat":
         who, what = form.keys
         usual = SHAREGPT_NAMES if who == "from" else {role: role for role in _USUAL}
-        names = {role: form.names.get(role, [usual[role]])[0] for role in (*_USUAL, *form.names)}
+        names = {role: usual[role] for role in _USUAL} | {
+            role: found[0] for role, found in form.names.items()
+        }
         tags = {f"{_TAGS[role]}_tag": called for role, called in names.items()}
         entry |= {"formatting": "sharegpt", "columns": columns}
         entry["tags"] = {"role_tag": who, "content_tag": what} | tags
