@@ -75,6 +75,8 @@ def test_decimal_fractions_fit_as_they_are_written(cost, budget, fit):
     chosen = qdit.select(X, Q, 0.5, costs=np.full(N, cost), budget=budget)
     assert len(chosen) == fit
     assert chosen.stats["cost"] == pytest.approx(fit * cost)
+    tiny = qdit.select(X, Q, 0.5, costs=np.full(N, 5e-324), budget=5e-323)
+    assert len(tiny) == 10
     alone = qdit.select(X, Q, 0.5, costs=np.full(N, np.nextafter(budget, 9)), budget=budget)
     assert len(alone) == 1
 

@@ -84,7 +84,8 @@ def fractional_knapsack(values: Floats, costs: Floats, budget: float) -> float:
     """Return the largest value of fractions of items within the budget (Dantzig 1957)."""
     useful = values > 0
     values, costs = values[useful], costs[useful]
-    order = np.argsort(-values / costs, kind="stable")
+    with np.errstate(over="ignore"):  # a cost of nearly nothing
+        order = np.argsort(-values / costs, kind="stable")
     before = np.concatenate([[0.0], np.cumsum(costs[order])])[:-1]
     share = np.clip((budget - before) / costs[order], 0.0, 1.0)
     return math.fsum((share * values[order]).tolist())
