@@ -121,6 +121,21 @@ def test_frames_that_arrow_cannot_read(tmp_path):
             read(pd.DataFrame({"v": list(ROWS[:2]), "c": ["x", 1]}))
 
 
+@pytest.mark.parametrize("name", ["x.parquet", "x.arrow"])
+def test_names_that_are_no_utf_8(tmp_path, name):
+    path = tmp_path / name
+    table = part(lists(pa.list_(pa.float32())), zzzz=[1] * N)
+    pq.write_table(table, path, store_schema=False)
+    if name == "x.arrow":
+        with pa.ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table)
+    path.write_bytes(path.read_bytes().replace(b"zzzz", b"\xff" * 4))
+    with pytest.raises(
+        ValueError, match=r"^\S*x\.\w+( is not a Parquet file or damaged|: the name of a column is not UTF-8)"
+    ):
+        convert_embeddings(path, tmp_path / "out.npy")
+
+
 def damage(path, begin):
     content = bytearray(path.read_bytes())
     content[begin : 2 * begin] = bytes(begin)

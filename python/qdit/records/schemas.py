@@ -24,10 +24,14 @@ def stored_schema(schema: Schema, where: str) -> Schema:
     A file holds one dictionary where batches bring many, and rows of views cannot be taken out.
     """
     pa = require("pyarrow", "data", _WHY)
-    twice = [name for name in schema.names if schema.names.count(name) > 1]
+    try:
+        names, fields = schema.names, [_stored(field) for field in schema]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{where}: the name of a column is not UTF-8 ({error}); rename it") from error
+    twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise ValueError(f"{where}: column {twice[0]!r} is there twice; give each column its own name")
-    return pa.schema([_stored(field) for field in schema], schema.metadata)
+    return pa.schema(fields, schema.metadata)
 
 
 def _stored(field: Any) -> Any:

@@ -79,7 +79,8 @@ def _object(source: Source) -> Batches:
         return _table(_frame(location), "DataFrame")
     if hasattr(location, "__arrow_c_stream__"):
         name = type(location).__name__
-        if "Object" in map(str, getattr(location, "dtypes", ())):  # Polars hands out addresses
+        dtypes = location.dtypes if name == "DataFrame" else ()
+        if "Object" in map(str, dtypes):  # of these Polars hands out addresses
             raise TypeError(f"source: {name} has a column of Python objects; pass the rows: frame.to_dicts()")
         try:
             return _table(pa.table(location), name)
@@ -119,7 +120,9 @@ def open_parquet(path: Path, extra: str = "data") -> Any:
     parquet = require("pyarrow.parquet", extra, "to read Parquet files")
     try:
         return parquet.ParquetFile(path, pre_buffer=False)  # a buffer would hold whole row groups
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if getattr(error, "errno", None) is not None:  # of the system, which names the file
+            raise
         raise ValueError(
             f"{path} is not a Parquet file or damaged: {error}; write or fetch it again"
         ) from error

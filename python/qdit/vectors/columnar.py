@@ -155,6 +155,7 @@ class ArrowReader(TableReader):
         if not (hasattr(source, "to_batches") and hasattr(source, "select")):
             source = as_table(source)
         self._table = source
+        stored_schema(source.schema, where)  # refuses names that are there twice, or no UTF-8
         self._inspect(source.schema, source.num_rows, options, where)
 
     def batches(self, start: int, size: int) -> Iterator[RecordBatch]:
@@ -164,12 +165,11 @@ class ArrowReader(TableReader):
     @staticmethod
     def _map(path: Path) -> ArrowTable:
         pa = require("pyarrow", EXTRA, "to read Arrow files")
+        with path.open("rb") as file:
+            is_file = file.read(6) == b"ARROW1"  # else the streaming format, as datasets caches have it
         try:
-            return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        except (pa.ArrowException, OSError):  # the streaming format, as datasets caches have it
-            pass
-        try:
-            return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+            source = pa.memory_map(str(path))
+            return (pa.ipc.open_file if is_file else pa.ipc.open_stream)(source).read_all()
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{path} is not an Arrow file or damaged: {error}; write it again") from error
 
