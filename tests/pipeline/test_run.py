@@ -190,6 +190,15 @@ def test_missing_packages_are_told_before_the_first_stage(folder, monkeypatch, c
     assert not (folder / "out").exists()
 
 
+def test_all_missing_packages_are_told_at_once(folder, monkeypatch):
+    for package in ("pyarrow", "matplotlib"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(
+        ImportError, match=r"^pyarrow is needed .*\[data\]'; matplotlib is needed .*\[plots\]'$"
+    ):
+        run(read_config(write(folder, export={"format": "parquet"}, report={})))
+
+
 @pytest.mark.parametrize(
     ("changes", "kind", "message"),
     [

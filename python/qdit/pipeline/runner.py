@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+from ..common.optional import check_installed
 from ..common.progress import AnyProgressLike
 from .config import Config
 from .stages import KINDS, Import, Stage
@@ -61,6 +62,7 @@ def run(config: Config, *, progress: AnyProgressLike = None, say: Say = silent) 
     stages = _stages(config, state)
     asked = zip(stages, plan(config), strict=True)
     due = [stage for stage, step in asked if step.action != "reuse"]
+    check_installed(package for stage in due for package in stage.packages())
     for stage in due:  # what cannot work is told before anything takes time
         stage.check()
     steps = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..common import files
 from ..common.identity import OtherRunError
-from ..common.optional import check_installed
+from ..common.optional import Package
 from ..common.progress import AnyProgressLike
 from ..common.types import JSON
 from ..embedding.api import prepare as prepare_embed
@@ -64,9 +64,12 @@ class Stage(ABC):
         """Return whether the result is there and is that of these options and inputs."""
         return self.state.is_done(self.name, self.key())
 
+    def packages(self) -> tuple[Package, ...]:
+        """Return the optional packages that its options need."""
+        return STAGES[self.name].made(self.options).packages()
+
     def check(self) -> None:
         """Raise for what would stop this stage and can be told before any other runs."""
-        check_installed(STAGES[self.name].made(self.options).packages())
         files.check_writable(self.folder)
 
     def check_rows(self) -> None:  # noqa: B027
