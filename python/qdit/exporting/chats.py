@@ -113,7 +113,7 @@ def _message(role: str, text: str, turn: JSON) -> JSON:
     if not found and is_call(turn):
         found = parse(text)
     calls = [_call(call) for given in found for call in (given if isinstance(given, list) else [given])]
-    if calls and all(call["function"].get("name") for call in calls):
+    if role == "assistant" and calls and all(call["function"].get("name") for call in calls):
         message |= {"content": "" if is_call(turn) else said(turn), "tool_calls": calls}
     return message | {key: turn[key] for key in ("name", "tool_call_id") if isinstance(turn.get(key), str)}
 
