@@ -134,7 +134,7 @@ def _trl_row(row: dict[str, Any], config: dict[str, Any]) -> list[Turn] | None:
         assert config["assistant_only_loss"]
         return turns + [_trl_turn(turn, turn["role"] == "assistant") for turn in row["messages"]]
     assert config["completion_only_loss"]
-    if not row["completion"]:  # of a list: nothing is learnt, and the row is dropped
+    if row["completion"] == []:  # nothing is learnt, and the row is dropped; of a text the end is
         return None
     if isinstance(row["prompt"], str):
         return [["user", row["prompt"], [], False], ["assistant", row["completion"], [], True]]
