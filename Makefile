@@ -31,7 +31,7 @@ test-python: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
 STAGES = records embedding scoring exporting reporting training generation evaluation paper vectors adapters \
-  distributed engine/test_rows_torch.py
+  distributed engine/test_rows_torch.py pipeline/test_mutations.py
 
 # Stages that need torch, transformers, datasets, openai or spaCy: with them, and with a real model. After `make test`,
 # ARGS=--skipped runs only those that had to skip there.

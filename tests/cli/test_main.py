@@ -266,6 +266,13 @@ def test_errors_of_the_system_name_the_path_and_a_remedy(folder, capsys):
     assert capsys.readouterr().err.replace("/checkpoint", "") == refused
 
 
+def test_errors_hold_nothing_that_a_terminal_obeys(folder, capsys):
+    assert run("select x\x1b[2J.npy --alpha 0 --k 5") == 2
+    told = capsys.readouterr().err
+    assert "x\N{REPLACEMENT CHARACTER}[2J.npy" in told
+    assert "\x1b" not in told
+
+
 def shell(line, folder, code, **environment):
     """Run a line of bash in which "qdit" is the command line; return what it printed on both streams."""
     line = line.replace("qdit", f"{sys.executable} -m qdit", 1)

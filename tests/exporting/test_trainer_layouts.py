@@ -137,14 +137,17 @@ def test_export_says_what_trainers_leave_out(exports, capsys, tmp_path):
     assert f"LLaMA-Factory  {told}" in lines
 
 
-def test_tools_that_are_no_json_are_left_out_and_said(tmp_path):
-    rows = [{**LAYOUTS["tools"].row(i), "tools": "weather(city)"} for i in range(N)]
+@pytest.mark.parametrize(("name", "deaf"), [("tools", []), ("prompt", ["axolotl"])])
+def test_tools_that_are_no_json_are_left_out_and_said(tmp_path, name, deaf):
+    """deaf: trainers that read no tools in such rows."""
+    rows = [{**LAYOUTS[name].row(i), "tools": "weather(city)"} for i in range(N)]
     out, chosen = export_rows(tmp_path, {"a": rows}, K)
     told = json.loads((out / "manifest.json").read_text())["trainers"]
     for trainer, read in READERS.items():
         assert all("tools" not in [turn[0] for turn in turns] for turns in read(out))
         count = {"rows": K, "such_as": f"a-{chosen[0]}"}
-        assert told[trainer]["notes"] == {"tools that are no JSON are left out": count}
+        notes = {} if trainer in deaf else {"tools that are no JSON are left out": count}
+        assert told[trainer].get("notes", {}) == notes
 
 
 def test_an_empty_completion_is_said(tmp_path):

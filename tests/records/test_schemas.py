@@ -268,19 +268,23 @@ def test_frames_of_polars(tmp_path):
         import_records(frame.with_columns(o=objects), tmp_path / "pool2")
 
 
-@pytest.mark.parametrize("harm", ["{", None])
-def test_a_damaged_data_set_of_save_to_disk(tmp_path, harm):
+@pytest.mark.parametrize(
+    ("file", "harm"),
+    [("state.json", "{"), ("state.json", "[]"), ("dataset_info.json", "null"), ("*.arrow", "")],
+)
+def test_a_damaged_data_set_of_save_to_disk(tmp_path, file, harm):
     datasets = pytest.importorskip("datasets")
     datasets.disable_progress_bars()
     datasets.Dataset(table()).save_to_disk(tmp_path / "set")
-    if harm is None:
-        next((tmp_path / "set").glob("*.arrow")).unlink()
-    else:
-        (tmp_path / "set" / "state.json").write_text(harm)
+    damaged = next((tmp_path / "set").glob(file))
+    damaged.unlink()
+    if harm:
+        damaged.write_text(harm)
     with pytest.raises(
         ValueError, match=r"set is no whole data set of save_to_disk: .*; save or copy it again$"
-    ):
+    ) as told:
         import_records(tmp_path / "set", tmp_path / "pool")
+    assert not any(raw in str(told.value) for raw in ("NoneType", "Errno", "indices"))
 
 
 def test_nan_becomes_null_where_json_is_written(tmp_path):

@@ -135,7 +135,9 @@ def test_folders(tmp_path):
     text = f"source: {folder} holds .csv and .jsonl files; give the ones that are meant, one by one"
     refuse(folder, tmp_path / "p", text)
     (tmp_path / "none").mkdir()
-    text = f"source: {tmp_path / 'none'} holds no file that can be read, nor what save_to_disk writes"
+    known = ".json, .jsonl, .ndjson, .csv, .tsv, .parquet"
+    what = f"source: {tmp_path / 'none'} holds no file of {known}, nor what save_to_disk writes"
+    text = f"{what}; pass one that does"
     refuse(tmp_path / "none", tmp_path / "p", text)
     write(tmp_path / "none" / "x.arrow", b"")
     write(tmp_path / "none" / ".x.jsonl", lines(ROWS))

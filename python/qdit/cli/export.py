@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.files import read_json
-from ..common.text import format_table, shorten
+from ..common.text import format_table, printable, shorten
 from ..exporting.choice import EXPORT_FORMAT, ChoiceOptions, open_choice
 from ..exporting.explainer import Explanation, explain_choice, find_row
 from ..exporting.exporter import ExportOptions, write_export
@@ -103,5 +103,4 @@ def format_explanation(found: Explanation) -> str:
 
 def _text_of(row: Row) -> str:
     text = "\n".join(f"{role}: {said}" for role, said in row.turns)
-    text = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return textwrap.indent(shorten(text, _TEXT), "  | ")
+    return textwrap.indent(shorten(printable(text), _TEXT), "  | ")

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from jsonargparse import ArgumentParser
 
 from .._version import __version__
+from ..common.text import printable
 
 _ROOM = "make room on this disk, or write to another; repeated, the command goes on"
 _REMEDIES = {
@@ -288,4 +289,4 @@ def _describe(error: OSError) -> str:
 def _complain(message: str) -> None:
     if sys.stderr is not None:
         with suppress(OSError):  # nobody reads it
-            print(f"qdit: {message}", file=sys.stderr)
+            print(f"qdit: {printable(message)}", file=sys.stderr)

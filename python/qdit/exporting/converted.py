@@ -20,12 +20,13 @@ def plain_lines(chats: Iterable[Chat], survey: Survey) -> Iterator[bytes]:
     """
     keys = dict.fromkeys(("role", "content", *survey.message_keys))
     for chat in chats:
+        value: JSON = {}
         if survey.kind == "prompt":
-            yield _line({"prompt": alpaca_prompt(chat.row), "completion": chat.row.output})
+            value = {"prompt": alpaca_prompt(chat.row), "completion": chat.row.output}
+            yield _line(value | _tools(chat, survey))
             continue
         # every key in every message, as the first rows settle what tables have
         messages = [{key: message.get(key) for key in keys} for message in chat.messages]
-        value: JSON = {}
         if survey.kind == "completion":
             value |= {"prompt": messages[: chat.prompt], "completion": messages[chat.prompt :]}
         if survey.prompted.rows:

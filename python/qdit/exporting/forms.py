@@ -74,9 +74,11 @@ def _own(survey: Survey, file: str) -> Form | None:
 
 
 def _serves_llama_factory(survey: Survey, form: Form) -> bool:
+    if not survey.tools <= {"text", "blank"}:
+        return False
     if form.kind == "chat":  # one name for each role; a system turn hides the column
         once = all(len(names) == 1 for names in form.names.values())
-        return once and not (survey.is_doubled or survey.merged.rows) and survey.tools <= {"text", "blank"}
+        return once and not (survey.is_doubled or survey.merged.rows)
     return form.kind != "completion"
 
 

@@ -153,14 +153,16 @@ def _check_field(name: str, field: Any) -> None:
     pa = require("pyarrow", "data", "to make tables")
     try:
         _CHECKS[name](pa.schema([field]))
-    except (pa.ArrowException, ValueError, RecursionError) as error:
+    except (pa.ArrowException, ValueError, OSError, RecursionError) as error:
         kind = shorten(str(field.type), 200)
         raise ValueError(f"column {field.name!r} is {kind}, which {name} cannot hold ({error})") from error
 
 
 def _check_parquet(schema: Schema) -> None:
     parquet = require("pyarrow.parquet", "data", "to write Parquet")
-    parquet.ParquetWriter(io.BytesIO(), schema).close()
+    found = io.BytesIO()
+    parquet.ParquetWriter(found, schema).close()
+    parquet.read_schema(found)  # what is nested deeply can be written and not read
 
 
 def _check_hf(schema: Schema) -> None:

@@ -109,7 +109,10 @@ def open_folder(folder: Path, split: str, subset: str | None, patterns: str | No
             known[path.relative_to(folder).as_posix()] = path
     _refuse_archives(folder, left_out)
     if not known:
-        _fail(f"{folder} holds no file that can be read, nor what save_to_disk writes", left_out)
+        wanted = ", ".join((*SUFFIXES, PARQUET))
+        _fail(
+            f"{folder} holds no file of {wanted}, nor what save_to_disk writes; pass one that does", left_out
+        )
     splits = {split: _matching(folder, patterns, known)} if patterns else _splits(folder, subset, known)
     read = _choose(folder, splits, split, known)
     for name in known.keys() - read:

@@ -153,7 +153,9 @@ def _read_parquet(path: Path) -> Iterator[RecordBatch]:
                     yield batch
                     row += batch.num_rows
         except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"{path} is damaged at row {row} or after: {error}") from error
+            raise ValueError(
+                f"{path} is damaged at row {row} or after: {error}; write or fetch it again"
+            ) from error
 
 
 def has_no_value(path: str, column: str) -> bool:
@@ -202,9 +204,14 @@ def _load_saved(folder: Path) -> Any:
     pa = require("pyarrow", "data", "to read what save_to_disk wrote")
     try:
         return datasets.load_from_disk(str(folder))
-    except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
+    except Exception as error:  # of any kind: it trusts what the files say
+        told = "state.json or dataset_info.json lacks what it should say"
+        if isinstance(error, OSError) and error.filename:
+            told = f"{error.filename}: {error.strerror}"
+        elif isinstance(error, OSError | ValueError | pa.ArrowException):
+            told = str(error)
         raise ValueError(
-            f"{folder} is no whole data set of save_to_disk: {error}; save or copy it again"
+            f"{folder} is no whole data set of save_to_disk: {told}; save or copy it again"
         ) from error
 
 

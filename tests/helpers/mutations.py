@@ -1,0 +1,482 @@
+"""Variants of good sources, damaged or unusual: of bytes, values, names, types and encodings, made by a seed.
+
+`make_variant(name, seed)` is the same whenever it is called; `python tests/helpers/mutation_run.py NAME SEED`
+shows what becomes of it.
+"""
+
+from __future__ import annotations
+
+import bz2
+import copy
+import csv
+import gzip
+import io
+import json
+import lzma
+import random
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from helpers.trainer_layouts import LAYOUTS, SHAREGPT, WEATHER, openai_calls, said
+
+Row = dict[str, Any]
+Files = dict[str, bytes]  # path in the folder of a source -> what the file holds
+N = 12
+
+TEXTS = ["...", " ", "", "\u200b", "\0", "🙂", "é\r\nb", "<|im_end|>", "a\tb", "{x}", "\ud83d", "x" * 70_000]
+ODD = [
+    *(
+        None,
+        True,
+        0,
+        -1.5,
+        10**30,
+        1e308,
+        float("nan"),
+        float("inf"),
+        [],
+        {},
+        [None],
+        [[]],
+        {"a": 1},
+        ["x", 1],
+    ),
+    *(
+        [{"role": None}],
+        [{"role": 5, "content": "x"}],
+        [{"from": "human"}],
+        [["a", "b"]],
+        [["a"]],
+        "null",
+        "[]",
+    ),
+    *([{"role": "user", "content": [{"type": "text"}]}], [{"role": "user", "content": {"a": 1}}]),
+    *({"role": "assistant", "content": "x"}, {"from": "gpt", "value": ""}, {"role": "tool", "content": "x"}),
+]
+NAMES = [
+    *("messages", "conversations", "instruction", "output", "prompt", "completion", "text", "data", "system"),
+    *(
+        "tools",
+        "history",
+        "id",
+        "input",
+        "role",
+        "from",
+        "content",
+        "value",
+        "",
+        "é",
+        "a.b",
+        "qdit_rank",
+        " x",
+    ),
+]
+WORDS = [  # put into bytes
+    *(
+        b"\0",
+        b"\r",
+        b"\n",
+        b'"',
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b"\xff",
+        b"\xef\xbb\xbf",
+        b"\\",
+        b"\\u12",
+        b"\\ud83d",
+    ),
+    *(
+        b"NaN",
+        b"-Infinity",
+        b"1e9999",
+        b"9" * 5000,
+        b"[" * 5000,
+        b'{"a":' * 300,
+        b"null",
+        b'"id": 1, ',
+        b"\n\n",
+    ),
+]
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": lambda data: gzip.compress(data, mtime=0),
+    ".xz": lzma.compress,
+    ".bz2": bz2.compress,
+    ".zst": lambda data: _zstandard().ZstdCompressor().compress(data),
+}
+ENCODINGS = ["utf-16", "utf-16-le", "utf-32", "latin-1", "utf-8-sig", "cp037"]
+
+
+def _zstandard() -> Any:
+    import zstandard
+
+    return zstandard
+
+
+def _alpaca(i: int) -> Row:
+    return {
+        "instruction": f"Say {i} é?",
+        "input": f"in {i}" if i % 2 else "",
+        "output": f"So, {i}.",
+        "n": i / 2,
+    }
+
+
+def _tool_chat(i: int) -> Row:
+    return {"id": f"c{i}", "messages": openai_calls(i, 1 + i % 2), "tools": json.dumps(WEATHER)}
+
+
+def _text_chat(i: int) -> Row:
+    turns = said(
+        ("human", f"Where is {i}?"), ("gpt", "There."), ("human", "And?"), ("gpt", f"{i}."), **SHAREGPT
+    )
+    return {"id": i, "conversations": turns, "system": f"Be {i}."}
+
+
+def _plain(i: int) -> Row:
+    return {"prompt": f"What is {i} and {i + 1}?", "completion": f"Both: {i}.", "tag": ["a", "b"][i % 2]}
+
+
+ROWS: dict[str, Callable[[int], Row]] = {
+    "alpaca": _alpaca,
+    "history": LAYOUTS["alpaca with system and history"].row,
+    "sharegpt": _text_chat,
+    "messages": LAYOUTS["messages"].row,
+    "tools": _tool_chat,
+    "turns": LAYOUTS["prompt of turns"].row,
+    "prompt": _plain,
+    "dolly": LAYOUTS["dolly"].row,
+    "ultrachat": LAYOUTS["ultrachat"].row,
+}
+
+
+def _lines(rows: list[Any]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=i % 2 == 0) + "\n" for i, row in enumerate(rows)).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+def _array(rows: list[Any]) -> bytes:
+    return json.dumps(rows, indent=1).encode()
+
+
+def _csv(rows: list[Any], delimiter: str = ",") -> bytes:
+    text = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows if isinstance(row, dict) for name in row))
+    writer = csv.DictWriter(text, names, delimiter=delimiter, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row for row in rows if isinstance(row, dict))
+    return text.getvalue().encode("utf-8", "surrogatepass")
+
+
+def _columns(rows: list[Any]) -> bytes:
+    return json.dumps({name: [row.get(name) for row in rows] for name in rows[0]}).encode()
+
+
+def _parquet(rows: list[Any], shape: Callable[[Any], Any] = lambda table: table, **options: Any) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = io.BytesIO()
+    pq.write_table(shape(pa.Table.from_pylist(rows)), found, **options)
+    return found.getvalue()
+
+
+WRITE: dict[str, Callable[..., bytes]] = {
+    **{".jsonl": _lines, ".json": _array, ".csv": _csv, ".parquet": _parquet},
+    ".tsv": lambda rows: _csv(rows, "\t"),
+    ".data.json": lambda rows: json.dumps({"data": rows, "version": 2}).encode(),
+    ".columns.json": _columns,
+    ".objects.json": lambda rows: "\n".join(json.dumps(row, indent=2) for row in rows).encode(),
+}
+# source -> its files: (path, rows, suffix that says how they are written, compression)
+SOURCES: dict[str, list[tuple[str, str, str, str]]] = {
+    "alpaca.jsonl": [("alpaca.jsonl", "alpaca", ".jsonl", "")],
+    "array.json": [("array.json", "history", ".json", "")],
+    "data.json": [("data.json", "sharegpt", ".data.json", "")],
+    "columns.json": [("columns.json", "prompt", ".columns.json", "")],
+    "objects.json": [("objects.json", "dolly", ".objects.json", "")],
+    "rows.csv": [("rows.csv", "alpaca", ".csv", "")],
+    "rows.tsv.bz2": [("rows.tsv.bz2", "prompt", ".tsv", ".bz2")],
+    "chat.jsonl.gz": [("chat.jsonl.gz", "sharegpt", ".jsonl", ".gz")],
+    "tools.jsonl.zst": [("tools.jsonl.zst", "tools", ".jsonl", ".zst")],
+    "turns.json.xz": [("turns.json.xz", "turns", ".json", ".xz")],
+    "table.parquet": [("table.parquet", "prompt", ".parquet", "")],
+    "chat.parquet": [("chat.parquet", "messages", ".parquet", "")],
+    "saved": [],  # by save_to_disk
+    "shards": [
+        ("data/train-00000-of-00003.jsonl", "ultrachat", ".jsonl", ""),
+        ("data/train-00001-of-00003.jsonl.gz", "ultrachat", ".jsonl", ".gz"),
+        ("data/train-00002-of-00003.jsonl", "ultrachat", ".jsonl", ""),
+        ("data/test-00000-of-00001.jsonl", "ultrachat", ".jsonl", ""),
+        ("README.md", "", "", ""),
+    ],
+    "parquet shards": [
+        ("train/a.parquet", "history", ".parquet", ""),
+        ("train/b.parquet", "history", ".parquet", ""),
+        ("README.md", "", "", ""),
+    ],
+}
+README = b"---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: %s\n---\nRows\n"
+
+
+@cache
+def _rows(kind: str, part: int) -> str:
+    return json.dumps([ROWS[kind](i) for i in range(part * N, part * N + N)])
+
+
+@cache
+def _saved() -> Files:
+    import datasets
+
+    datasets.disable_progress_bars()
+    rows = [ROWS["messages"](i) | {"id": i} for i in range(N)]
+    with tempfile.TemporaryDirectory() as folder:
+        datasets.Dataset.from_list(rows).save_to_disk(folder, num_shards=2)
+        found = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def make_variant(name: str, seed: int) -> Files:
+    """Return the files of a variant of the source `name`; seed 0 is the source itself."""
+    rng = random.Random(f"{name} {seed}")
+    if name == "saved":
+        found = dict(_saved())
+        return found if seed == 0 else _mutate_files(rng, found)
+    parts = SOURCES[name]
+    files = {}
+    good: Files = {}
+    one = rng.choice([i for i, (_, kind, _, _) in enumerate(parts) if kind])
+    for i, (path, kind, suffix, packed) in enumerate(parts):
+        if not kind:
+            good[path] = README % (b"data/train-*" if name == "shards" else b"train/*.parquet")
+            continue
+        rows = json.loads(_rows(kind, i))
+        how = rng.random() if seed and i == one else 1.0
+        data = WRITE[suffix](rows)
+        good[path] = COMPRESS[packed](data)
+        if how < 0.4:
+            data = _mutate_rows(rng, rows, suffix)
+        elif how < 0.55 and suffix == ".parquet":
+            data = _retyped(rng, rows)
+        elif how < 0.75:
+            data = mutate_bytes(rng, data)
+        elif how < 0.85 and suffix != ".parquet":
+            data = _respelled(rng, data)
+        files[path] = COMPRESS[packed](data)
+        if seed and i == one and packed and rng.random() < 0.3:
+            files[path] = mutate_bytes(rng, files[path])
+    files = good | files
+    return _mutate_files(rng, files) if seed and (files == good or rng.random() < 0.3) else files
+
+
+def _mutate_rows(rng: random.Random, rows: list[Any], suffix: str) -> bytes:
+    """Return rows with other values, fields and ids, written; the old ones where a table holds no others."""
+    for _ in range(5):
+        try:
+            data = WRITE[suffix](_changed(rng, copy.deepcopy(rows)))
+            break
+        except Exception:
+            data = WRITE[suffix](rows)
+    if suffix.endswith(("json", "jsonl")) and rng.random() < 0.15:  # a key twice, a value nested deeply
+        key = rng.choice([b'"output"', b'"value"', b'"content"', b'"instruction"', b'"prompt"'])
+        deep = rng.choice([20, 150, 1200, 3000])
+        before = rng.choice([key + b": 1, ", b'"x": ' + b"[" * deep + b"]" * deep + b", "])
+        data = data.replace(key + b": ", before + key + b": ", 1)
+    return data
+
+
+def _changed(rng: random.Random, rows: list[Any]) -> list[Any]:
+    if rng.random() < 0.15:  # ids, some of them twice
+        for i, row in enumerate(rows):
+            row["id"] = rng.choice([i, i, i, 7, str(i), None, "", "x y", 2**70, 1.5])
+    if rng.random() < 0.15:  # one change for all of them
+        change = copy.deepcopy(rng.choice([*ODD, *TEXTS]))
+        key = rng.choice([*rows[0], *NAMES])
+        rows = [row | {key: change} for row in rows]
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        i = rng.randrange(len(rows))
+        rows[i] = mutate_value(rng, rows[i])
+    if rng.random() < 0.1:
+        rows = rows * 30 if rng.random() < 0.5 else rows[: rng.choice([0, 1])]
+    return rows
+
+
+def mutate_value(rng: random.Random, value: Any) -> Any:
+    """Return a value of JSON with one change at any depth."""
+    odd = copy.deepcopy(rng.choice([*ODD, *TEXTS]))
+    if isinstance(value, dict) and value and rng.random() < 0.8:
+        key, how = rng.choice(list(value)), rng.random()
+        if how < 0.15:
+            del value[key]
+        elif how < 0.3:
+            value[key] = odd
+        elif how < 0.4:
+            value[rng.choice(NAMES)] = odd
+        elif how < 0.5:
+            value[rng.choice(NAMES)] = value.pop(key)
+        else:
+            value[key] = mutate_value(rng, value[key])
+        return value
+    if isinstance(value, list) and value and rng.random() < 0.8:
+        i, how = rng.randrange(len(value)), rng.random()
+        if how < 0.15:
+            del value[i]
+        elif how < 0.3:
+            value.insert(i, odd)
+        elif how < 0.4:
+            value.insert(i, copy.deepcopy(value[i]))
+        elif how < 0.5:
+            rng.shuffle(value)
+        else:
+            value[i] = mutate_value(rng, value[i])
+        return value
+    return odd
+
+
+def mutate_bytes(rng: random.Random, data: bytes) -> bytes:
+    """Return bytes some of which are others, gone, doubled, or between which there is something."""
+    found = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 5, 30])):
+        if not found:
+            break
+        i = rng.randrange(len(found)) if rng.random() < 0.7 else max(0, len(found) - 1 - rng.randrange(300))
+        how = rng.random()
+        if how < 0.35:
+            found[i] = rng.randrange(256)
+        elif how < 0.5:
+            del found[i : i + rng.choice([1, 1, 3, 50])]
+        elif how < 0.75:
+            found[i:i] = rng.choice(WORDS)
+        elif how < 0.8:
+            del found[i:]
+        elif how < 0.9:
+            found += found[i : i + 100]
+        else:
+            found[i:i] = found[max(0, i - 60) : i]
+    return bytes(found)
+
+
+def _respelled(rng: random.Random, data: bytes) -> bytes:
+    """Return text in another encoding, or with other ends of lines."""
+    if rng.random() < 0.5:
+        return data.decode("utf-8", "replace").encode(rng.choice(ENCODINGS), "replace")
+    return data.replace(b"\n", rng.choice([b"\r\n", b"\r", b"\n\n", b" \n", b"\n \t\n", b"\n\xe2\x80\xa8"]))
+
+
+def _retyped(rng: random.Random, rows: list[Any]) -> bytes:
+    """Return a Parquet file some of whose columns have other types, names or places."""
+    import pyarrow as pa
+
+    def shape(table: Any) -> Any:
+        for i in sorted(rng.sample(range(table.num_columns), rng.choice([1, table.num_columns]))):
+            column, name = table.column(i), table.column_names[i]
+            kinds = [
+                *(
+                    pa.large_string(),
+                    pa.string_view(),
+                    pa.binary(),
+                    pa.dictionary(pa.int8(), pa.string()),
+                    pa.null(),
+                ),
+                *(
+                    pa.int8(),
+                    pa.decimal128(9, 2),
+                    pa.timestamp("ns"),
+                    pa.date32(),
+                    pa.list_(pa.string()),
+                    pa.float16(),
+                ),
+                *(
+                    pa.large_list(column.type),
+                    pa.struct([("a", column.type)]),
+                    pa.map_(pa.string(), column.type),
+                ),
+            ]
+            if pa.types.is_list(column.type):
+                kinds += [pa.large_list(column.type.value_type), pa.list_view(column.type.value_type)] * 4
+            try:
+                table = table.set_column(i, name, _cast(rng, column, rng.choice(kinds)))
+            except (pa.ArrowException, TypeError, ValueError, AttributeError):
+                continue
+        if rng.random() < 0.3:
+            names = list(table.column_names)
+            names[rng.randrange(len(names))] = rng.choice([*NAMES, names[0]])
+            table = table.rename_columns(names)
+        if rng.random() < 0.3:
+            table = table.select(rng.sample(table.column_names, rng.randrange(1, table.num_columns + 1)))
+        return table.slice(0, rng.choice([0, 1, N, N, N, N]))
+
+    options = {
+        "row_group_size": rng.choice([1, 5, 100]),
+        "compression": rng.choice(["snappy", "none", "zstd", "gzip"]),
+    }
+    try:
+        return _parquet(rows, shape, **options, use_dictionary=rng.random() < 0.5)
+    except (pa.ArrowException, KeyError, ValueError):  # Parquet does not hold it
+        return _parquet(rows, **options)
+
+
+def _cast(rng: random.Random, column: Any, kind: Any) -> Any:
+    import pyarrow as pa
+
+    try:
+        return column.cast(kind)
+    except (pa.ArrowException, ValueError):
+        values = column.to_pylist()
+        if pa.types.is_struct(kind):
+            return pa.array([{"a": value} for value in values], kind)
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            return pa.array([[value] for value in values], kind)
+        if pa.types.is_map(kind):
+            return pa.array([[("a", value)] for value in values], kind)
+        return pa.array([rng.choice([None, 1, 2, 7]) for _ in values], kind)
+
+
+def _mutate_files(rng: random.Random, files: Files) -> Files:
+    """Return files with other names, damaged, gone, empty, packed once more, or among others."""
+    files = dict(files)
+    for _ in range(rng.choice([1, 1, 2])):
+        path = rng.choice(list(files))
+        data, how = files[path], rng.random()
+        stem, dot, suffix = path.partition(".")
+        packed = rng.choice([".gz", ".xz", ".bz2", ".zst"])
+        if how < 0.2:
+            files[path] = mutate_bytes(rng, data)
+        elif how < 0.3:
+            files[path] = COMPRESS[packed](data)
+        elif how < 0.4:
+            files[path + packed] = COMPRESS[packed](files.pop(path))
+        elif how < 0.6:
+            others = [
+                "json",
+                "jsonl",
+                "csv",
+                "parquet",
+                "txt",
+                "zip",
+                "JSONL",
+                "jsonl.gz.gz",
+                suffix + ".gz",
+                "arrow",
+            ]
+            files[stem + "." + rng.choice(others)] = files.pop(path)
+        elif how < 0.7:
+            files[stem + rng.choice(["-copy", " 2", "é", "-train", "-test", "\n"]) + dot + suffix] = data
+        elif how < 0.8:
+            files[
+                rng.choice(
+                    [".hidden.jsonl", "_x.jsonl", "notes.txt", "x.zip", "sub/more.jsonl", "config.json"]
+                )
+            ] = data
+        elif how < 0.9:
+            files[path] = rng.choice([b"", b"\n", b"null", b"{}", b"[]", b"[{}]", b"\0" * 40, data * 2])
+        elif len(files) > 1:
+            del files[path]
+    return files
