@@ -101,12 +101,14 @@ def test_an_encoding_that_is_refused_is_not_asked_for_again(pool, taken, message
         (400, "batch size is invalid, it should not be larger than 3"),
         (422, "batch size 8 > maximum allowed batch size 3"),
         (413, "Payload Too Large"),
+        (413, {"error": "batch size 8 > maximum allowed batch size 3", "type": "Validation"}),
         (500, "input is too large to process. increase the physical batch size"),
     ],
 )
 def test_a_batch_that_is_too_large_is_halved_for_good(pool, status, message, caplog):
     def faults(request):
-        return f"{status}={message}" if len(request.inputs) > 3 else None
+        fault = f"{status}={message}" if isinstance(message, str) else {"status": status, "body": message}
+        return fault if len(request.inputs) > 3 else None
 
     with OpenAIServer(faults) as server:
         made = run(pool, server, dtype="float32", concurrency=1, retries=0)
@@ -114,15 +116,18 @@ def test_a_batch_that_is_too_large_is_halved_for_good(pool, status, message, cap
         assert sum(len(r.inputs) > 3 for r in server.requests) == 2
     np.testing.assert_allclose(made.rows.array, wanted(pool), atol=1e-6)
     assert made.manifest["batch_sizes"] == [[0, 8], [0, 2]]
-    assert message[:20] in caplog.text
+    assert (message if isinstance(message, str) else message["error"])[:20] in caplog.text
     assert "going on with batches of 2" in caplog.text
 
 
 TOO_LONG = "This model's maximum context length is 100 characters"
 
 
-def long_texts(request):
-    return f"400={TOO_LONG}" if max(map(len, request.inputs)) > 100 else None
+TEI = "Input validation error: `inputs` must have less than 100 tokens. Given: 300"
+
+
+def long_texts(request, fault=f"400={TOO_LONG}"):
+    return fault if max(map(len, request.inputs)) > 100 else None
 
 
 @pytest.fixture
@@ -150,6 +155,17 @@ def test_a_text_that_is_too_long_is_named_and_the_rows_before_it_are_kept(uneven
     assert np.flatnonzero(~made.rows.array.any(axis=1)).tolist() == [13]
     assert made.manifest["batch_sizes"] == [[0, 8]]
     assert 13 not in select_pool(uneven, alpha=0, k=19).indices
+
+
+@pytest.mark.parametrize("body", [{"error": TEI, "type": "Validation"}, {"detail": [{"msg": TEI}]}, TEI])
+def test_what_a_server_says_is_read_wherever_it_stands(uneven, body):
+    """Of the first two the library of OpenAI gives the status alone."""
+    with (
+        OpenAIServer(lambda request: long_texts(request, {"status": 413, "body": body})) as server,
+        pytest.raises(RuntimeError, match=rf"row 13: .* HTTP 413: .*{TEI}.*--truncate") as failure,
+    ):
+        run(uneven, server)
+    assert "Error code" not in str(failure.value)
 
 
 def test_a_text_that_is_too_long_is_cut(uneven, capsys):
@@ -192,16 +208,16 @@ def test_a_stalled_request_is_repeated(pool):
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("500", r"rows 32 to 39: InternalServerError: .*tried 3 times"),
+        ("500", r"rows 32 to 39: HTTP 500: scripted failure; tried 3 times"),
         ("drop", r"rows 32 to 39: APIConnectionError: .*check the server"),
         ("stall", r"rows 32 to 39: APITimeoutError: .*timeout"),
-        ("400", r"row 32: its text of .* refused: BadRequestError: .*; check the model's name"),
-        ("401", rf"AuthenticationError: .*environment variable {KEY_ENV}"),
-        ("404", r"NotFoundError: .*base_url"),
+        ("400", r"row 32: its text of .* refused: HTTP 400: .*; check the model's name"),
+        ("401", rf"HTTP 401: .*environment variable {KEY_ENV}"),
+        ("404", r"HTTP 404: .*base_url"),
         ("garbage", r"the answer is of no use: it is not JSON: .*asked 3 times"),
         ("short", r"got 7 embeddings, wanted 8"),
         ("nan", r"it has NaN"),
-        ("echo", r"InternalServerError: .*\[key\]"),
+        ("echo", r"HTTP 500: .*\[key\]"),
     ],
 )
 def test_lasting_failures_keep_what_is_done(pool, fault, message, capfd):

@@ -196,7 +196,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _special(self, request: Request, fault: dict[str, Any]) -> None:
         if "status" in fault:
-            return self._send(fault["status"], json.dumps({"error": fault}).encode(), {})
+            content = json.dumps(fault.get("body", {"error": fault}))
+            return self._send(fault["status"], content.encode(), {})
         content = _chat(request, "", self.server.owner.answer)
         content["choices"][0] |= fault
         return self._send(200, json.dumps(content).encode(), {})

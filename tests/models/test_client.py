@@ -191,7 +191,12 @@ def test_what_the_system_says_goes_before_the_question_where_there_is_no_such_ro
 @pytest.mark.parametrize(
     ("fields", "error", "kind", "told"),
     [
-        ({"top_k": 1}, refuse("top_k"), EndpointError, r'pass judge_params=\{"top_k": null\}'),
+        (
+            {"top_k": 1},
+            refuse("top_k"),
+            EndpointError,
+            r"pass judge_params=\{'top_k': None\} \(--judge-params '\{\"top_k\": null\}'\)",
+        ),
         ({"extra_body": {"top_k": 1}}, refuse("top_k", param=None), EndpointError, r'\{"top_k": null\}'),
         (
             {"max_tokens": 9},

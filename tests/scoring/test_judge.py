@@ -212,7 +212,7 @@ def test_answers_of_no_use_end_a_run_after_some_tens(tmp_path, fault):
         assert len(set(asked)) == len(asked) == 72
     told = str(caught.value)
     assert ("cut off at 64 tokens" in told) == (fault in (THINKING, OPEN))
-    assert ('pass judge_params={"max_tokens": 2048}' in told) == (fault in (THINKING, OPEN))
+    assert ("(--judge-params '{\"max_tokens\": 2048}')" in told) == (fault in (THINKING, OPEN))
     shown = {"unparsable": f"such as '{UNPARSABLE}'"}.get(str(fault), "such as '<think>")
     assert (shown in told) == (fault != {"message": {"content": ""}})
 
@@ -292,7 +292,7 @@ def test_a_model_without_max_tokens_and_temperature(pool, capsys):
             False,
         )
         assert made.manifest["results"][0]["left_out"] == ["temperature"]
-        with pytest.raises(EndpointError, match=r'pass judge_params=\{"temperature": null'):
+        with pytest.raises(EndpointError, match=r"pass judge_params=\{'temperature': None\}"):
             judged(pool, server, judge_params={"temperature": 0.5}, overwrite=True)
         score_command(str(pool), "alpagasus", judge_model="m", base_url=server.url, key_env=KEY_ENV)
     assert "asked without temperature, which the endpoint refuses" in capsys.readouterr().out

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..common.optional import require
 from ..common.text import shorten
 from ..common.types import JSON
-from ..models.client import hide, read_key
+from ..models.client import hide, read_key, told_by
 from .encoder import Encoder, Stopped, Tick
 from .options import EmbedOptions
 
@@ -57,7 +57,6 @@ class ServerEncoder(Encoder):
         self._key_env, self._key = options.key_env, read_key(options.key_env)
         self._retries, self._format = options.retries, 0
         self._cuts, self._keeps = options.truncate, options.zero_rows == "keep"
-        self._response = require("httpx", "judge", "to embed with a server").Response
         self._requests = self._unusable = self._tokens = 0
         self._stack = ExitStack()
         anyio = require("anyio.from_thread", "judge", "to embed with a server")
@@ -211,29 +210,26 @@ class ServerEncoder(Encoder):
             f"{where}: the answer is of no use: {reason} (asked {self._retries + 1} times); check the server"
         )
 
-    async def _send(self, body: JSON) -> bytes:
+    async def _send(self, body: JSON) -> str:
         """Return the answer to a request, in the first of the formats that the server does not refuse."""
         while True:
             format = self._format
             try:
                 self._requests += 1
-                response = await self._client.post(
-                    "/embeddings", cast_to=self._response, body=body | _FORMATS[format]
-                )
-                return bytes(response.content)
+                text: str = await self._client.post("/embeddings", cast_to=str, body=body | _FORMATS[format])
+                return text
             except self._openai.APIStatusError as error:
-                if not _ENCODING.search(error.message) or format == len(_FORMATS) - 1:
+                if not _ENCODING.search(told_by(error)) or format == len(_FORMATS) - 1:
                     raise
                 self._format = max(self._format, format + 1)
 
     def _explain(self, error: Exception, where: str) -> NoReturn:
         """Raise what a failed request comes to; not from the error, which may hold the key."""
-        text = shorten(hide(" ".join(str(error).split()), self._key), _SHOWN)
         status = getattr(error, "status_code", None)
+        told = f"{type(error).__name__}: {error}" if status is None else f"HTTP {status}: {told_by(error)}"
+        text = shorten(hide(" ".join(told.split()), self._key), _SHOWN)
         if status in _REFUSALS or _TOO_LONG.search(text):
-            raise _RefusedError(
-                f"{type(error).__name__}: {text}", too_long=bool(_LIMIT.search(text))
-            ) from None
+            raise _RefusedError(text, too_long=bool(_LIMIT.search(text))) from None
         if status in (401, 403):
             remedy = f"set the environment variable {self._key_env} to a key of this server"
         elif status == 404:
@@ -242,11 +238,11 @@ class ServerEncoder(Encoder):
             remedy = "check base_url and the model's name"
         else:
             remedy = f"tried {self._retries + 1} times; check the server, raise retries or timeout"
-        raise RuntimeError(f"{where}: {type(error).__name__}: {text}; {remedy}") from None
+        raise RuntimeError(f"{where}: {text}; {remedy}") from None
 
 
 def parse_answer(
-    content: bytes, count: int, dimensions: int | None = None
+    content: str | bytes, count: int, dimensions: int | None = None
 ) -> tuple[NDArray[np.float32], int]:
     """Return vectors (count, d) in the order of the request, and the tokens used.
 

@@ -16,7 +16,7 @@ from ..common.identity import digest
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON
 from .answers import Answers, Useless, describe_useless
-from .client import LIMITS, ChatClient, EndpointError, RequestError, hide, read_key
+from .client import LIMITS, ChatClient, EndpointError, RequestError, hide, read_key, spelled
 from .options import OPENAI_URL, ChatEndpoint, JudgeEndpoint
 
 JUDGE_DEFAULTS: JSON = {"temperature": 0, "max_tokens": 64}
@@ -142,7 +142,7 @@ class Asker:
             return f"check the model and {self._params_option}"
         name = next((name for name in LIMITS if name in self.params), LIMITS[0])
         most = max(_ENOUGH_TOKENS, 4 * (self.limit or 0))
-        return f'pass {self._params_option}={{"{name}": {most}}} or more, which asks again for these alone'
+        return f"pass {spelled(self._params_option, {name: most})} or more, which asks again for these alone"
 
     def paths(self, folder: Path, name: str, identity: JSON) -> list[Path]:
         """Return the file of a judge's answers, and its name in earlier versions, which the limit changed.

@@ -221,7 +221,7 @@ class ChatClient:
     def _failure(self, error: Any, fields: JSON) -> Exception:
         """Return the error to raise; learn from it which field to do without."""
         code = error.status_code
-        told = str(error.message).removeprefix(f"Error code: {code} - ")
+        told = told_by(error)
         said = f"{told} {error.code} {error.type}"
         message = f"HTTP {code}: {self._hide(told)}"
         if _ONE_ROW.search(said) and code in (400, 403, 422):
@@ -250,8 +250,8 @@ class ChatClient:
             self.renamed[field] = _OTHER_NAME[field]
         asked = next((old for old, new in self.renamed.items() if new == field), field)
         return EndpointError(
-            f'{message}; pass {self._params_option}={{"{asked}": null}} (None in Python) to leave this field '
-            "out, or another value"
+            f"{message}; pass {spelled(self._params_option, {asked: None})} to leave this field out, or "
+            "another value"
         )
 
     def _read(self, reply: Any) -> Answer:
@@ -271,6 +271,19 @@ class ChatClient:
 
     def _hide(self, text: str) -> str:
         return shorten(hide(" ".join(text.split()), self._key), _MESSAGE_LENGTH)
+
+
+def told_by(error: Any) -> str:
+    """Return what a server said in an error, which the library leaves out where it is in no known place."""
+    code = f"Error code: {error.status_code}"
+    if error.message != code:
+        return str(error.message).removeprefix(f"{code} - ")
+    return error.body if isinstance(error.body, str) else json.dumps(error.body)
+
+
+def spelled(option: str, value: JSON) -> str:
+    """Return an option with its value, in Python and on the command line."""
+    return f"{option}={value} (--{option.replace('_', '-')} '{json.dumps(value)}')"
 
 
 def _text_of(message: Any) -> str:

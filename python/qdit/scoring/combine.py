@@ -66,6 +66,6 @@ def _explain(values: Floats, missing: Indices, scored: Mapping[str, Scored]) -> 
     parts = [f"{name}: {scored[name].why or f'{n} without a value'}" for name, n in counts.items() if n]
     remedies = [one.remedy for one in scored.values() if one.remedy]
     if len(missing) < len(values):
-        remedies.append("pass missing='lowest' or 'median' to give such rows a score")
+        remedies.append("pass missing='lowest' or 'median' (--missing lowest) to give such rows a score")
     remedy = ", or ".join(remedies) or "there is nothing to fill them with; use another scorer"
     return f"{len(missing)} of {len(values)} rows have no score (rows {rows}); {'; '.join(parts)}; {remedy}"
