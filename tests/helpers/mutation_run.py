@@ -77,6 +77,7 @@ def follow(name: str, seed: int, server: OpenAIServer | None, folder: Path) -> E
     try:
         with _time_limit(), warnings.catch_warnings():
             warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", "[a-z_]+: ", UserWarning)  # the project's own name an option
             _Way(name, seed, server, folder, ending).go()
     except FindingError as finding:
         ending.finding = str(finding)
@@ -118,7 +119,8 @@ def complaint(error: BaseException, place: Path | None) -> str:
         return f"has {len(text)} characters"
     if not re.search(r"; \w|, wanted ", text):
         return "has no remedy"
-    return "" if place is None or str(place) in text else "names no file"
+    named = place is None or str(place) in text or re.match(r"(columns|format|id_column|split): ", text)
+    return "" if named else "names no file"
 
 
 class _Way:
@@ -171,7 +173,16 @@ class _Way:
         source = root / next(iter(self.files)) if single else root
         if self.name == "saved" and source == root and not (root / "state.json").exists():
             return 0  # another folder
-        options = {"skip_bad": self.rng.random() < 0.6} | self.rng.choice([{}, {}, {}, {"split": "all"}])
+        more: list[dict[str, Any]] = [
+            {"split": "all"},
+            {"limit": 5},
+            {"id_column": "id"},
+            {"format": "messages"},
+        ]
+        more += [{"columns": {"output": "completion", "instruction": "prompt"}}, {"columns": {"system": "x"}}]
+        options = {"skip_bad": self.rng.random() < 0.6} | (
+            self.rng.choice(more) if self.rng.random() < 0.3 else {}
+        )
         records = self.stage("import", qdit.import_records, source, self.pool, **options)
         if records is None:
             self.need(not list(self.pool.glob("*")), f"a failed import left {list(self.pool.glob('*'))}")
@@ -196,7 +207,7 @@ class _Way:
         pool = [plain(value) for value in records.values()]
         counts = set()
         for parts in product(*ways):
-            rows = [row for part in parts for row in part]
+            rows = [row for part in parts for row in part][: entry["limit"]]
             counts.add(len(rows))
             if len(rows) == len(pool) + skipped:
                 kept = [rows[i] for i in origins]
@@ -205,9 +216,10 @@ class _Way:
                 ):
                     break
         else:
-            raise FindingError(
+            self.need(
+                len(pool) + skipped == entry["limit"],  # what is damaged may lie behind them
                 f"{len(pool)} rows and {skipped} left out, the files {[path.name for path in read]} have "
-                f"{sorted(counts) or 'none that can be read'}; or rows differ"
+                f"{sorted(counts) or 'none that can be read'}; or rows differ",
             )
         found = list(records.rows())
         self.need(len(found) == len(pool) == len(records), "rows get lost after the import")
@@ -262,9 +274,10 @@ class _Way:
     def select(self, n: int) -> int:
         k = self.rng.choice([1, min(n, 5), min(n, 5), n, n + 1, 0.5])
         options = {"k": k, "alpha": self.rng.choice([0, 0.5, 0.7, 1]), "threads": 1}
+        options |= self.rng.choice([{}, {}, {}, {"per_source": 3}, {"budget_tokens": 60}])
         made = self.stage("select", qdit.select_pool, self.pool, **options)
         if made is None:
-            made = self.stage("select", qdit.select_pool, self.pool, **options | {"k": 1})
+            made = self.stage("select", qdit.select_pool, self.pool, k=1, threads=1)
         if made is None:
             return 0
         made.save(self.folder / "chosen")

@@ -52,12 +52,21 @@ def _table(path: Path, kind: str) -> list[list[Any]]:
     try:
         if kind == ".parquet":
             with pq.ParquetFile(path) as file:
-                groups = [file.read_row_group(i).to_pylist() for i in range(file.num_row_groups)]
-                return [[row for group in groups for row in group]]
+                groups = [file.read_row_group(i) for i in range(file.num_row_groups)]
+                return [[_row(group.slice(i, 1)) for group in groups for i in range(len(group))]]
         with pa.memory_map(str(path)) as file:
-            return [pa.ipc.open_stream(file).read_all().to_pylist()]
+            table = pa.ipc.open_stream(file).read_all()
+            return [[_row(table.slice(i, 1)) for i in range(len(table))]]
     except (pa.ArrowException, OSError, *_ERRORS):
         return []
+
+
+def _row(table: Any) -> Any:
+    try:
+        table.validate(full=True)
+        return table.to_pylist()[0]
+    except _ERRORS:
+        return BAD
 
 
 def _csv(data: bytes, delimiter: str) -> list[list[Any]]:

@@ -24,7 +24,11 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
         return pyarrow.parquet.read_table(path).to_pylist()
     text = path.read_text()
-    rows = json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
+    rows = (
+        json.loads(text)
+        if path.suffix == ".json"
+        else [json.loads(line) for line in text.split("\n") if line]
+    )
     names = {name for row in rows for name in row}
     return [{name: row.get(name) for name in names} for row in rows]
 

@@ -301,6 +301,14 @@ def refuse(source, pool, text, kind=ValueError, **options):
     assert not pool.exists()  # nothing is left
 
 
+def test_half_a_surrogate_pair_stays_an_escape(tmp_path):
+    """UTF-8 has none, and a file that has is read by nobody."""
+    rows = [row | {"note": "é\ud83d"} for row in ROWS[:2]]
+    path = write(tmp_path / "x.json", json.dumps({"data": rows}).encode())
+    records = import_records(path, tmp_path / "pool")
+    assert [json.loads(raw.decode())["note"] for raw in records.raws()] == ["é\ud83d"] * 2
+
+
 HINT = "; mend it, or leave such rows out with skip_bad=True (--skip-bad)"
 
 

@@ -212,6 +212,22 @@ def test_a_value_that_python_has_not_is_a_bad_row(tmp_path, values, said):
     assert len(import_records(path, tmp_path / "pool", skip_bad=True)) == 1
 
 
+def test_rows_outside_their_file_are_not_touched(tmp_path):
+    """Whatever reads them may crash."""
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    texts = "".join(f"text {i}" for i in range(100))
+    datasets.Dataset.from_dict({"instruction": [texts] * 2, "output": ["x"] * 2}).save_to_disk(
+        tmp_path / "set"
+    )
+    (path,) = (tmp_path / "set").glob("*.arrow")
+    end = len(texts).to_bytes(4, "little")
+    assert path.read_bytes().count(end) >= 1
+    path.write_bytes(path.read_bytes().replace(end, (2**30).to_bytes(4, "little")))
+    with pytest.raises(ValueError, match=r"set is damaged: .*; save or fetch it again$"):
+        import_records(tmp_path / "set", tmp_path / "pool", skip_bad=True)
+
+
 def test_a_column_that_is_there_twice(tmp_path):
     twice = pa.table([TEXTS, TEXTS, TEXTS], ["instruction", "output", "output"])
     with pytest.raises(

@@ -83,7 +83,7 @@ def _read(row: Row, layout: Layout, value: JSON) -> Chat:
 
 def to_text(value: Any) -> str:
     """Return JSON as text."""
-    return to_json(value).decode("utf-8", "surrogatepass")
+    return to_json(value).decode()
 
 
 def is_call(turn: JSON) -> bool:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..common.files import new_file, to_json
+from ..common.files import new_file
 from ..common.optional import require
 from ..common.types import JSON, Floats, Indices
+from ..records.store import to_json
 from . import similar
 from .choice import Choice
 
@@ -91,8 +92,7 @@ def write(path: Path, choice: Choice, decisions: Decisions, tick: Callable[[floa
                 for piece in _pieces(choice, decisions, tick):
                     names = list(piece)
                     for values in zip(*(_plain(column) for column in piece.values()), strict=True):
-                        line = to_json(dict(zip(names, values, strict=True)), ensure_ascii=False)
-                        file.write(line.encode("utf-8", "surrogatepass") + b"\n")
+                        file.write(to_json(dict(zip(names, values, strict=True))) + b"\n")
 
 
 def _write_parquet(path: Path, choice: Choice, decisions: Decisions, tick: Callable[[float], None]) -> None:

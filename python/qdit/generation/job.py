@@ -1,6 +1,5 @@
 """A checked call of `generate`: which questions, which model, what is there already, and the run."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -12,6 +11,7 @@ from ..common.job import Job
 from ..common.progress import RowProgressLike
 from ..common.types import JSON, StrPath
 from ..models.answers import WrittenAnswers
+from ..records.store import to_json
 from .local import LocalModel
 from .options import GenerateOptions
 from .questions import Question, as_json, hash_questions
@@ -99,10 +99,10 @@ class GenerateJob(Job[Generated]):
         lines = []
         for question, answer in zip(self.questions, answers, strict=True):
             own = {"model": self.model.name, "output": answer.output, "finish": answer.finish}
-            lines.append(json.dumps(as_json(question) | own, ensure_ascii=False) + "\n")
+            lines.append(to_json(as_json(question) | own) + b"\n")
         files.remove_leftovers(self.path.parent, (self.path.name, self.manifest_path.name))
         self.manifest_path.unlink(missing_ok=True)  # it must never describe other answers
-        files.write_atomic(self.path, (line.encode("utf-8", "surrogatepass") for line in lines))
+        files.write_atomic(self.path, lines)
         record = self._record(
             {
                 "model": self.model.name,

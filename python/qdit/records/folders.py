@@ -143,7 +143,10 @@ def _choose(folder: Path, splits: Splits, split: str, known: Mapping[str, Path])
                 "files that are meant, one by one"
             )
         if missing := sorted(splits[name] - known.keys()):
-            raise FileNotFoundError(f"source: {folder} has no file {missing[0]!r} of rows for split {name!r}")
+            raise FileNotFoundError(
+                f"source: {folder} has no file {missing[0]!r} of rows for split {name!r}; put it there, or "
+                f"mend the data_files that name it (in {README} if it has some)"
+            )
     return {file for name in wanted for file in splits[name]}
 
 

@@ -260,7 +260,7 @@ def _turn(column: str, i: int, turn: Any) -> tuple[str, str]:
     if role is None:
         wanted = "system, user, assistant or tool"
         raise RowError(column, f"has {who} {shorten(repr(name), 40)} in turn {i}, wanted {wanted}", name)
-    called = [to_json(turn[key]).decode("utf-8", "surrogatepass") for key in CALLS if turn.get(key)]
+    called = [to_json(turn[key]).decode() for key in CALLS if turn.get(key)]
     return role, "\n".join(filter(None, (said(turn, column, i), *called)))
 
 

@@ -232,7 +232,10 @@ def to_json(value: Any) -> bytes:
 
     Bytes become base64, dates ISO 8601 text, NaN and infinities, which JSON has not, null.
     """
-    return files.to_json(value, ensure_ascii=False, default=_plain).encode("utf-8", "surrogatepass")
+    try:
+        return files.to_json(value, ensure_ascii=False, default=_plain).encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which UTF-8 has not and an escape has
+        return files.to_json(value, default=_plain).encode()
 
 
 def without_nan(line: bytes, value: Any) -> tuple[bytes, Any]:

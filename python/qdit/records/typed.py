@@ -190,6 +190,7 @@ def _dataset(loaded: Any, where: str) -> Batches:
     def rows() -> Iterator[tuple[str, RecordBatch]]:
         try:
             for table in arrow.iter(batch_size=BATCH_ROWS):
+                _check_whole(table, where)
                 yield from ((where, batch) for batch in table.combine_chunks().to_batches())
         except pa.ArrowException as error:
             raise ValueError(
@@ -197,6 +198,15 @@ def _dataset(loaded: Any, where: str) -> Batches:
             ) from error
 
     return Batches(stored_schema(schema, where), rows(), None if streamed else len(loaded), facts=facts)
+
+
+def _check_whole(table: ArrowTable, where: str) -> None:
+    """Raise ValueError for rows whose texts lie outside their file, before anything touches them."""
+    pa = require("pyarrow", "data", "to store typed records")
+    try:
+        table.validate(full=True)
+    except pa.ArrowException as error:
+        raise ValueError(f"source: {where} is damaged: {error}; save or fetch it again") from error
 
 
 def _load_saved(folder: Path) -> Any:
