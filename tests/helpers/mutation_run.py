@@ -1,13 +1,12 @@
 """A variant of a source on its way from import to export: what becomes of it, and what is wrong with that.
 
-PYTHONPATH=python python tests/helpers/mutation_run.py chat.jsonl.gz 17
+PYTHONPATH=tests python -m helpers.mutation_run chat.jsonl.gz 17
 """
 
 from __future__ import annotations
 
 import json
 import random
-import re
 import signal
 import sys
 import tempfile
@@ -23,28 +22,16 @@ from typing import Any
 import numpy as np
 
 import qdit
+from helpers.error_form import complaint
 from helpers.mutations import make_variant, mutate_value
 from helpers.openai_server import OpenAIServer, Request, rating
 from helpers.plain_reading import BAD, holds, plain, read_plainly
 from helpers.trainer_rules import READERS
+from qdit.records.importing import describe_records
 
 SECONDS = 20  # for a variant
-ANSWERS = [
-    "4",
-    "Score: 3\nGood.",
-    "<think>5</think>2",
-    "<think>",
-    "",
-    "ten",
-    "11",
-    "-1",
-    "3/5",
-    "1e400",
-    "\ud83d 4",
-]
+ANSWERS = ["4", "Score: 3\nGood.", "<think>5</think>2", "<think>", "", "ten", "11", "-1", "3/5", "\ud83d 4"]
 FAULTS = ["500", "429:0", "400", "drop", "garbage", "half", "truncated", "empty", "unparsable"]
-_PACKAGE = str(Path(qdit.__file__).parent)
-_RAW = re.compile(r"Arrow\w+:|object at 0x|Traceback|NoneType|Errno|<class|pyarrow\.|np\.\w+\(")
 
 
 class Hang(BaseException):
@@ -100,27 +87,6 @@ def _time_limit() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def complaint(error: BaseException, place: Path | None) -> str:
-    """Return what is wrong with an error that a user gets, "" if it is in the project's form.
-
-    place: that the error must name; None where the user has named it.
-    """
-    text = str(error)
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    if not isinstance(error, ValueError | TypeError | FileNotFoundError | RuntimeError | ImportError):
-        return "is of a kind that users should not see"
-    if not frame.filename.startswith(_PACKAGE):
-        return f"was raised in {frame.filename}"
-    if found := _RAW.search(text):
-        return f"has raw words of a library: {found[0]}"
-    if len(text) > 1500:
-        return f"has {len(text)} characters"
-    if not re.search(r"; \w|, wanted ", text):
-        return "has no remedy"
-    named = place is None or str(place) in text or re.match(r"(columns|format|id_column|split): ", text)
-    return "" if named else "names no file"
 
 
 class _Way:
@@ -202,6 +168,9 @@ class _Way:
         elif not (entry["kind"] == "arrow" and read):
             return
         skipped = entry["skipped"]["count"]
+        self.need(
+            not skipped or f"({skipped:,} left out" in describe_records(records), "skipped without a word"
+        )
         origins = range(len(records)) if entry["origins"] is None else records.parts[0].origins.tolist()
         ways = [read_plainly(path) for path in read]
         pool = [plain(value) for value in records.values()]
@@ -292,17 +261,20 @@ class _Way:
         given = (self.folder / "chosen", self.folder / "out")
         out = self.stage("export", qdit.export, *given, **options)
         if out is None:  # as the errors say
-            options = {"format": "jsonl", "threads": 1}
+            options = {"format": "jsonl", "columns": False, "threads": 1}
             out = self.stage("export", qdit.export, *given, **options)
             self.need(out is not None, "no export as jsonl")
-        self.check_export(out, k, options["format"].split(","))
+        self.check_export(out, k, options["format"].split(","), options["columns"])
 
-    def check_export(self, out: Path, k: int, formats: list[str]) -> None:
+    def check_export(self, out: Path, k: int, formats: list[str], columns: bool) -> None:
         """The chosen rows are there, in every format, and each trainer gets all but those counted."""
         chosen = np.load(out / "indices.npy").tolist()
         with qdit.open_records(self.pool) as records:
             want = [plain(records.value(i)) for i in chosen]
+            own = b"".join(records.raw(i) + b"\n" for i in chosen)
         self.need(len(chosen) == k, f"{len(chosen)} rows, wanted {k}")
+        if not columns and "jsonl" in formats:
+            self.need((out / "data.jsonl").read_bytes() == own, "rows are not written as they came")
         for name in formats:
             got = self.read_export(out, name)
             same = len(got) == k and all(

@@ -1,253 +1,46 @@
 """Variants of good sources, damaged or unusual: of bytes, values, names, types and encodings, made by a seed.
 
-`make_variant(name, seed)` is the same whenever it is called; `python tests/helpers/mutation_run.py NAME SEED`
-shows what becomes of it.
+`make_variant(name, seed)` is the same whenever it is called; `PYTHONPATH=tests python -m helpers.mutation_run
+NAME SEED` shows what becomes of it.
 """
 
 from __future__ import annotations
 
-import bz2
 import copy
-import csv
-import gzip
-import io
 import json
-import lzma
 import random
-import tempfile
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from helpers.trainer_layouts import LAYOUTS, SHAREGPT, WEATHER, openai_calls, said
-
-Row = dict[str, Any]
-Files = dict[str, bytes]  # path in the folder of a source -> what the file holds
-N = 12
+from helpers.good_sources import COMPRESS, README, SOURCES, WRITE, Files, N, rows_of, saved, to_parquet
 
 TEXTS = ["...", " ", "", "\u200b", "\0", "🙂", "é\r\nb", "<|im_end|>", "a\tb", "{x}", "\ud83d", "x" * 70_000]
-ODD = [
-    *(
-        None,
-        True,
-        0,
-        -1.5,
-        10**30,
-        1e308,
-        float("nan"),
-        float("inf"),
-        [],
-        {},
-        [None],
-        [[]],
-        {"a": 1},
-        ["x", 1],
-    ),
-    *(
-        [{"role": None}],
-        [{"role": 5, "content": "x"}],
-        [{"from": "human"}],
-        [["a", "b"]],
-        [["a"]],
-        "null",
-        "[]",
-    ),
+ODD: list[Any] = [
+    *(None, True, 0, -1.5, 10**30, 1e308, float("nan"), float("inf")),
+    *([], {}, [None], [[]], [["a"]], [["a", "b"]], {"a": 1}, ["x", 1], "null", "[]"),
+    *([{"role": None}], [{"role": 5, "content": "x"}], [{"from": "human"}]),
     *([{"role": "user", "content": [{"type": "text"}]}], [{"role": "user", "content": {"a": 1}}]),
     *({"role": "assistant", "content": "x"}, {"from": "gpt", "value": ""}, {"role": "tool", "content": "x"}),
 ]
 NAMES = [
-    *("messages", "conversations", "instruction", "output", "prompt", "completion", "text", "data", "system"),
-    *(
-        "tools",
-        "history",
-        "id",
-        "input",
-        "role",
-        "from",
-        "content",
-        "value",
-        "",
-        "é",
-        "a.b",
-        "qdit_rank",
-        " x",
-    ),
+    *("messages", "conversations", "instruction", "output", "prompt", "completion", "text", "data"),
+    *("system", "tools", "history", "id", "input", "role", "from", "content", "value"),
+    *("", " x", "é", "a.b", "qdit_rank"),
 ]
 WORDS = [  # put into bytes
-    *(
-        b"\0",
-        b"\r",
-        b"\n",
-        b'"',
-        b"{",
-        b"}",
-        b"[",
-        b"]",
-        b",",
-        b"\xff",
-        b"\xef\xbb\xbf",
-        b"\\",
-        b"\\u12",
-        b"\\ud83d",
-    ),
-    *(
-        b"NaN",
-        b"-Infinity",
-        b"1e9999",
-        b"9" * 5000,
-        b"[" * 5000,
-        b'{"a":' * 300,
-        b"null",
-        b'"id": 1, ',
-        b"\n\n",
-    ),
+    *(b"\0", b"\r", b"\n", b'"', b"{", b"}", b"[", b"]", b",", b"\xff", b"\xef\xbb\xbf", b"\\", b"\\u12"),
+    *(b"NaN", b"-Infinity", b"1e9999", b"9" * 5000, b"[" * 5000, b'{"a":' * 300),
+    *(b"null", b'"id": 1, ', b"\n\n", b"\\ud83d"),
 ]
-COMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    "": bytes,
-    ".gz": lambda data: gzip.compress(data, mtime=0),
-    ".xz": lzma.compress,
-    ".bz2": bz2.compress,
-    ".zst": lambda data: _zstandard().ZstdCompressor().compress(data),
-}
+SUFFIXES = ["json", "jsonl", "csv", "parquet", "txt", "zip", "JSONL", "jsonl.gz.gz", "arrow"]
+OTHERS = [".hidden.jsonl", "_x.jsonl", "notes.txt", "x.zip", "sub/more.jsonl", "config.json"]  # files
 ENCODINGS = ["utf-16", "utf-16-le", "utf-32", "latin-1", "utf-8-sig", "cp037"]
-
-
-def _zstandard() -> Any:
-    import zstandard
-
-    return zstandard
-
-
-def _alpaca(i: int) -> Row:
-    return {
-        "instruction": f"Say {i} é?",
-        "input": f"in {i}" if i % 2 else "",
-        "output": f"So, {i}.",
-        "n": i / 2,
-    }
-
-
-def _tool_chat(i: int) -> Row:
-    return {"id": f"c{i}", "messages": openai_calls(i, 1 + i % 2), "tools": json.dumps(WEATHER)}
-
-
-def _text_chat(i: int) -> Row:
-    turns = said(
-        ("human", f"Where is {i}?"), ("gpt", "There."), ("human", "And?"), ("gpt", f"{i}."), **SHAREGPT
-    )
-    return {"id": i, "conversations": turns, "system": f"Be {i}."}
-
-
-def _plain(i: int) -> Row:
-    return {"prompt": f"What is {i} and {i + 1}?", "completion": f"Both: {i}.", "tag": ["a", "b"][i % 2]}
-
-
-ROWS: dict[str, Callable[[int], Row]] = {
-    "alpaca": _alpaca,
-    "history": LAYOUTS["alpaca with system and history"].row,
-    "sharegpt": _text_chat,
-    "messages": LAYOUTS["messages"].row,
-    "tools": _tool_chat,
-    "turns": LAYOUTS["prompt of turns"].row,
-    "prompt": _plain,
-    "dolly": LAYOUTS["dolly"].row,
-    "ultrachat": LAYOUTS["ultrachat"].row,
-}
-
-
-def _lines(rows: list[Any]) -> bytes:
-    return "".join(json.dumps(row, ensure_ascii=i % 2 == 0) + "\n" for i, row in enumerate(rows)).encode(
-        "utf-8", "surrogatepass"
-    )
-
-
-def _array(rows: list[Any]) -> bytes:
-    return json.dumps(rows, indent=1).encode()
-
-
-def _csv(rows: list[Any], delimiter: str = ",") -> bytes:
-    text = io.StringIO()
-    names = list(dict.fromkeys(name for row in rows if isinstance(row, dict) for name in row))
-    writer = csv.DictWriter(text, names, delimiter=delimiter, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row for row in rows if isinstance(row, dict))
-    return text.getvalue().encode("utf-8", "surrogatepass")
-
-
-def _columns(rows: list[Any]) -> bytes:
-    return json.dumps({name: [row.get(name) for row in rows] for name in rows[0]}).encode()
-
-
-def _parquet(rows: list[Any], shape: Callable[[Any], Any] = lambda table: table, **options: Any) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    found = io.BytesIO()
-    pq.write_table(shape(pa.Table.from_pylist(rows)), found, **options)
-    return found.getvalue()
-
-
-WRITE: dict[str, Callable[..., bytes]] = {
-    **{".jsonl": _lines, ".json": _array, ".csv": _csv, ".parquet": _parquet},
-    ".tsv": lambda rows: _csv(rows, "\t"),
-    ".data.json": lambda rows: json.dumps({"data": rows, "version": 2}).encode(),
-    ".columns.json": _columns,
-    ".objects.json": lambda rows: "\n".join(json.dumps(row, indent=2) for row in rows).encode(),
-}
-# source -> its files: (path, rows, suffix that says how they are written, compression)
-SOURCES: dict[str, list[tuple[str, str, str, str]]] = {
-    "alpaca.jsonl": [("alpaca.jsonl", "alpaca", ".jsonl", "")],
-    "array.json": [("array.json", "history", ".json", "")],
-    "data.json": [("data.json", "sharegpt", ".data.json", "")],
-    "columns.json": [("columns.json", "prompt", ".columns.json", "")],
-    "objects.json": [("objects.json", "dolly", ".objects.json", "")],
-    "rows.csv": [("rows.csv", "alpaca", ".csv", "")],
-    "rows.tsv.bz2": [("rows.tsv.bz2", "prompt", ".tsv", ".bz2")],
-    "chat.jsonl.gz": [("chat.jsonl.gz", "sharegpt", ".jsonl", ".gz")],
-    "tools.jsonl.zst": [("tools.jsonl.zst", "tools", ".jsonl", ".zst")],
-    "turns.json.xz": [("turns.json.xz", "turns", ".json", ".xz")],
-    "table.parquet": [("table.parquet", "prompt", ".parquet", "")],
-    "chat.parquet": [("chat.parquet", "messages", ".parquet", "")],
-    "saved": [],  # by save_to_disk
-    "shards": [
-        ("data/train-00000-of-00003.jsonl", "ultrachat", ".jsonl", ""),
-        ("data/train-00001-of-00003.jsonl.gz", "ultrachat", ".jsonl", ".gz"),
-        ("data/train-00002-of-00003.jsonl", "ultrachat", ".jsonl", ""),
-        ("data/test-00000-of-00001.jsonl", "ultrachat", ".jsonl", ""),
-        ("README.md", "", "", ""),
-    ],
-    "parquet shards": [
-        ("train/a.parquet", "history", ".parquet", ""),
-        ("train/b.parquet", "history", ".parquet", ""),
-        ("README.md", "", "", ""),
-    ],
-}
-README = b"---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: %s\n---\nRows\n"
-
-
-@cache
-def _rows(kind: str, part: int) -> str:
-    return json.dumps([ROWS[kind](i) for i in range(part * N, part * N + N)])
-
-
-@cache
-def _saved() -> Files:
-    import datasets
-
-    datasets.disable_progress_bars()
-    rows = [ROWS["messages"](i) | {"id": i} for i in range(N)]
-    with tempfile.TemporaryDirectory() as folder:
-        datasets.Dataset.from_list(rows).save_to_disk(folder, num_shards=2)
-        found = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
 def make_variant(name: str, seed: int) -> Files:
     """Return the files of a variant of the source `name`; seed 0 is the source itself."""
     rng = random.Random(f"{name} {seed}")
     if name == "saved":
-        found = dict(_saved())
+        found = dict(saved())
         return found if seed == 0 else _mutate_files(rng, found)
     parts = SOURCES[name]
     files = {}
@@ -257,7 +50,7 @@ def make_variant(name: str, seed: int) -> Files:
         if not kind:
             good[path] = README % (b"data/train-*" if name == "shards" else b"train/*.parquet")
             continue
-        rows = json.loads(_rows(kind, i))
+        rows = json.loads(rows_of(kind, i))
         how = rng.random() if seed and i == one else 1.0
         data = WRITE[suffix](rows)
         good[path] = COMPRESS[packed](data)
@@ -378,26 +171,10 @@ def _retyped(rng: random.Random, rows: list[Any]) -> bytes:
         for i in sorted(rng.sample(range(table.num_columns), rng.choice([1, table.num_columns]))):
             column, name = table.column(i), table.column_names[i]
             kinds = [
-                *(
-                    pa.large_string(),
-                    pa.string_view(),
-                    pa.binary(),
-                    pa.dictionary(pa.int8(), pa.string()),
-                    pa.null(),
-                ),
-                *(
-                    pa.int8(),
-                    pa.decimal128(9, 2),
-                    pa.timestamp("ns"),
-                    pa.date32(),
-                    pa.list_(pa.string()),
-                    pa.float16(),
-                ),
-                *(
-                    pa.large_list(column.type),
-                    pa.struct([("a", column.type)]),
-                    pa.map_(pa.string(), column.type),
-                ),
+                *(pa.large_string(), pa.string_view(), pa.binary(), pa.dictionary(pa.int8(), pa.string())),
+                *(pa.int8(), pa.decimal128(9, 2), pa.timestamp("ns"), pa.date32(), pa.float16(), pa.null()),
+                *(pa.large_list(column.type), pa.struct([("a", column.type)]), pa.list_(pa.string())),
+                pa.map_(pa.string(), column.type),
             ]
             if pa.types.is_list(column.type):
                 kinds += [pa.large_list(column.type.value_type), pa.list_view(column.type.value_type)] * 4
@@ -413,14 +190,12 @@ def _retyped(rng: random.Random, rows: list[Any]) -> bytes:
             table = table.select(rng.sample(table.column_names, rng.randrange(1, table.num_columns + 1)))
         return table.slice(0, rng.choice([0, 1, N, N, N, N]))
 
-    options = {
-        "row_group_size": rng.choice([1, 5, 100]),
-        "compression": rng.choice(["snappy", "none", "zstd", "gzip"]),
-    }
+    packed = rng.choice(["snappy", "none", "zstd", "gzip"])
+    options: dict[str, Any] = {"row_group_size": rng.choice([1, 5, 100]), "compression": packed}
     try:
-        return _parquet(rows, shape, **options, use_dictionary=rng.random() < 0.5)
+        return to_parquet(rows, shape, **options, use_dictionary=rng.random() < 0.5)
     except (pa.ArrowException, KeyError, ValueError):  # Parquet does not hold it
-        return _parquet(rows, **options)
+        return to_parquet(rows, **options)
 
 
 def _cast(rng: random.Random, column: Any, kind: Any) -> Any:
@@ -454,27 +229,11 @@ def _mutate_files(rng: random.Random, files: Files) -> Files:
         elif how < 0.4:
             files[path + packed] = COMPRESS[packed](files.pop(path))
         elif how < 0.6:
-            others = [
-                "json",
-                "jsonl",
-                "csv",
-                "parquet",
-                "txt",
-                "zip",
-                "JSONL",
-                "jsonl.gz.gz",
-                suffix + ".gz",
-                "arrow",
-            ]
-            files[stem + "." + rng.choice(others)] = files.pop(path)
+            files[stem + "." + rng.choice([*SUFFIXES, suffix + ".gz"])] = files.pop(path)
         elif how < 0.7:
             files[stem + rng.choice(["-copy", " 2", "é", "-train", "-test", "\n"]) + dot + suffix] = data
         elif how < 0.8:
-            files[
-                rng.choice(
-                    [".hidden.jsonl", "_x.jsonl", "notes.txt", "x.zip", "sub/more.jsonl", "config.json"]
-                )
-            ] = data
+            files[rng.choice(OTHERS)] = data
         elif how < 0.9:
             files[path] = rng.choice([b"", b"\n", b"null", b"{}", b"[]", b"[{}]", b"\0" * 40, data * 2])
         elif len(files) > 1:

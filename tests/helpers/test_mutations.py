@@ -3,8 +3,9 @@ import random
 import pytest
 
 import qdit
-from helpers import mutation_run
-from helpers.mutations import SOURCES, make_variant, mutate_bytes
+from helpers import error_form, mutation_run
+from helpers.good_sources import SOURCES
+from helpers.mutations import make_variant, mutate_bytes
 from helpers.plain_reading import BAD, read_plainly
 from qdit.records import records
 
@@ -34,13 +35,13 @@ def test_bytes_change():
     ],
 )
 def test_the_form_of_an_error(text, want, monkeypatch, tmp_path):
-    monkeypatch.setattr(mutation_run, "_PACKAGE", __file__)
+    monkeypatch.setattr(error_form, "_PACKAGE", __file__)
     with pytest.raises(ValueError) as raised:
         raise ValueError(text)
-    assert mutation_run.complaint(raised.value, "x.jsonl") == want
+    assert error_form.complaint(raised.value, "x.jsonl") == want
     monkeypatch.undo()
-    assert "was raised in" in mutation_run.complaint(raised.value, "x.jsonl")
-    assert "is of a kind" in mutation_run.complaint(OSError(text).with_traceback(raised.tb), "x.jsonl")
+    assert "was raised in" in error_form.complaint(raised.value, "x.jsonl")
+    assert "is of a kind" in error_form.complaint(OSError(text).with_traceback(raised.tb), "x.jsonl")
 
 
 def lose_a_row(self, start=0, stop=None):

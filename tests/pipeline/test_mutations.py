@@ -9,8 +9,8 @@ from collections import Counter
 
 import pytest
 
+from helpers.good_sources import SOURCES
 from helpers.mutation_run import follow
-from helpers.mutations import SOURCES
 from helpers.openai_server import OpenAIServer
 
 for package in ("pyarrow", "datasets", "zstandard", "openai"):
@@ -46,7 +46,9 @@ def test_every_variant_ends_right_or_with_a_helpful_error(name, server, tmp_path
         found = follow(name, seed, server, folder)
         ends.update(found.stages)
         if found.finding:
-            findings.append(f"python tests/helpers/mutation_run.py {name!r} {seed}\n{found.finding}")
+            findings.append(
+                f"PYTHONPATH=tests python -m helpers.mutation_run {name!r} {seed}\n{found.finding}"
+            )
         shutil.rmtree(folder)
     for (stage, end), count in sorted(ends.items()):
         print(f"{count:>6} {stage:<7} {end}")
