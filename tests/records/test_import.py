@@ -332,6 +332,14 @@ HINT = "; mend it, or leave such rows out with skip_bad=True (--skip-bad)"
             b'{"instruction": "a\\ud83d", "output": "b"}',
             "has half a surrogate pair at character 2",
         ),
+        (
+            b'{"instruction": "a", "' + b"o" * 5000 + b'": "b"}',
+            f"field 'output' is missing (the row has 'instruction', '{'o' * 56}...)",
+        ),
+        (
+            b'{"instruction": "a", "' + b"o" * 5000 + b'": "b", "' + b"o" * 5000 + b'": "c"}',
+            f"field '{'o' * 56}... is there twice in one object",
+        ),
         (b"[" * 100_000, "is nested too deeply"),
         (
             b'{"instruction": "a", "output": "b", "output": "c"}',

@@ -205,7 +205,7 @@ def detect(row: RawRow, columns: Mapping[str, str] | None) -> Layout:
                 named += [layout] if needed[0] not in _VAGUE else []
     if named:
         return named[0]
-    found = ", ".join(map(repr, list(row)[:12])) or "no fields"
+    found = _names(row, 12) or "no fields"
     raise ValueError(
         f"got fields {found}, wanted {_KNOWN}; name them with columns such as "
         '{"instruction": "question", "output": "answer"}, or pass format'
@@ -216,13 +216,16 @@ def text_of(row: RawRow, column: str, *, filled: bool = False) -> str:
     """Return the text in a column, which is not blank if `filled`; RowError for anything else."""
     value = row.get(column)
     if value is None and column not in row:
-        names = ", ".join(map(repr, list(row)[:8]))
-        raise RowError(column, f"is missing (the row has {names or 'none'})")
+        raise RowError(column, f"is missing (the row has {_names(row, 8) or 'none'})")
     if not isinstance(value, str):
         raise RowError(column, f"is {_kind(value)}, wanted text", value)
     if filled and not value.strip():
         raise RowError(column, "is empty", value)
     return value
+
+
+def _names(row: RawRow, most: int) -> str:
+    return ", ".join(shorten(repr(name), 60) for name in list(row)[:most])
 
 
 def _list(row: RawRow, column: str) -> list[Any]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..common.text import shorten
+
 RawRow = Mapping[str, Any]  # a row as its source has it
 ROLES = ("system", "user", "assistant", "tool")
 
@@ -43,7 +45,7 @@ class RowError(ValueError):
     """
 
     def __init__(self, field: str, problem: str, value: Any = None) -> None:
-        super().__init__(f"field {field!r} {problem}" if field else problem)
+        super().__init__(f"field {shorten(repr(field), 60)} {problem}" if field else problem)
         self.field = field
         self.problem = problem
         self.value = value
