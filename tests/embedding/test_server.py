@@ -159,7 +159,7 @@ def test_a_text_that_is_too_long_is_named_and_the_rows_before_it_are_kept(uneven
 
 @pytest.mark.parametrize("body", [{"error": TEI, "type": "Validation"}, {"detail": [{"msg": TEI}]}, TEI])
 def test_what_a_server_says_is_read_wherever_it_stands(uneven, body):
-    """Of the first two the library of OpenAI gives the status alone."""
+    """The library of OpenAI gives the status alone."""
     with (
         OpenAIServer(lambda request: long_texts(request, {"status": 413, "body": body})) as server,
         pytest.raises(RuntimeError, match=rf"row 13: .* HTTP 413: .*{TEI}.*--truncate") as failure,

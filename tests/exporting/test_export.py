@@ -206,7 +206,7 @@ def test_a_pool_of_another_size_is_refused(made, tmp_path):
 
 def test_without_a_named_pool_the_error_says_so(made, tmp_path):
     qdit.select(made.x, made.q, k=3, threads=1).save(tmp_path / "chosen")
-    with pytest.raises(FileNotFoundError, match="names no pool with records; pass pool"):
+    with pytest.raises(FileNotFoundError, match=r"names no pool with records; pass pool \(--pool\)"):
         export(tmp_path / "chosen", tmp_path / "out")
     export(tmp_path / "chosen", tmp_path / "out", pool=made.pool)
 

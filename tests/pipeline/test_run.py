@@ -277,7 +277,7 @@ def test_a_killed_run_goes_on_to_the_same_results(folder):
         ("out: 2020-13-45", "run.yaml: this is no YAML: month must be in 1..12$"),
         ("[" * 9999, "run.yaml: this is no YAML: maximum recursion depth"),
         ("- 1", "got list, wanted keys such as source"),
-        ("out: x", "no source; name a file, a folder, a data set on the Hub or a named pool"),
+        ("out: x", "no key source, with a file, a folder, a data set on the Hub or a named pool"),
         ("source: a\nselct: {}", "got 'selct', wanted some of source, .*; did you mean 'select'"),
         (
             "source: a\nselect: {alpa: 1}",

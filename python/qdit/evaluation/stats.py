@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..common.checks import check_float, check_int, check_seed
+from ..common.checks import check_float, check_least, check_seed
 from ..common.options import Options
 from ..common.types import JSON, Floats, Indices
 
@@ -34,9 +34,8 @@ class Bootstrap(Options):
     seed: int = 0
 
     def _check(self) -> None:
-        if check_int("draws", self.draws) < 1:
-            raise ValueError(f"draws: got {self.draws}, wanted at least 1")
-        if not 0 < check_float("level", self.level) < 1:
+        check_least("draws", self.draws, 1)
+        if not 0 < self.level < 1:
             raise ValueError(f"level: got {self.level}, wanted a number between 0 and 1, both excluded")
         check_seed(self.seed)
 

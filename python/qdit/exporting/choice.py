@@ -232,5 +232,5 @@ def _find_pool(path: Path, folder: Path, selection: Selection, pool: StrPath | N
     for candidate in candidates:
         if (candidate / "records.json").is_file():
             return candidate
-    named = f"; not found: {', '.join(str(candidate) for candidate in candidates)}" if candidates else ""
-    raise FileNotFoundError(f"pool: {folder} names no pool with records{named}; pass pool")
+    looked = f" (no records.json in {', '.join(map(str, candidates))})" if candidates else ""
+    raise FileNotFoundError(f"pool: {folder} names no pool with records{looked}; pass pool (--pool)")

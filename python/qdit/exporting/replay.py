@@ -45,7 +45,7 @@ class VerifyOptions(ChoiceOptions):
         self._set("steps", checks.check_int("steps", self.steps))
         self._set("candidates", checks.check_int("candidates", self.candidates))
         checks.check_seed(self.seed)
-        if checks.check_float("tolerance", self.tolerance) < 0:
+        if self.tolerance < 0:
             raise ValueError(f"tolerance: got {self.tolerance}, wanted 0 or more")
 
 

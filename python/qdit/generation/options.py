@@ -47,9 +47,9 @@ class GenerateOptions(CausalModelOptions, ChatEndpoint):
             raise ValueError(f"stop: got {self.stop!r}, wanted text, or a list of texts")
         self._set("stop", self.stops)
         checks.check_least("max_new_tokens", self.max_new_tokens, 1)
-        if checks.check_float("temperature", self.temperature) < 0:
+        if self.temperature < 0:
             raise ValueError(f"temperature: got {self.temperature}, wanted 0 or more")
-        if not 0 < checks.check_float("top_p", self.top_p) <= 1:
+        if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p: got {self.top_p}, wanted a number above 0, at most 1")
         checks.check_seed(self.seed)
         if not all(isinstance(text, str) and text for text in self.stops):

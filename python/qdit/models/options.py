@@ -75,7 +75,7 @@ class Endpoint(Options):
         read_key(self.key_env)  # refuses what is no name of a variable
         checks.check_least("concurrency", self.concurrency, 1)
         checks.check_least("retries", self.retries, 0)
-        if checks.check_float("timeout", self.timeout) <= 0:
+        if self.timeout <= 0:
             raise ValueError(f"timeout: got {self.timeout}, wanted seconds above 0")
 
 
@@ -95,7 +95,7 @@ class ChatEndpoint(Endpoint):
     def _check(self) -> None:
         for name in ("price_in", "price_out"):
             price = getattr(self, name)
-            if price is not None and checks.check_float(name, price) < 0:
+            if price is not None and price < 0:
                 raise ValueError(f"{name}: got {price}, wanted 0 or more")
 
 

@@ -64,7 +64,9 @@ def read_config(path: StrPath, *, out: StrPath | None = None) -> Config:
     file = Path(path)
     content = read_yaml(file, "file", "run", ("source", *STAGES, "pool", "out"))
     if content.get("source") is None:
-        raise ValueError(f"{file}: no source; name a file, a folder, a data set on the Hub or a named pool")
+        raise ValueError(
+            f"{file}: no key source, with a file, a folder, a data set on the Hub or a named pool"
+        )
     base = file.parent
     folder = Path(out) if out is not None else base / str(content.get("out") or file.stem)
     pool = base / str(content["pool"]) if content.get("pool") else folder / "pool"

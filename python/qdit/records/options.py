@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..common import checks
 from ..common.options import Options
 
 
@@ -46,5 +45,5 @@ class ImportOptions(SourceOptions):
     limit: int | None = None
 
     def _check(self) -> None:
-        if self.limit is not None and checks.check_int("limit", self.limit) < 1:
+        if self.limit is not None and self.limit < 1:
             raise ValueError(f"limit: got {self.limit}, wanted at least 1, or None for all rows")

@@ -87,11 +87,11 @@ class RecipeOptions(Options):
         check_template(self.template)
         checks.check_choice("schedule", self.schedule, SCHEDULES)
         for name in ("epochs", "learning_rate"):
-            if checks.check_float(name, getattr(self, name)) <= 0:
+            if getattr(self, name) <= 0:
                 raise ValueError(f"{name}: got {getattr(self, name)}, wanted a number above 0")
-        if checks.check_float("weight_decay", self.weight_decay) < 0:
+        if self.weight_decay < 0:
             raise ValueError(f"weight_decay: got {self.weight_decay}, wanted 0 or more")
-        if not 0 <= checks.check_float("warmup", self.warmup) < 1:
+        if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup: got {self.warmup}, wanted a share of the steps, from 0 to below 1")
         checks.check_least("batch_size", self.batch_size, 1)
         checks.check_least("max_length", self.max_length, 8)
