@@ -57,3 +57,34 @@ def test_the_path_is_told(tmp_path, capsys, made, command, needs):
     assert re.fullmatch(rf"qdit: error: {out}/\S+: File too large; .*ulimit -f.*", said), said
     assert code == 1
     assert ".tmp" not in said
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("import {made}/rows.jsonl {out}", "import {made}/rows.jsonl {out} --skip-bad"),
+        ("embed {out} --model builtin:hash", "embed {out} --model builtin:hash --dtype float32"),
+        (
+            "import {made}/rows.jsonl {out}/b --embeddings {made}/pool/embeddings.npy",
+            "import {made}/rows.jsonl {out}/b --embeddings {made}/pool/embeddings.npy",
+        ),
+        ("score {out} --by response-words", "score {out} --by response-chars"),
+        ("export {made}/chosen {out} --format jsonl", "export {made}/chosen {out} --format json"),
+    ],
+)
+def test_what_was_there_stays_whole(tmp_path, made, first, second):
+    """An overwrite that fails leaves the old result, and nothing else but what it can go on from."""
+    folder, out = made.pool.parent, tmp_path / "out"
+
+    def there():
+        goes_on = ("embeddings.partial", "scoring")
+        found = (path for path in out.rglob("*") if path.is_file() and path.parent.name not in goes_on)
+        return {path: path.read_bytes() for path in found}
+
+    if "{out}" in first.split()[1]:
+        assert run(f"import {folder}/rows.jsonl {out} --no-progress") == 0
+    assert run(first.format(made=folder, out=out) + " --no-progress") == 0
+    before = there()
+    with small_files(1000):
+        assert run(second.format(made=folder, out=out) + " --overwrite --no-progress") == 1
+    assert there() == before

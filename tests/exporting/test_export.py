@@ -66,9 +66,15 @@ def test_a_field_is_never_written_over(tmp_path):
     rows = [{"instruction": f"Do {i}", "input": "", "output": "x", "qdit_rank": 1} for i in range(20)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     made = make(tmp_path, x=vectors(20), source=tmp_path / "rows.jsonl", k=3)
+    export(made.chosen, tmp_path / "out")
+    before = contents(tmp_path / "out")
     with pytest.raises(ValueError, match=r"row \d+ has a field 'qdit_rank' already; export without columns"):
-        export(made.chosen, tmp_path / "out", columns=True)
-    assert not (tmp_path / "out" / "manifest.json").exists()
+        export(made.chosen, tmp_path / "out", columns=True, overwrite=True)
+    assert contents(tmp_path / "out") == before
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def make_with(tmp_path, values):
@@ -177,6 +183,17 @@ def test_an_export_is_not_replaced_unasked(made, tmp_path):
     export(made.chosen, out, overwrite=True, decisions="none")
     assert not (out / "data.json").exists()  # of the export before
     assert (out / "data.jsonl").exists()
+
+
+def test_an_export_of_other_files_is_replaced_and_files_of_others_stay(made, tmp_path):
+    out = tmp_path / "out"
+    export(made.chosen, out, format=["jsonl", "json"], decisions="jsonl")
+    (out / "notes.txt").write_text("mine")
+    export(made.chosen, out, decisions="none", overwrite=True)
+    gone = {"data.json", "decisions.jsonl"}
+    want = {*json.loads((out / "manifest.json").read_text())["files"], "manifest.json", "notes.txt"}
+    assert {str(name) for name in contents(out)} == want
+    assert not want & gone
 
 
 def test_what_is_no_export_is_never_replaced(made, tmp_path):

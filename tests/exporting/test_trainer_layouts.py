@@ -46,7 +46,7 @@ def exports(tmp_path_factory):
     rows |= {names: [odd_chat(names.split())] * N for names in ODD_CHATS}
     options = {name: layout.options for name, layout in LAYOUTS.items()}
     return {
-        name: export_rows(tmp_path_factory.mktemp("layout"), {"a": some}, K, **options.get(name, {}))
+        name: export_rows(tmp_path_factory.mktemp("layout"), {"a": some}, K, options.get(name))
         for name, some in rows.items()
     }
 

@@ -65,7 +65,7 @@ def test_alpaca(tmp_path):
 def test_columns_by_other_names(tmp_path):
     rows = [{"question": f"Do {i}", "hint": "", "answer": "x"} for i in range(N)]
     names = {"instruction": "question", "input": "hint", "output": "answer"}
-    out, _ = exported(tmp_path, {"a": rows}, columns=names)
+    out, _ = exported(tmp_path, {"a": rows}, reading={"columns": names})
     factory, axolotl, _ = blocks(out)
     assert factory["columns"] == {"prompt": "question", "query": "hint", "response": "answer"}
     kind = axolotl["type"]

@@ -80,14 +80,17 @@ def make(folder: Path, *, x: np.ndarray | None = None, source=None, **options) -
 
 
 def export_rows(
-    folder: Path, sources: dict[str, list[dict]], k: int, columns: dict[str, str] | None = None, **options
+    folder: Path, sources: dict[str, list[dict]], k: int, reading: dict | None = None, **options
 ) -> tuple[Path, list[int]]:
-    """Export k rows of a pool of these sources; return the folder and which rows they are."""
+    """Export k rows of a pool of these sources; return the folder and which rows they are.
+
+    reading: options of the import, the others those of the export.
+    """
     paths = {label: folder / f"{label}.jsonl" for label in sources}
     for label, rows in sources.items():
         paths[label].write_text("".join(json.dumps(row) + "\n" for row in rows))
     source = paths if len(paths) > 1 else next(iter(paths.values()))
-    pool = write_pool(folder, source, vectors(sum(map(len, sources.values()))), None, columns=columns)
+    pool = write_pool(folder, source, vectors(sum(map(len, sources.values()))), None, **(reading or {}))
     chosen = qdit.select(str(pool / "embeddings.npy"), alpha=0, k=k, threads=1)
     chosen.save(folder / "chosen")
     return export(folder / "chosen", folder / "out", decisions="none", **options), chosen.indices.tolist()

@@ -117,6 +117,12 @@ LAYOUTS = {
     "several names": Layout(
         lambda i: {"conversations": two(i, ("human", "user")[i % 2], "gpt", **SHAREGPT)}, pair, (AX,)
     ),
+    "names of one's own": Layout(
+        lambda i: {"conversations": two(i, "Customer", "答", **SHAREGPT)},
+        pair,
+        (LF, AX),
+        options={"roles": "user=customer,assistant=答"},
+    ),
     "role and content": Layout(lambda i: {"conversations": two(i, "user", "assistant")}, pair, (LF, AX)),
     "other keys": Layout(
         lambda i: {"messages": two(i, "Human", "AI", who="speaker", what="text")}, pair, (LF, AX)

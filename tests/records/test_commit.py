@@ -160,7 +160,7 @@ def test_killed_while_rows_stream(tmp_path, how):
     run = "import sys, signal; signal.signal(2, signal.default_int_handler)\n"
     run += "from qdit.records import import_records; import_records(sys.argv[1], sys.argv[2])"
     process = subprocess.Popen([sys.executable, "-c", run, str(path), str(pool)], stderr=subprocess.PIPE)
-    while not any(file.stat().st_size for file in pool.glob(".import-*/records.jsonl")):
+    while not any(file.stat().st_size for file in pool.glob(".*.tmp/records.jsonl")):
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(how)

@@ -7,6 +7,7 @@ import pytest
 from qdit.records import RowError
 from qdit.records.formats import FORMATS, detect, make_layout
 from qdit.records.intake import Intake
+from qdit.records.options import SourceOptions
 
 CHAT = (("user", "hi"), ("assistant", "hello"), ("user", "more"), ("assistant", "fine"))
 SHAREGPT = [{"from": {"user": "human", "assistant": "gpt"}[role], "value": text} for role, text in CHAT]
@@ -163,13 +164,14 @@ def test_what_a_row_holds_tells_its_format(row, format):
 
 
 def test_columns_beside_the_conversation_are_recorded_where_rows_have_them():
-    plain, more = Intake(None, None, None), Intake(None, None, None)
+    plain, more = Intake(SourceOptions()), Intake(SourceOptions())
     plain.check({"instruction": "a", "output": "b"})
     more.check({"instruction": "a", "output": "b"})
     more.check({"instruction": "a", "output": "b", "system": "s"})
     assert set(plain.finish("x").columns) == {"instruction", "input", "output"}
     assert more.finish("x").columns["system"] == "system"
-    named = Intake(None, {"input": "system", "history": "past"}, None)  # the system prompt as input
+    columns = {"input": "system", "history": "past"}  # the system prompt as input
+    named = Intake(SourceOptions(columns=columns))
     named.check({"instruction": "a", "system": "s", "output": "b", "past": [["q", "r"]]})
     assert named.finish("x").columns == {
         **{"instruction": "instruction", "input": "system", "output": "output"},
@@ -178,7 +180,7 @@ def test_columns_beside_the_conversation_are_recorded_where_rows_have_them():
 
 
 def test_a_first_row_that_is_bad_does_not_decide():
-    intake = Intake(None, None, None)
+    intake = Intake(SourceOptions())
     with pytest.raises(RowError, match="is null"):
         intake.check({"messages": None, "instruction": None, "output": None})
     intake.check({"messages": None, "instruction": "a", "output": "b"})

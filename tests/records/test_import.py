@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qdit.common import files
-from qdit.records import import_records, open_records
+from qdit.records import ImportOptions, import_records, is_imported, open_records
 
 ROWS = [{"instruction": f"say {i} é", "input": "", "output": f"{i}\n\tx"} for i in range(20)]
 BAD = {"instruction": "", "output": "x"}
@@ -408,6 +408,55 @@ def test_a_named_column_that_is_nowhere(tmp_path):
     text = "columns: 'contxt' is in no row of x; check its spelling"
     refuse(path, tmp_path / "pool", text, columns={"input": "contxt"})
     assert import_records(path, tmp_path / "pool", columns={"input": "context"}).row(0).input == "c"
+
+
+OWN_ROLES = {"user": ["Customer", "問"], "assistant": ["Agent"]}
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [
+        OWN_ROLES,
+        {"user": ("customer", "問"), "assistant": "agent"},
+        "user=Customer,assistant=Agent, user=問",
+    ],
+)
+def test_roles_under_names_of_their_own(tmp_path, roles):
+    turns = [
+        {"from": name, "value": name} for name in ("Customer", "Agent", "問", "gpt")
+    ]  # known names stay known
+    path = write(tmp_path / "x.jsonl", lines([{"conversations": turns}] * 2))
+    told = (
+        f"{path}, row 0 (line 1): field 'conversations' has from 'Customer' in turn 0, wanted system, user, "
+        'assistant or tool; say whose name that is, as in roles="user=Customer" (--roles "user=Customer"), '
+        "or leave such rows out with skip_bad=True (--skip-bad)"
+    )
+    refuse(path, tmp_path / "pool", told)
+    records = import_records(path, tmp_path / "pool", roles=roles)
+    want = (("user", "Customer"), ("assistant", "Agent"), ("user", "問"), ("assistant", "gpt"))
+    assert records.row(1).turns == open_records(tmp_path / "pool").row(0).turns == want
+    assert is_imported(path, tmp_path / "pool", roles=roles)
+    assert not is_imported(path, tmp_path / "pool", roles={**OWN_ROLES, "assistant": ["問"], "user": ["x"]})
+    if roles is OWN_ROLES:
+        assert records.manifest["sources"][0]["roles"] == OWN_ROLES
+    other = import_records(path, tmp_path / "other", roles="user=Customer,assistant=Agent,tool=問")
+    assert other.sha256 != records.sha256  # what is made of other turns is stale
+
+
+@pytest.mark.parametrize(
+    ("roles", "problem"),
+    [
+        ("Customer", "got 'Customer', wanted pairs such as user=Customer,assistant=Agent"),
+        ("", "got '', wanted pairs such as user=Customer,assistant=Agent"),
+        ({"user": 3}, "got {'user': 3}, wanted pairs such as user=Customer,assistant=Agent"),
+        (["user"], "got ['user'], wanted pairs such as user=Customer,assistant=Agent"),
+        ("users=Customer", "got 'users', wanted one of 'system', 'user', 'assistant', 'tool'; did you mean"),
+        ("user=A,assistant=a", "got 'a' twice, wanted each name once"),
+    ],
+)
+def test_roles_that_are_none(roles, problem):
+    with pytest.raises(ValueError, match=re.escape(f"roles: {problem}")):
+        ImportOptions(roles=roles)
 
 
 def test_broken_files(tmp_path):

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -177,8 +177,9 @@ def new_folder(path: Path) -> Iterator[Path]:
 def new_files(directory: Path, manifest: str) -> Iterator[Path]:
     """Give a temporary folder to fill; at the end its files take the places of those in `directory`.
 
-    The old manifest goes before that and the new one comes last, so whenever there is one, all that it lists
-    is there. If the block fails, as on a full disk, everything is as it was.
+    Those that the old manifest lists as "files" are deleted. It is taken away before that and the new one
+    comes last, so whenever there is one, all that it lists is there. If the block fails, as on a full disk,
+    or is killed, everything is as it was.
     """
     directory.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(directory / manifest)
@@ -186,18 +187,38 @@ def new_files(directory: Path, manifest: str) -> Iterator[Path]:
         with writing(directory, temporary):
             temporary.mkdir()
             yield temporary
-            (directory / manifest).unlink(missing_ok=True)
+            replaced = directory / f".{manifest}.replaced"  # until they are gone: a kill may come
+            if (directory / manifest).exists():
+                (directory / manifest).replace(replaced)
             sync_path(directory)
-            for path in temporary.iterdir():
-                if path.name != manifest:
-                    path.replace(directory / path.name)
-            sync_path(directory)
+            made = sorted(path.relative_to(temporary) for path in temporary.rglob("*") if path.is_file())
+            for name in _listed(replaced, temporary / manifest) - {*made}:
+                (directory / name).unlink(missing_ok=True)
+                with suppress(OSError):  # not empty, or not there
+                    (directory / name).parent.rmdir()
+            for name in made:
+                if name != Path(manifest):
+                    (directory / name).parent.mkdir(parents=True, exist_ok=True)
+                    (temporary / name).replace(directory / name)
+            for folder in {(directory / name).parent for name in made}:
+                sync_path(folder)
             (temporary / manifest).replace(directory / manifest)
-            temporary.rmdir()
+            replaced.unlink(missing_ok=True)
+            shutil.rmtree(temporary)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     sync_path(directory)
+
+
+def _listed(manifest: Path, new: Path) -> set[Path]:
+    """Return the files below its folder that a manifest lists, if it is of the same kind as a new one."""
+    try:
+        old, kind = json.loads(manifest.read_bytes()), json.loads(new.read_bytes())["format"]
+        names = [Path(name) for name in old["files"] if old["format"] == kind]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {name for name in names if not name.is_absolute() and ".." not in name.parts}
 
 
 def _temporary(path: Path) -> Path:
@@ -205,19 +226,18 @@ def _temporary(path: Path) -> Path:
 
 
 def remove_temporaries(directory: Path) -> None:
-    """Delete what a killed run left of `new_file` and `new_folder`; no one may be writing."""
-    for found in directory.glob(".*.????????.tmp"):
-        if found.is_dir():
-            shutil.rmtree(found)
-        else:
-            found.unlink(missing_ok=True)
+    """Delete what a killed run left of `new_file` and the like; no one may be writing."""
+    remove_leftovers(directory, ("*",))
 
 
 def remove_leftovers(directory: Path, names: Iterable[str]) -> None:
-    """Delete the temporary files of `names` that a killed `write_atomic` left; no one may be writing."""
+    """Delete what a killed run left of such files, or manifests, of these names; no one may be writing."""
     for name in names:
         for leftover in directory.glob(f".{name}.????????.tmp"):
-            leftover.unlink(missing_ok=True)
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink(missing_ok=True)
 
 
 def describe(path: Path) -> JSON:

@@ -83,14 +83,15 @@ class EvaluationJob(Job[JSON]):
     def _make(self, progress: RowProgressLike, overwrite: bool) -> JSON:
         files.remove_temporaries(self.folder)
         found = self._measure(progress)
-        self.path.unlink(missing_ok=True)  # it must never stand beside other rows
-        written = {ROWS: write_rows(self.folder / ROWS, found.rows)}
-        for name, content in found.files.items():
-            files.write_atomic(self.folder / name, [content])
-            written[name] = files.sha256_file(self.folder / name)
-        report = {**found.report, "files": written}
-        report.setdefault("seconds", time.perf_counter() - self._start)
-        return write_result(self.path, self.kind, self.identity, found.values, report, self._libraries())
+        with files.new_files(self.folder, self.path.name) as folder:
+            written = {ROWS: write_rows(folder / ROWS, found.rows)}
+            for name, content in found.files.items():
+                files.write_atomic(folder / name, [content])
+                written[name] = files.sha256_file(folder / name)
+            report = {**found.report, "files": written}
+            report.setdefault("seconds", time.perf_counter() - self._start)
+            path, libraries = folder / self.path.name, self._libraries()
+            return write_result(path, self.kind, self.identity, found.values, report, libraries)
 
 
 class ScorerJob(EvaluationJob):

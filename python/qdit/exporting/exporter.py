@@ -25,7 +25,6 @@ from .similar import Tick
 from .survey import Survey
 
 FORMAT_VERSION = 1
-_REPLACED = ".replaced.json"  # the manifest of an export while its files are deleted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,20 +111,22 @@ def write_export(
     with open_choice(selection, options) as choice:
         _check_out(path, choice, overwrite)
         choice.check_rows()
-        # an old export goes when it is known that this one can be written
         table = writers.make_table(choice.pool.records, choice.selection, formats, columns=options.columns)
-        _prepare(path)
+        files.remove_temporaries(path)
         title = path.resolve().name if options.name is None else options.name
-        written = _write_rows(path, choice, formats, options.columns, table)
-        trained = _write_for_trainers(path, choice, formats, _key(title), written)
-        if kind != "none":
-            written.append(f"decisions.{kind}")
-            _write_decisions(path / written[-1], choice, options.final_gains, progress)
-        text = card.make_card(choice, title, formats, options.columns, options.license, written, trained)
-        files.write_atomic(path / "README.md", [text.encode()])
-        written.append("README.md")
-        recorded = {"format": formats, "columns": options.columns, "name": title}
-        _write_manifest(path, choice, written, {"settings": recorded, "trainers": trained}, start)
+        with files.new_files(path, MANIFEST) as folder:
+            written = _write_rows(folder, choice, formats, options.columns, table)
+            trained = _write_for_trainers(folder, choice, formats, _key(title), written)
+            if kind != "none":
+                written.append(f"decisions.{kind}")
+                _write_decisions(folder / written[-1], choice, options.final_gains, progress)
+            text = card.make_card(choice, title, formats, options.columns, options.license, written, trained)
+            files.write_atomic(folder / "README.md", [text.encode()])
+            written.append("README.md")
+            recorded = {"format": formats, "columns": options.columns, "name": title}
+            pool = os.path.relpath(choice.pool.directory, path)
+            recorded = {"settings": recorded, "trainers": trained, "pool": pool}
+            _write_manifest(folder, choice, written, recorded, start)
     if options.push_to_hub is not None:
         push(path, options.push_to_hub, private=options.private)
     return path
@@ -140,30 +141,6 @@ def _check_out(path: Path, choice: Choice, overwrite: bool) -> None:
         files.read_json(found, EXPORT_FORMAT)  # never replace what is no export
         if not overwrite:
             raise ValueError(f"out: {path} holds an export already; pass --overwrite or another directory")
-
-
-def _prepare(path: Path) -> None:
-    found = path / MANIFEST
-    if found.exists():
-        found.replace(path / _REPLACED)  # first of all: where a manifest is, all its files are
-    _remove_replaced(path)
-    path.mkdir(parents=True, exist_ok=True)
-    for folder in (path, path / SELECTION_FOLDER):
-        files.remove_temporaries(folder)
-
-
-def _remove_replaced(path: Path) -> None:
-    """Delete the files of an export that is being replaced, also where a killed run left some."""
-    listed = path / _REPLACED
-    if not listed.exists():
-        return
-    written = [path / name for name in files.read_json(listed, EXPORT_FORMAT)["files"]]
-    for file in written:
-        file.unlink(missing_ok=True)
-    for folder in {file.parent for file in written} - {path}:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-    listed.unlink()
 
 
 def _write_rows(
@@ -214,7 +191,6 @@ def _write_manifest(path: Path, choice: Choice, written: list[str], recorded: JS
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "rows": len(selection),
         **recorded,
-        "pool": os.path.relpath(choice.pool.directory, path),
         "records": {"n": len(records), "sha256": records.sha256, "format": records.format},
         "inputs": dict(selection.inputs),
         "params": dict(selection.params),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from ..records.formats import CALLS, ROLE_OF, Layout, said, turn_keys
+from ..records.formats import CALLS, Layout, said, turn_keys
 from .chats import Chat, is_call, is_readable_call, parse
 
 EXTRAS = ("input", "system", "history", "tools")  # fields that rows need not have
@@ -98,7 +98,7 @@ class Survey:
             who, what = turn_keys(turn)
             self.keys.add((who, what))
             name = turn[who]
-            self.names.setdefault("call" if is_call(turn) else ROLE_OF[name.lower()], set()).add(name)
+            self.names.setdefault("call" if is_call(turn) else str(chat.layout.role(name)), set()).add(name)
             self.is_parted |= not isinstance(turn.get(what), str) or any(turn.get(key) for key in CALLS)
             self.is_parted |= is_call(turn) and not is_readable_call(said(turn))
 

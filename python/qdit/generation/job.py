@@ -101,19 +101,20 @@ class GenerateJob(Job[Generated]):
             own = {"model": self.model.name, "output": answer.output, "finish": answer.finish}
             lines.append(to_json(as_json(question) | own) + b"\n")
         files.remove_leftovers(self.path.parent, (self.path.name, self.manifest_path.name))
-        self.manifest_path.unlink(missing_ok=True)  # it must never describe other answers
-        files.write_atomic(self.path, lines)
-        record = self._record(
-            {
-                "model": self.model.name,
-                **self.identity,
-                **report,
-                "finish": dict(Counter(answer.finish for answer in answers)),
-                "empty": sum(not answer.output.strip() for answer in answers),
-                "prompt_tokens": sum(answer.prompt_tokens for answer in answers),
-                "completion_tokens": sum(answer.completion_tokens for answer in answers),
-                "sha256": files.sha256_file(self.path),
-            }
-        )
-        files.write_json(self.manifest_path, record)
+        with files.new_files(self.path.parent, self.manifest_path.name) as folder:
+            made = folder / self.path.name
+            files.write_atomic(made, lines)
+            record = self._record(
+                {
+                    "model": self.model.name,
+                    **self.identity,
+                    **report,
+                    "finish": dict(Counter(answer.finish for answer in answers)),
+                    "empty": sum(not answer.output.strip() for answer in answers),
+                    "prompt_tokens": sum(answer.prompt_tokens for answer in answers),
+                    "completion_tokens": sum(answer.completion_tokens for answer in answers),
+                    "sha256": files.sha256_file(made),
+                }
+            )
+            files.write_json(folder / self.manifest_path.name, record)
         return Generated(self.path, record)

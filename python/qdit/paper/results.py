@@ -56,26 +56,24 @@ class Result:
         contents[f"{self.name}.md"] = self.markdown().encode()
         contents[f"{self.name}.tex"] = "\n".join(table.latex() for table in self.tables.values()).encode()
         contents |= {f"{self.name}{suffix}": content for suffix, content in self.pictures.items()}
-        (out / f"{self.name}.json").unlink(missing_ok=True)
-        for name, content in contents.items():
-            files.write_atomic(out / name, [content])
-        files.write_json(
-            out / f"{self.name}.json",
-            {
-                "format": FORMAT,
-                "format_version": FORMAT_VERSION,
-                "title": self.title,
-                "paper": PAPER,
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                "seconds": time.perf_counter() - start,
-                "inputs": dict(self.inputs),
-                "options": dict(self.options),
-                "facts": dict(self.facts),
-                "notes": self.notes,
-                "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
-                "versions": versions(),
-            },
-        )
+        record = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "title": self.title,
+            "paper": PAPER,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": time.perf_counter() - start,
+            "inputs": dict(self.inputs),
+            "options": dict(self.options),
+            "facts": dict(self.facts),
+            "notes": self.notes,
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+            "versions": versions(),
+        }
+        with files.new_files(out, f"{self.name}.json") as folder:
+            for name, content in contents.items():
+                files.write_atomic(folder / name, [content])
+            files.write_json(folder / f"{self.name}.json", record)
         return [out / name for name in [*contents, f"{self.name}.json"]]
 
     def markdown(self) -> str:

@@ -1,8 +1,9 @@
 """Formats of instruction rows: which fields they have, how to tell them, how to read them."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..common.checks import check_choice
@@ -12,7 +13,7 @@ from .store import to_json
 
 Turns = tuple[tuple[str, str], ...]
 Parsed = tuple[str, str, str, Turns]  # instruction, input, output, turns
-Fields = Mapping[str, str]  # field -> column
+Roles = Mapping[str, Sequence[str]]  # role -> what turns call it
 
 ROLE_OF = {  # lower case
     **dict.fromkeys(("system", "developer"), "system"),
@@ -34,38 +35,38 @@ def join_input(instruction: str, given: str) -> str:
     return f"{instruction}\n\n{given}" if given.strip() else instruction
 
 
-def _alpaca(row: RawRow, fields: Fields) -> Parsed:
-    instruction = text_of(row, fields["instruction"], filled=True)
-    given = "" if row.get(fields["input"]) is None else text_of(row, fields["input"])
-    output = text_of(row, fields["output"])
+def _alpaca(row: RawRow, layout: "Layout") -> Parsed:
+    instruction = text_of(row, layout.columns["instruction"], filled=True)
+    given = "" if row.get(layout.columns["input"]) is None else text_of(row, layout.columns["input"])
+    output = text_of(row, layout.columns["output"])
     turns = (("user", join_input(instruction, given)), ("assistant", output))
-    return instruction, given, output, _system(row, fields) + _history(row, fields) + turns
+    return instruction, given, output, _system(row, layout) + _history(row, layout) + turns
 
 
-def _prompt(row: RawRow, fields: Fields) -> Parsed:
-    prompt, completion = fields["prompt"], fields["completion"]
+def _prompt(row: RawRow, layout: "Layout") -> Parsed:
+    prompt, completion = layout.columns["prompt"], layout.columns["completion"]
     if isinstance(row.get(prompt), list) and isinstance(row.get(completion), list):  # TRL's chat form
-        return _chat(prompt, _system(row, fields) + _turns(row, prompt) + _turns(row, completion))
+        return _chat(prompt, _turns(row, layout, "prompt", "completion"))
     asked, answer = text_of(row, prompt, filled=True), text_of(row, completion)
-    return asked, "", answer, (*_system(row, fields), ("user", asked), ("assistant", answer))
+    return asked, "", answer, (*_system(row, layout), ("user", asked), ("assistant", answer))
 
 
-def _messages(row: RawRow, fields: Fields) -> Parsed:
-    return _chat(fields["messages"], _system(row, fields) + _turns(row, fields["messages"]))
+def _messages(row: RawRow, layout: "Layout") -> Parsed:
+    return _chat(layout.columns["messages"], _turns(row, layout, "messages"))
 
 
-def _sharegpt(row: RawRow, fields: Fields) -> Parsed:
-    return _chat(fields["conversations"], _system(row, fields) + _turns(row, fields["conversations"]))
+def _sharegpt(row: RawRow, layout: "Layout") -> Parsed:
+    return _chat(layout.columns["conversations"], _turns(row, layout, "conversations"))
 
 
-def _system(row: RawRow, fields: Fields) -> Turns:
-    column = fields.get("system")
+def _system(row: RawRow, layout: "Layout") -> Turns:
+    column = layout.columns.get("system")
     return (("system", text_of(row, column)),) if column is not None and row.get(column) else ()
 
 
-def _history(row: RawRow, fields: Fields) -> Turns:
+def _history(row: RawRow, layout: "Layout") -> Turns:
     """Return the turns before the instruction, which LLaMA-Factory's layout has as pairs of texts."""
-    column = fields.get("history")
+    column = layout.columns.get("history")
     turns: list[tuple[str, str]] = []
     if column is None or not row.get(column):
         return ()
@@ -77,8 +78,8 @@ def _history(row: RawRow, fields: Fields) -> Turns:
     return tuple(turns)
 
 
-def _ultrachat(row: RawRow, fields: Fields) -> Parsed:
-    column = fields["data"]
+def _ultrachat(row: RawRow, layout: "Layout") -> Parsed:
+    column = layout.columns["data"]
     texts = _list(row, column)
     for i, text in enumerate(texts):
         if not isinstance(text, str):
@@ -86,8 +87,8 @@ def _ultrachat(row: RawRow, fields: Fields) -> Parsed:
     return _chat(column, tuple((("user", "assistant")[i % 2], text) for i, text in enumerate(texts)))
 
 
-def _oig(row: RawRow, fields: Fields) -> Parsed:
-    column = fields["text"]
+def _oig(row: RawRow, layout: "Layout") -> Parsed:
+    column = layout.columns["text"]
     text = text_of(row, column, filled=True)
     before, *parts = _OIG_TURN.split(text)
     if before.strip() or not parts:
@@ -105,7 +106,7 @@ class Format:
 
     fields: tuple[str, ...]
     optional: tuple[str, ...]
-    read: Callable[[RawRow, Fields], Parsed]
+    read: Callable[[RawRow, "Layout"], Parsed]
     columns: Mapping[str, str] | None = None  # where they are not called as the fields
     extra: tuple[str, ...] = ()  # "tools", what the assistant may call, is for trainers alone
 
@@ -153,41 +154,52 @@ class Layout:
     Attributes:
         format: a name in `FORMATS`.
         columns: the column of every field of the format.
+        roles: names of roles in turns, beside those of `ROLE_OF`.
 
     """
 
     format: str
     columns: Mapping[str, str]
+    roles: Roles = field(default_factory=dict)
 
     def read(self, row: Any) -> Parsed:
         """Return instruction, input, output and turns; RowError if the row is not of this format."""
         if not isinstance(row, Mapping):
             raise RowError("", f"is {_kind(row)}, wanted an object with fields", row)
-        return FORMATS[self.format].read(row, self.columns)
+        return FORMATS[self.format].read(row, self)
+
+    def role(self, name: Any) -> str | None:
+        """Return the role of a turn's speaker; None for a name that is not known."""
+        return self._role_of.get(name.lower()) if isinstance(name, str) else None
+
+    @cached_property
+    def _role_of(self) -> Mapping[str, str]:
+        return ROLE_OF | {name.lower(): role for role, names in self.roles.items() for name in names}
 
 
-def make_layout(format: str, columns: Mapping[str, str] | None) -> Layout:
-    """Return the layout of a named format, with the columns given for some or all of its fields."""
+def make_layout(format: str, columns: Mapping[str, str] | None, roles: Roles | None = None) -> Layout:
+    """Return the layout of a named format, with columns for some or all of its fields, and names of roles."""
     found = FORMATS[check_choice("format", format, tuple(FORMATS))]
     given = dict(columns or {})
     known = (*found.fields, *found.extra)
-    for field in given:
-        if field not in known:
+    for name in given:
+        if name not in known:
             wanted = ", ".join(known)
-            raise ValueError(
-                f"columns: got field {field!r}, wanted one of {wanted}, those of format {format}"
-            )
-    own = {field: field for field in found.fields} | dict(found.columns or {})
-    free = {field: field for field in found.extra if field not in given.values()}
-    return Layout(format, own | free | given)
+            raise ValueError(f"columns: got field {name!r}, wanted one of {wanted}, those of format {format}")
+    own = {name: name for name in found.fields} | dict(found.columns or {})
+    free = {name: name for name in found.extra if name not in given.values()}
+    return Layout(format, own | free | given, roles or {})
 
 
-def detect(row: RawRow, columns: Mapping[str, str] | None) -> Layout:
+def detect(row: RawRow, columns: Mapping[str, str] | None, roles: Roles | None = None) -> Layout:
     """Return the layout that fits what a row holds, else the one whose columns it has.
 
     Formats are tried in the order of `FORMATS`.
 
-    columns: field -> column for those that are called otherwise.
+    Args:
+        row: of a source.
+        columns: field -> column for those that are called otherwise.
+        roles: names of roles in turns.
 
     Raises:
         ValueError: if no format fits.
@@ -197,8 +209,8 @@ def detect(row: RawRow, columns: Mapping[str, str] | None) -> Layout:
     named = []
     for name, format in FORMATS.items():
         if set(given) <= {*format.fields, *format.extra}:
-            layout = make_layout(name, given)
-            needed = [field for field in format.fields if field not in format.optional]
+            layout = make_layout(name, given, roles)
+            needed = [name for name in format.fields if name not in format.optional]
             if all(layout.columns[field] in row for field in needed):
                 if all(_FITS[field](row[layout.columns[field]]) for field in needed):
                     return layout
@@ -237,8 +249,12 @@ def _list(row: RawRow, column: str) -> list[Any]:
     return value
 
 
-def _turns(row: RawRow, column: str) -> Turns:
-    return tuple(_turn(column, i, turn) for i, turn in enumerate(_list(row, column)))
+def _turns(row: RawRow, layout: Layout, *fields: str) -> Turns:
+    columns = [layout.columns[name] for name in fields]
+    listed = (
+        _turn(column, i, turn, layout) for column in columns for i, turn in enumerate(_list(row, column))
+    )
+    return (*_system(row, layout), *listed)
 
 
 def turn_keys(turn: Mapping[str, Any]) -> tuple[str, str]:
@@ -254,15 +270,19 @@ def is_turn(value: Mapping[str, Any]) -> bool:
     return isinstance(name, str) and name.lower() in ROLE_OF
 
 
-def _turn(column: str, i: int, turn: Any) -> tuple[str, str]:
+def _turn(column: str, i: int, turn: Any, layout: Layout) -> tuple[str, str]:
     if not isinstance(turn, Mapping):
         raise RowError(column, f"has {_kind(turn)} as turn {i}, wanted an object", turn)
     who, _ = turn_keys(turn)
     name = turn.get(who)
-    role = ROLE_OF.get(name.lower()) if isinstance(name, str) else None
+    role = layout.role(name)
     if role is None:
-        wanted = "system, user, assistant or tool"
-        raise RowError(column, f"has {who} {shorten(repr(name), 40)} in turn {i}, wanted {wanted}", name)
+        problem = f"has {who} {shorten(repr(name), 40)} in turn {i}, wanted system, user, assistant or tool"
+        remedy = RowError.remedy
+        if isinstance(name, str) and name:
+            given = f'"{("user", "assistant")[i % 2]}={shorten(name, 40)}"'
+            remedy = f"say whose name that is, as in roles={given} (--roles {given})"
+        raise RowError(column, problem, name, remedy)
     called = [to_json(turn[key]).decode() for key in CALLS if turn.get(key)]
     return role, "\n".join(filter(None, (said(turn, column, i), *called)))
 

@@ -4,9 +4,7 @@ import contextlib
 import hashlib
 import json
 import platform
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -27,8 +25,6 @@ from .records import FORMAT, FORMAT_VERSION, MANIFEST, Records, open_records
 from .sources import Source, describe_call, find_files, resolve
 from .staging import Stage, stage
 
-_STAGING = ".import-"
-_FILES = ("records*.jsonl", "records*.arrow", "records*.rows.npy", "offsets*.npy")
 _SYNCED = ("pyarrow", "datasets", "pandas", "zstandard")
 
 
@@ -78,15 +74,15 @@ def import_records(
                 f"pool: {directory} holds records already; pass overwrite=True (--overwrite) or another "
                 "directory"
             )
-        _clear(directory)
+        files.remove_leftovers(directory, (MANIFEST,))
         with (
             RowTracker(progress, "import") as tracker,
-            tempfile.TemporaryDirectory(prefix=_STAGING, dir=directory) as folder,
+            files.new_files(directory, MANIFEST) as folder,
         ):
-            stages = _stage_all(sources, Path(folder), asked, tracker)
+            stages = _stage_all(sources, folder, asked, tracker)
             record = _record(stages, time.perf_counter() - start)
             record["asked"] = describe_call(sources, asked)
-            _commit(directory, Path(folder), record)
+            files.write_json(folder / MANIFEST, record)
             tracker.done(int(record["n"]))
     return open_records(directory)
 
@@ -168,7 +164,10 @@ def _stage_all(sources: list[Source], held: Path, asked: ImportOptions, tracker:
 def _record(stages: list[Stage], seconds: float) -> JSON:
     sources = [found.entry for found in stages]
     entries = {path.name: files.describe(path) for found in stages for path in found.files}
-    identity = [[entries[one["files"][0]]["sha256"], one["format"], one["columns"]] for one in sources]
+    identity = [
+        [entries[one["files"][0]]["sha256"], one["format"], one["columns"], *filter(None, [one.get("roles")])]
+        for one in sources
+    ]
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -189,19 +188,6 @@ def _versions() -> dict[str, str]:
     return found | {name: str(version) for name, version in there.items() if version is not None}
 
 
-def _commit(directory: Path, held: Path, record: JSON) -> None:
-    """Move the files into place; the manifest goes first and comes last, so it never lists half a pool."""
-    (directory / MANIFEST).unlink(missing_ok=True)
-    files.sync_path(directory)
-    for pattern in _FILES:
-        for old in directory.glob(pattern):
-            old.unlink()
-    for name in record["files"]:
-        (held / name).replace(directory / name)
-    files.sync_path(directory)
-    files.write_json(directory / MANIFEST, record)
-
-
 @contextlib.contextmanager
 def _held(directory: Path) -> Iterator[None]:
     new = not directory.exists()
@@ -212,10 +198,3 @@ def _held(directory: Path) -> Iterator[None]:
     finally:
         if new and not any(directory.iterdir()):  # the import failed before it wrote anything
             directory.rmdir()
-
-
-def _clear(directory: Path) -> None:
-    """Remove what a killed import left."""
-    for leftover in directory.glob(f"{_STAGING}*"):
-        shutil.rmtree(leftover)
-    files.remove_leftovers(directory, (MANIFEST,))

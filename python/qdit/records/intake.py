@@ -12,6 +12,7 @@ import numpy as np
 from ..common.text import shorten
 from ..common.types import JSON, Ints
 from .formats import FORMATS, Layout, detect, make_layout
+from .options import SourceOptions
 from .row import RawRow, RowError, UnknownFormatError
 
 ID_COLUMNS = ("id", "conversation_id", "prompt_id")
@@ -34,7 +35,7 @@ class BadRows:
         if not self.skip:
             place = f"{where}, row {row}" + ("" if line is None else f" (line {line})")
             told = isinstance(error, UnknownFormatError)
-            hint = "" if told else "; mend it, or leave such rows out with skip_bad=True (--skip-bad)"
+            hint = "" if told else f"; {error.remedy}, or leave such rows out with skip_bad=True (--skip-bad)"
             raise ValueError(f"{place}: {error}{hint}") from error
         self.count += 1
         problem = str(error)
@@ -136,16 +137,18 @@ def _is_id(value: Any) -> bool:
 class Intake:
     """Finds the layout of a source from its first good row and checks every row against it."""
 
-    def __init__(self, format: str | None, columns: Mapping[str, str] | None, id_column: str | None) -> None:
-        self.layout: Layout | None = None if format is None else make_layout(format, columns)
-        self._columns = dict(columns or {})
+    def __init__(self, asked: SourceOptions) -> None:
+        self._columns, self._roles = dict(asked.columns or {}), asked.role_names
+        self.layout: Layout | None = None
+        if asked.format is not None:
+            self.layout = make_layout(asked.format, self._columns, self._roles)
         self._unseen: set[str] | None = None
-        self.ids = Ids(id_column)
+        self.ids = Ids(asked.id_column)
 
     def fits(self, value: Any) -> bool:
         """Return whether a value can be read as a row."""
         try:
-            (self.layout or detect(value, self._columns)).read(value)
+            (self.layout or detect(value, self._columns, self._roles)).read(value)
         except ValueError:
             return False
         return True
@@ -157,7 +160,7 @@ class Intake:
         layout = self.layout
         if layout is None:
             try:
-                layout = detect(value, self._columns)
+                layout = detect(value, self._columns, self._roles)
             except ValueError as error:
                 raise UnknownFormatError("", f"is of no known format: {error}") from None
         _check_encodable(layout.read(value)[3])

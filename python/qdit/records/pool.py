@@ -13,7 +13,8 @@ its length can be checked.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -178,15 +179,15 @@ def attach(
     path = Path(directory)
     with open_records(path) as records:
         if embeddings is not None:
-            source, target = Path(embeddings), _new(path / "embeddings.npy", overwrite)
-            _check_length(source, open_embeddings(source).n, len(records), "pass the file of this pool")
-            with source.open("rb") as file:
-                files.write_atomic(target, iter(lambda: file.read(_COPY_BYTES), b""))
-            _describe(target, records, source)
+            source = Path(embeddings)
+            with _replaced(path / "embeddings.npy", records, source, overwrite) as target:
+                _check_length(source, open_embeddings(source).n, len(records), "pass the file of this pool")
+                with source.open("rb") as file:
+                    files.write_atomic(target, iter(lambda: file.read(_COPY_BYTES), b""))
         if quality is not None:
-            source, target = Path(quality), _new(path / "quality.npy", overwrite)
-            files.write_npy(target, _check_scores(source, npy.open_npy("quality", source), len(records)))
-            _describe(target, records, source)
+            source = Path(quality)
+            with _replaced(path / "quality.npy", records, source, overwrite) as target:
+                files.write_npy(target, _check_scores(source, npy.open_npy("quality", source), len(records)))
     return Pool.open(path)
 
 
@@ -211,32 +212,29 @@ def check_arrays(*, embeddings: StrPath | None = None, quality: StrPath | None =
         _check_scores(Path(quality), scores, scores.size if n is None else n)
 
 
-def _new(target: Path, overwrite: bool) -> Path:
-    """Make way for an array: the manifest of an old one goes first."""
+@contextmanager
+def _replaced(target: Path, records: Records, source: Path, overwrite: bool) -> Iterator[Path]:
+    """Give the path for a copy of an array, which takes the place of an old one with its manifest."""
     if target.exists() and not overwrite:
         raise ValueError(
             f"{target.stem}: {target} is there already; pass overwrite=True (--overwrite) to replace it"
         )
-    target.with_suffix(".json").unlink(missing_ok=True)
-    files.sync_path(target.parent)
-    return target
-
-
-def _describe(target: Path, records: Records, source: Path) -> None:
-    entry = files.describe(target)
-    record: JSON = {
-        "format": FORMATS[target.stem],
-        "format_version": 1,
-        "records": {"n": len(records), "sha256": records.sha256},
-        "attached": str(source),
-        "files": {target.name: entry},
-        "versions": {"qdit": __version__},
-    }
-    if target.stem == "embeddings":
-        record["zero_rows"] = zero_rows(source)
-    else:
-        record |= {"scorers": [{"by": "attached file"}], "results": []}
-    files.write_json(target.with_suffix(".json"), record)
+    manifest = target.with_suffix(".json").name
+    with files.new_files(target.parent, manifest) as folder:
+        yield folder / target.name
+        record: JSON = {
+            "format": FORMATS[target.stem],
+            "format_version": 1,
+            "records": {"n": len(records), "sha256": records.sha256},
+            "attached": str(source),
+            "files": {target.name: files.describe(folder / target.name)},
+            "versions": {"qdit": __version__},
+        }
+        if target.stem == "embeddings":
+            record["zero_rows"] = zero_rows(source)
+        else:
+            record |= {"scorers": [{"by": "attached file"}], "results": []}
+        files.write_json(folder / manifest, record)
 
 
 def _read_manifest(directory: Path, name: str, records: Records) -> JSON | None:

@@ -257,5 +257,5 @@ def _open_part(directory: Path, entry: JSON) -> Part:
     if len(store) != entry["n"]:
         raise ValueError(f"{files[0]} has {len(store)} rows, {MANIFEST} says {entry['n']}; import again")
     origins = None if entry["origins"] is None else npy.open_npy("records", directory / entry["origins"])
-    layout = Layout(entry["format"], entry["columns"])
+    layout = Layout(entry["format"], entry["columns"], entry.get("roles", {}))
     return Part(entry["source"], layout, store, entry["id_column"], origins)

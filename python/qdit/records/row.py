@@ -41,14 +41,18 @@ class RowError(ValueError):
         field: the field that is at fault, "" if it is the row as a whole.
         problem: what is wrong, to be read after the field's name.
         value: the offending value, or None.
+        remedy: what to do about it in an import.
 
     """
 
-    def __init__(self, field: str, problem: str, value: Any = None) -> None:
+    remedy = "mend it"
+
+    def __init__(self, field: str, problem: str, value: Any = None, remedy: str = remedy) -> None:
         super().__init__(f"field {shorten(repr(field), 60)} {problem}" if field else problem)
         self.field = field
         self.problem = problem
         self.value = value
+        self.remedy = remedy
 
 
 class UnknownFormatError(RowError):

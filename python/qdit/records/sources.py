@@ -87,6 +87,7 @@ def describe_call(sources: list[Source], asked: ImportOptions) -> JSON:
             "format": source.format,
             "columns": None if source.columns is None else dict(source.columns),
             "id_column": source.id_column,
+            **({"roles": source.role_names} if source.roles else {}),
         }
         for source in sources
     ]
@@ -107,9 +108,9 @@ def _single(location: Any, options: Source) -> list[Source]:
         options, location = location, location.location
     if not (isinstance(location, str) and location in PRESETS and not Path(location).exists()):
         return [replace(options, location=location)]
-    if options.format is not None or options.columns or options.id_column is not None:
+    if any((options.format, options.columns, options.roles, options.id_column)):
         raise ValueError(
-            f"source: the format of preset {location!r} is known; leave out format, columns, id_column"
+            f"source: the format of preset {location!r} is known; leave out format, columns, roles, id_column"
         )
     group = PRESETS[location]
     if options.revision is not None and len(group) > 1:

@@ -43,7 +43,7 @@ class _Sink:
     """Counts rows as they are read and kept."""
 
     def __init__(self, source: Source, asked: ImportOptions, tracker: RowTracker) -> None:
-        self.intake = Intake(source.format, source.columns, source.id_column)
+        self.intake = Intake(source)
         self.bad = BadRows(asked.skip_bad)
         self.limit = asked.limit
         self.tracker = tracker
@@ -125,6 +125,7 @@ def stage(source: Source, stem: Path, asked: ImportOptions, tracker: RowTracker,
         "files": [path.name for path in writer.paths],
         "format": layout.format,
         "columns": dict(layout.columns),
+        **({"roles": dict(layout.roles)} if layout.roles else {}),
         "id_column": sink.intake.ids.column,
         "why_new_ids": sink.intake.ids.problem,
         "origins": None if origins is None else origins.name,

@@ -50,12 +50,10 @@ def count_tokens(
             tracker.update(done)
         tracker.done(done)
     np.maximum(costs, 1, out=costs)  # a row that costs nothing would never use up a budget
-    (directory / MANIFEST).unlink(missing_ok=True)
-    entries = {COSTS: files.write_npy(directory / COSTS, costs)}
-    files.write_json(
-        directory / MANIFEST,
-        {"format": FORMAT, "format_version": FORMAT_VERSION, **identity, "files": entries},
-    )
+    with files.new_files(directory, MANIFEST) as folder:
+        entries = {COSTS: files.write_npy(folder / COSTS, costs)}
+        record = {"format": FORMAT, "format_version": FORMAT_VERSION, **identity, "files": entries}
+        files.write_json(folder / MANIFEST, record)
     return costs
 
 

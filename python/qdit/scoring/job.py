@@ -147,12 +147,12 @@ class ScoreJob(PoolJob[Scores]):
             results.append(report | {"seconds": time.perf_counter() - before})
         values, filled = fill(combine(scored, self.options.combine), self.options.missing, scored)
         marker = self.folder / _WRITING
-        marker.touch()
         files.remove_leftovers(self.directory, (QUALITY, MANIFEST))
-        self.manifest_path.unlink(missing_ok=True)  # it must never describe another array
-        entries = {QUALITY: files.write_npy(self.path, values)}
-        record = self._record({**self.identity, "results": results, "filled": filled, "files": entries})
-        files.write_json(self.manifest_path, record)
+        with files.new_files(self.directory, MANIFEST) as folder:
+            entries = {QUALITY: files.write_npy(folder / QUALITY, values)}
+            record = self._record({**self.identity, "results": results, "filled": filled, "files": entries})
+            files.write_json(folder / MANIFEST, record)
+            marker.touch()
         marker.unlink()
         return Scores(values, record)
 

@@ -167,8 +167,6 @@ class Selection:
         with files.new_files(path, MANIFEST) as folder:
             entries = {name: files.write_npy(folder / name, array) for name, array in arrays.items()}
             files.write_json(folder / MANIFEST, record | {"files": entries})
-        if self.quality is None:
-            (path / "quality.npy").unlink(missing_ok=True)
         return path
 
     @classmethod

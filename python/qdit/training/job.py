@@ -85,7 +85,7 @@ class TrainJob(Job[Trained]):
         self._data = data
         self._first = _trainer.is_first()
         self._progress: RowProgressLike = None
-        self._resume = True
+        self._resume, self._overwrites = True, False
         self._checkpoint: Path | None = None
         self._saved_step = 0
 
@@ -156,7 +156,8 @@ class TrainJob(Job[Trained]):
 
     def _how_on(self) -> str:
         step = self._saved_step
-        return f"go on from step {step}" if step else "begin again: there was no checkpoint yet"
+        without = " (without overwrite, which begins again)" if self._overwrites else ""
+        return f"go on from step {step}{without}" if step else "begin again: there was no checkpoint yet"
 
     def _versions(self) -> dict[str, str]:
         # peft is not there where no adapters are trained
@@ -204,13 +205,13 @@ class TrainJob(Job[Trained]):
 
         """
         self._progress = progress if self._first else None
-        self._resume = resume and not overwrite
+        self._resume, self._overwrites = resume and not overwrite, overwrite
         return super().run(progress=progress, overwrite=overwrite)
 
     def check_new(self, *, overwrite: bool = False) -> None:
         """Raise OtherRunError for a model that may not be replaced, or a checkpoint of another run."""
-        super().check_new(overwrite=overwrite)
         self._checkpoint = newest(self.output.checkpoints, self.identity) if self._resume else None
+        super().check_new(overwrite=overwrite or self._checkpoint is not None)  # it was allowed to begin
 
     def _make(self, progress: RowProgressLike, overwrite: bool) -> Trained:
         output = self.output

@@ -99,7 +99,6 @@ class Output:
     def clear(self, keep: Path | None) -> None:
         """Delete what is neither a result nor the checkpoint to go on from."""
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        self.manifest.unlink(missing_ok=True)  # it must never describe another model
         files.remove_temporaries(self.directory)
         shutil.rmtree(self.unfinished, ignore_errors=True)
         remove_broken(self.checkpoints)
@@ -125,6 +124,7 @@ class Output:
             for path in made.iterdir():
                 path.chmod(mode)
             sync(made)
+            self.manifest.unlink(missing_ok=True)  # it must never describe another model
         entries = sorted(path for path in self.final.rglob("*") if path.is_file())
         names = [path.relative_to(self.directory).as_posix() for path in entries]
         whole = record | {"files": {name: files.describe(self.directory / name) for name in names}}

@@ -208,16 +208,15 @@ def _measure(
 
 def _write(folder: Path, coverage: Coverage, settings: JSON, seconds: float) -> None:
     """Write rows and tables, and last the result: where there is one, everything else is there too."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RESULT).unlink(missing_ok=True)
-    rows = write_rows(folder / ROWS, _rows(coverage.measured))
-    write_tables(folder, "coverage", coverage.tables)
-    report = {
-        "questions_without_vector": int(np.isnan(coverage.measured.similarity[0]).sum()),
-        "seconds": seconds,
-        "files": {ROWS: rows},
-    }
-    write_result(folder / RESULT, "coverage", settings, coverage.values, report)
+    with files.new_files(folder, RESULT) as made:
+        rows = write_rows(made / ROWS, _rows(coverage.measured))
+        write_tables(made, "coverage", coverage.tables)
+        report = {
+            "questions_without_vector": int(np.isnan(coverage.measured.similarity[0]).sum()),
+            "seconds": seconds,
+            "files": {ROWS: rows},
+        }
+        write_result(made / RESULT, "coverage", settings, coverage.values, report)
 
 
 def _rows(measured: Measured) -> Iterator[JSON]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...common.checks import check_choice, check_int, check_least
+from ...common.files import new_files
 from ...common.identity import digest
 from ...common.lock import LOCK, Lock
 from ...common.optional import require
@@ -155,8 +156,8 @@ def run_humaneval(
         how = {"model": os.fspath(model), **given.generating()}
         made = generate(asked, folder / TEXTS, progress=progress, overwrite=overwrite, **how)
         rows = _rows(asked, made.path, style)
-        (folder / RESULT).unlink(missing_ok=True)  # it must never describe other rows
         if not given.unsafe_code:
+            (folder / RESULT).unlink(missing_ok=True)  # it must never describe other rows
             write_rows(folder / ROWS, rows)
             return HumanEval((), rows, None)
         results = _verdicts([problem for problem, _ in each], rows, folder / VERDICTS, given, progress)
@@ -175,9 +176,10 @@ def run_humaneval(
             "problems": len(problems),
             "timed_out": sum(row["result"] == "timed out" for row in rows),
             "seconds": time.perf_counter() - start,
-            "files": {TEXTS: made.manifest["sha256"], ROWS: write_rows(folder / ROWS, rows)},
         }
-        record = write_result(folder / RESULT, "humaneval", decided, values, report, _LIBRARIES)
+        with new_files(folder, RESULT) as new:
+            report["files"] = {TEXTS: made.manifest["sha256"], ROWS: write_rows(new / ROWS, rows)}
+            record = write_result(new / RESULT, "humaneval", decided, values, report, _LIBRARIES)
         return HumanEval(values, rows, record)
 
 
