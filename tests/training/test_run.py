@@ -227,6 +227,19 @@ def test_a_stopped_run_ends_with_the_same_bytes(
     assert not folder.exists()
 
 
+def test_a_stopped_overwrite_leaves_the_old_model_and_goes_on(tmp_path, rows, llama, whole, monkeypatch):
+    out = tmp_path / "out"
+    first = train(rows, out, llama, max_steps=2, seed=1)
+    for step in (2, 4):
+        with monkeypatch.context() as patched:
+            stopped(patched, step)
+            with pytest.raises(SystemExit):
+                train(rows, out, llama, save_steps=2, overwrite=step == 2)
+        again = train(rows, out, llama, max_steps=2, seed=1)
+        assert (again.manifest, weights(again.model)) == (first.manifest, weights(first.model))
+    assert weights(train(rows, out, llama).model) == weights(whole.model)
+
+
 def test_a_checkpoint_of_another_recipe(tmp_path, rows, llama, monkeypatch):
     with monkeypatch.context() as patched:
         stopped(patched, 2)
@@ -253,15 +266,17 @@ def test_two_runs_at_a_time(tmp_path, rows, llama):
         train(rows, tmp_path / "out", llama)
 
 
-def test_ctrl_c_says_where_it_goes_on(tmp_path, rows, llama, whole, monkeypatch):
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_ctrl_c_says_where_it_goes_on(tmp_path, rows, llama, whole, monkeypatch, overwrite):
     def interrupt(progress):
         if progress.phase == "train" and progress.rows >= 5 * 4:
             raise KeyboardInterrupt
 
     monkeypatch.setattr("qdit.common.progress._SECONDS", 0.0)
     with pytest.raises(KeyboardInterrupt) as caught:
-        train(rows, tmp_path / "out", llama, save_steps=2, progress=interrupt)
-    assert caught.value.__notes__ == ["repeat the call to go on from step 4"]
+        train(rows, tmp_path / "out", llama, save_steps=2, progress=interrupt, overwrite=overwrite)
+    without = " (without overwrite, which begins again)" if overwrite else ""
+    assert caught.value.__notes__ == [f"repeat the call to go on from step 4{without}"]
     assert weights(train(rows, tmp_path / "out", llama).model) == weights(whole.model)
 
 

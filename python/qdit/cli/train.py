@@ -32,7 +32,7 @@ def train_command(
         resume: Go on from a checkpoint in out (--no-resume: begin anew).
         progress: Show a progress bar on stderr (--no-progress: do not).
         dry_run: Print rows, tokens, steps and memory that the run would take, and stop.
-        overwrite: Replace the model in out.
+        overwrite: Begin anew, and replace the model in out at the end.
         options: Of the model and its training.
 
     """

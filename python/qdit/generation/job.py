@@ -10,7 +10,7 @@ from ..common import files
 from ..common.job import Job
 from ..common.progress import RowProgressLike
 from ..common.types import JSON, StrPath
-from ..models.answers import WrittenAnswers
+from ..models.answers import WrittenAnswers, without_reasoning
 from ..records.store import to_json
 from .local import LocalModel
 from .options import GenerateOptions
@@ -110,7 +110,7 @@ class GenerateJob(Job[Generated]):
                     **self.identity,
                     **report,
                     "finish": dict(Counter(answer.finish for answer in answers)),
-                    "empty": sum(not answer.output.strip() for answer in answers),
+                    "empty": sum(not without_reasoning(answer.output).strip() for answer in answers),
                     "prompt_tokens": sum(answer.prompt_tokens for answer in answers),
                     "completion_tokens": sum(answer.completion_tokens for answer in answers),
                     "sha256": files.sha256_file(made),

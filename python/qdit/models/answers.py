@@ -30,6 +30,11 @@ def without_reasoning(answer: str) -> str:
     return answer if rest == answer else rest.lstrip("\r\n")
 
 
+def _said(answer: str) -> str:
+    rest = without_reasoning(answer)
+    return rest if rest.strip() else answer
+
+
 def first_line(answer: str) -> str:
     """Return the first line of an answer, with the next one if it is a label; "" without one."""
     lines = [line.strip() for line in without_reasoning(answer).splitlines() if line.strip()]
@@ -185,15 +190,13 @@ class WrittenAnswers(Answers[Written]):
         self.forget(lambda one: one.limit != limit and (one.finish != STOP or one.completion_tokens > most))
 
     def add(self, key: str, answer: Answer) -> None:
-        """Keep an answer of a server, without the reasoning before it."""
-        rest = without_reasoning(answer.text)
-        text = rest if rest.strip() else answer.text
+        """Keep an answer of a server."""
         finish = _ending(answer.finish, answer.completion_tokens, self._limit)
-        self.extend([(key, Written(text, finish, *answer[2:], self._limit))])
+        self.extend([(key, Written(answer.text, finish, *answer[2:], self._limit))])
 
     def extend(self, answers: Iterable[tuple[str, Written]]) -> None:
-        """Keep several answers, in one piece."""
-        self.write((key, answer._asdict()) for key, answer in answers)
+        """Keep several answers, in one piece, without the reasoning before each unless there is no more."""
+        self.write((key, answer._replace(output=_said(answer.output))._asdict()) for key, answer in answers)
 
     def useless(self, key: str) -> Useless | None:
         """Return why this is no answer; None if it is one."""

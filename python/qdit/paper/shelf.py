@@ -49,6 +49,9 @@ class Shelf:
         """Open or make the folder."""
         self.source, self.work, self.options = source, work, options or SelectOptions()
         self.progress, self.say = progress, say
+        if source.zero_rows:
+            self.options = replace(self.options, zero_rows="ignore")
+            say(f"{source.zero_rows:,} rows of {source.name} are zeros: they have no vector and are left out")
         self._state = State(work / _SELECTIONS)
 
     def get(self, methods: Iterable[Method], k: int | float) -> dict[Method, Selection]:

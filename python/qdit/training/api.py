@@ -30,7 +30,7 @@ def train(
         progress: None or False for nothing, True for a bar on stderr, or a callable that takes a
             `qdit.records.RowProgress`.
         resume: go on from a checkpoint in `out`; False begins anew.
-        overwrite: replace the model in `out`.
+        overwrite: begin anew, and replace the model in `out` at the end.
         options: those of `TrainOptions`; model is needed.
 
     Returns:
