@@ -204,6 +204,13 @@ def test_all_missing_packages_are_told_at_once(folder, monkeypatch):
     [
         ({"embed": {"file": "none.npy"}}, FileNotFoundError, "embed: file: .*none.npy does not exist"),
         ({"embed": {"model": "./none"}}, FileNotFoundError, "model: no such folder: ./none"),
+        ({"embed": {"model": "owner/none"}}, FileNotFoundError, "owner/none is no folder here"),
+        ({"embed": {"model": "none-such"}}, FileNotFoundError, "none-such is no folder here"),
+        (
+            {"select": {"budget_tokens": 99, "tokenizer": "owner/none"}},
+            FileNotFoundError,
+            "owner/none is no folder here",
+        ),
         ({"score": {"file": "none.npy"}}, FileNotFoundError, "score: file: .*none.npy does not exist"),
         ({"score": {"by": "reward", "reward_model": "owner/none"}}, FileNotFoundError, "owner/none is no"),
         ({"select": {"given": "none.npy"}}, FileNotFoundError, "select: given: none.npy does not exist"),
@@ -213,7 +220,7 @@ def test_all_missing_packages_are_told_at_once(folder, monkeypatch):
     ids=str,
 )
 def test_what_cannot_work_is_told_before_the_first_stage(folder, monkeypatch, changes, kind, message):
-    if "reward_model" in str(changes):
+    if "reward_model" in str(changes) or "tokenizer" in str(changes):
         pytest.importorskip("transformers", reason="needs transformers: pip install 'qdit[score]'")
     pytest.importorskip("sentence_transformers", reason="needs sentence-transformers")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -171,6 +171,17 @@ def test_token_costs_of_a_tokenizer(pool, tmp_path):
     assert Pool.open(pool).token_costs().tolist() != costs.tolist()
 
 
+def test_a_tokenizer_that_is_none(pool, tmp_path, monkeypatch):
+    pytest.importorskip("transformers")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    opened = Pool.open(pool)
+    with pytest.raises(FileNotFoundError, match=r"^owner/none is no folder here, and no model that .*; "):
+        opened.token_costs("owner/none")
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(OSError, match=f"^{tmp_path} cannot be loaded.*; "):
+        opened.token_costs(str(tmp_path))
+
+
 def test_budget_and_quotas(pool):
     opened = full(pool)
     groups = opened.source_groups()

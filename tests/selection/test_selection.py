@@ -192,7 +192,7 @@ def test_a_save_stopped_anywhere_leaves_the_old_the_new_or_nothing(chosen, tmp_p
     new = qdit.select(X, Q, 0.9, 9)
     replace = Path.replace
     outcomes = []
-    for stop in range(11):
+    for stop in range(12):
         directory = tmp_path / str(stop)
         chosen.save(directory)
         calls = iter(range(99))
@@ -217,4 +217,4 @@ def test_a_save_stopped_anywhere_leaves_the_old_the_new_or_nothing(chosen, tmp_p
         assert not list(directory.glob(".*.tmp"))
         new.save(directory)
         assert same(Selection.load(directory), new)
-    assert outcomes == ["old"] * 5 + ["nothing"] * 5 + ["new"]  # written beside the old one, then moved
+    assert outcomes == ["old"] * 6 + ["nothing"] * 5 + ["new"]  # written beside the old one, then moved

@@ -10,4 +10,5 @@ appended, journal      a file that is only added to; values by key in one, so th
 lock                   one run at a time on a file or a directory
 progress, bar, text    what callbacks are told; a bar on stderr; bytes, seconds and tables as text
 optional, versions     packages that may be missing; versions that a result is recorded with
+failures               what torch, transformers and the Hub raise, as errors that say what to do
 """

@@ -2,20 +2,23 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..common import files
+from ..common.failures import free_memory, is_out_of_memory, loading, running
 from ..common.optional import Package, check_installed, require
 from ..common.types import JSON, Array
-from ..models.failures import free_memory, is_out_of_memory, loading, running
 from ..models.hub import check_device, positions, set_padding
 from .encoder import Encoder, Tick
 from .options import EmbedOptions, resolve_devices
 
 _SLICE_BATCHES = 4  # batches between two reports of progress; a process of several devices takes as many
+_ORGANIZATION = "sentence-transformers"  # on the Hub, of models that are named without one
+_FILES = ("modules.json", "config.json")  # a model has one of them
 _log = logging.getLogger(__name__)
 
 
@@ -56,9 +59,11 @@ class SentenceEncoder(Encoder):
 
     @classmethod
     def check(cls, options: EmbedOptions) -> None:
-        """Look for the package, and for the model where it is a folder; no weights are loaded."""
+        """Look for the package, and for the model; no weights are loaded."""
         check_installed([_package(options.model)])
-        _local_folder(options.model)
+        if _local_folder(options.model) is None:
+            with loading(options.model):
+                _ask_hub(options)
 
     def close(self) -> None:
         """Stop the processes of several devices."""
@@ -161,11 +166,25 @@ def _local_folder(model: str) -> Path | None:
     return None
 
 
+def _ask_hub(options: EmbedOptions) -> None:
+    """Look for a small file of a model, in the cache or on the Hub; the Hub's error if there is none."""
+    hub = require("huggingface_hub", "embed", f"to embed with {options.model}")
+    named = [options.model] if "/" in options.model else [f"{_ORGANIZATION}/{options.model}", options.model]
+    where = {"revision": options.revision, "local_files_only": options.local_files_only}
+    for repository, file in product(named, _FILES):
+        try:
+            hub.hf_hub_download(repository, file, **where)
+            return
+        except Exception as error:  # of many kinds
+            problem = error
+    raise problem
+
+
 def _commit(name: str, revision: str | None) -> str | None:
     """Return the commit that a model's files were taken from; None if the Hub's cache does not tell."""
     hub = require("huggingface_hub", "embed", f"to embed with {name}")
-    repository = name if "/" in name else f"sentence-transformers/{name}"
-    for file in ("modules.json", "config.json"):
+    repository = name if "/" in name else f"{_ORGANIZATION}/{name}"
+    for file in _FILES:
         path = hub.try_to_load_from_cache(repository, file, revision=revision)
         if isinstance(path, str):
             parts = Path(path).parts

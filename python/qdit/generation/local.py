@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from functools import cached_property
 
+from ..common.failures import free_memory, is_out_of_memory, running
 from ..common.identity import digest
 from ..common.optional import require
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON
 from ..models.answers import LENGTH, STOP, Written, WrittenAnswers
 from ..models.causal import CausalModel
-from ..models.failures import free_memory, is_out_of_memory, running
 from ..models.hub import Network
 from ..models.prompts import check_tokenizer, make_prompt, writes_special_tokens
 from . import sampling

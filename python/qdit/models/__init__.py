@@ -4,7 +4,6 @@ Options and rows of text come in; tensors, texts and ratings go out.
 
     options      how a model is run here, how an endpoint is asked: base classes of the stages' options
     hub          a model of the Hub or in a folder: files, revision, limits, batches, weights
-    failures     what their libraries raise, as errors that say what to do
     causal       causal language models, with adapters or without; what training needs of them
     prompts      the text of a row that a model is given: Alpaca's prompt, a chat template, a format string
     client       one request to an endpoint: forms of answers, kinds of failures, and never the key in one

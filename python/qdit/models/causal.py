@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..common.failures import loading
 from ..common.files import sha256_folder
 from ..common.optional import require
 from ..common.types import JSON
-from .failures import loading
 from .hub import HubModel, Network
 from .options import ModelOptions
 

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..common.failures import free_memory, is_out_of_memory, loading
 from ..common.files import sha256_folder
 from ..common.optional import Package, require
 from ..common.types import JSON
-from .failures import free_memory, is_out_of_memory, loading
 from .options import ModelOptions
 
 # what transformers and torch make; they are imported only when they are needed

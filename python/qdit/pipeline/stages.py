@@ -21,6 +21,7 @@ from ..records import import_records, open_records
 from ..records.importing import describe_records, is_imported
 from ..records.pool import Pool, attach
 from ..records.records import MANIFEST as RECORDS
+from ..records.tokens import load_tokenizer
 from ..reporting import report
 from ..scoring.api import prepare as prepare_score
 from ..scoring.job import ScoreJob, make_scorers
@@ -209,8 +210,10 @@ class _OfPool(Stage):
         """All that are asked for."""
 
     def check(self) -> None:
-        """Look for files, and for scores where they are needed."""
+        """Look for files, for a tokenizer, and for scores where they are needed."""
         super().check()
+        if self.options.get("tokenizer") is not None:
+            load_tokenizer(self.options["tokenizer"])
         if self.result.exists() and not self.state.get(self.name):
             raise OtherRunError(f"{self.folder} was made by another run; move it away, or pass another out")
         for name in ("quality", "given", "costs", "groups"):

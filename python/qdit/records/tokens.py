@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..common import files
+from ..common.failures import loading
 from ..common.optional import require
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON, Ints
@@ -82,9 +84,15 @@ def _estimate(texts: Sequence[str]) -> list[int]:
     return [-(-len(text.encode()) // BYTES_PER_TOKEN) for text in texts]
 
 
+def load_tokenizer(name: str, revision: str | None = None) -> Any:
+    """Return a tokenizer of the Hub or in a folder; FileNotFoundError or OSError says what to do."""
+    auto = require(*PACKAGE).AutoTokenizer
+    with loading(name):
+        return auto.from_pretrained(name, revision=revision, trust_remote_code=False)
+
+
 def _tokenizer(name: str, revision: str | None) -> Count:
-    transformers = require(*PACKAGE)
-    loaded = transformers.AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
+    loaded = load_tokenizer(name, revision)
 
     def count(texts: Sequence[str]) -> list[int]:
         found = loaded(list(texts), add_special_tokens=False, return_attention_mask=False, verbose=False)

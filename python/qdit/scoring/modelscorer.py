@@ -9,10 +9,10 @@ import numpy as np
 
 from ..common.appended import AppendedFile
 from ..common.checks import check_least
+from ..common.failures import running
 from ..common.identity import digest
 from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON, Floats
-from ..models.failures import running
 from ..models.hub import HubModel, Tick
 from ..models.options import ModelOptions
 from ..records import Row

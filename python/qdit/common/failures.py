@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..common.optional import require
-from ..common.text import shorten
+from .optional import require
+from .text import shorten
 
 _SHOWN = 300  # characters of a library's reason
 _MEMORY_SIGNS = (  # how else a lack of memory shows: CPU allocator, cuBLAS, cuDNN

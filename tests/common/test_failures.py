@@ -6,8 +6,8 @@ import re
 import pytest
 
 from helpers.tiny_models import make_language_model
+from qdit.common.failures import is_out_of_memory, running
 from qdit.models.causal import CausalModel
-from qdit.models.failures import is_out_of_memory, running
 from qdit.models.options import ModelOptions
 
 torch = pytest.importorskip("torch", reason="needs qdit[score]")
