@@ -189,6 +189,7 @@ def test_what_cannot_work_is_told_before_the_first_stage(tmp_path, monkeypatch, 
     pytest.importorskip("trl", reason="needs trl: pip install 'qdit[train]'")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "models" / "tiny").mkdir(parents=True)
+    (tmp_path / "models" / "tiny" / "config.json").write_text("{}")
     study = read_study(write_study(tmp_path, **change))
     with pytest.raises(kind, match=message):
         Runner(study, tmp_path / "work").run(study.cells(), ["hh"])
@@ -199,6 +200,7 @@ def test_what_cannot_work_is_told_before_the_first_stage(tmp_path, monkeypatch, 
 def test_missing_packages_are_told_before_the_first_stage(tmp_path, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     (tmp_path / "models" / "tiny").mkdir(parents=True)
+    (tmp_path / "models" / "tiny" / "config.json").write_text("{}")
     study = read_study(write_study(tmp_path, benchmarks={}))
     with pytest.raises(ImportError, match=f"{package} is needed"):
         Runner(study, tmp_path / "work").run(study.cells(), ["benchmarks"])
