@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..common.checks import check_choice
 from ..common.options import Options
 from .row import ROLES
 
@@ -20,7 +21,7 @@ def _parse_roles(given: object) -> dict[str, list[str]]:
         if not names or not all(isinstance(name, str) and name for name in names):
             pairs = []
             break
-        found.setdefault(checks.check_choice("roles", role, ROLES), []).extend(names)
+        found.setdefault(check_choice("roles", role, ROLES), []).extend(names)
     if not pairs:
         raise ValueError(f"roles: got {given!r}, wanted pairs such as user=Customer,assistant=Agent")
     taken = [name.lower() for names in found.values() for name in names]
