@@ -166,7 +166,9 @@ def _check_parquet(schema: Schema) -> None:
 
 
 def _check_hf(schema: Schema) -> None:
-    require("datasets", "data", "to write a Hugging Face data set").Features.from_arrow_schema(schema)
+    datasets = require("datasets", "data", "to write a Hugging Face data set")
+    datasets.Features.from_arrow_schema(schema)
+    datasets.Dataset(datasets.table.InMemoryTable(schema.empty_table()))  # what is nested deeply has features
 
 
 _CHECKS = {"parquet": _check_parquet, "hf": _check_hf}
