@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import csv
 import gzip
@@ -9,6 +10,7 @@ import io
 import json
 import lzma
 import math
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +115,11 @@ def _parsed(line: bytes) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return a value in which what JSON cannot say is null, so that values can be compared."""
+    """Return a value as JSON has it, so that values of all formats can be compared."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, date | time):
+        return value.isoformat()
     if isinstance(value, dict):
         return {name: plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
