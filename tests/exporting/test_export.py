@@ -90,7 +90,10 @@ def make_with(tmp_path, values):
         ([{"a": 1}, {"a": {}}], ["{'a': 1} in row 0", "{'a': {}} in row 1"]),
         ([1, 2**64, 0.5], [f"{2**64} in row 1"]),
         (["x", "\ud800"], ["'\\ud800' in row 1"]),
-        ([{}, {}], ["column 'c' is struct<>, which parquet cannot hold (Cannot write struct type 'c' "]),
+        (
+            [{}, {}],
+            ["column 'c' is struct<>, which parquet cannot hold (Cannot write ", "child field to Parquet); "],
+        ),
     ],
 )
 def test_rows_that_no_table_holds_are_told_before_the_work(tmp_path, values, said):

@@ -398,7 +398,7 @@ def test_unknown_formats(tmp_path):
         f"{path}, row 0 (line 1): is of no known format: got fields 'q', 'a', wanted instruction and output"
     )
     assert str(caught.value).startswith(start)
-    assert str(caught.value).endswith("or pass format")
+    assert str(caught.value).endswith("(--columns), or pass format (--format)")
     records = import_records(path, tmp_path / "pool", columns={"instruction": "q", "output": "a"})
     assert texts(records) == [("a", "", "b")]
 

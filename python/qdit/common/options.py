@@ -16,13 +16,18 @@ SomeOptions = TypeVar("SomeOptions", bound="Options")
 class Options:
     """Base of the options of a stage; each class below it checks its own fields in `_check`.
 
-    That a field declared as int or float (or None) is one, and finite, is checked here.
+    That a field declared as int or float (or None) is one, and finite, is checked here; one
+    of NumPy becomes Python's.
     """
 
     def __post_init__(self) -> None:
-        for name, check in _numbers(type(self)):  # type: ignore[arg-type]  # classes are hashable
-            if getattr(self, name) is not None:
-                check(name, getattr(self, name))
+        for name, check, optional in _numbers(type(self)):  # type: ignore[arg-type]  # classes are hashable
+            value = getattr(self, name)
+            if value is None and optional:
+                continue
+            number = check(name, value)
+            if type(value) not in (int, float):  # hashes of runs tell 1 and 1.0 apart
+                self._set(name, number)
         for kind in reversed(type(self).__mro__):
             if "_check" in vars(kind):
                 vars(kind)["_check"](self)
@@ -57,12 +62,15 @@ class Options:
 
 
 @cache
-def _numbers(kind: Any) -> tuple[tuple[str, Callable[[str, object], object]], ...]:
-    """Return the options that are int or float alone, or None, and what checks them."""
-    checks = {int: check_int, float: check_float}
-    hints = get_type_hints(kind).items()
-    kinds = {name: {*(get_args(hint) or [hint])} - {NoneType} for name, hint in hints}
-    return tuple((name, checks[of.pop()]) for name, of in kinds.items() if of in ({int}, {float}))
+def _numbers(kind: Any) -> tuple[tuple[str, Callable[[str, object], object], bool], ...]:
+    """Return the options that are int or float alone, what checks them, and whether None may stand there."""
+    found = []
+    for name, hint in get_type_hints(kind).items():
+        kinds = {*(get_args(hint) or [hint])}
+        for number, check in ((int, check_int), (float, check_float)):
+            if kinds - {NoneType} == {number}:
+                found.append((name, check, NoneType in kinds))
+    return tuple(found)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,8 +42,6 @@ class VerifyOptions(ChoiceOptions):
     seed: int = 0
 
     def _check(self) -> None:
-        self._set("steps", checks.check_int("steps", self.steps))
-        self._set("candidates", checks.check_int("candidates", self.candidates))
         checks.check_seed(self.seed)
         if self.tolerance < 0:
             raise ValueError(f"tolerance: got {self.tolerance}, wanted 0 or more")

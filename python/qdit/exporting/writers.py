@@ -154,8 +154,8 @@ def _check_field(name: str, field: Any) -> None:
     try:
         _CHECKS[name](pa.schema([field]))
     except (pa.ArrowException, ValueError, OSError, RecursionError) as error:
-        kind = shorten(str(field.type), 200)
-        raise ValueError(f"column {field.name!r} is {kind}, which {name} cannot hold ({error})") from error
+        kind, why = shorten(str(field.type), 200), str(error).partition(". ")[0]  # advice follows, in Python
+        raise ValueError(f"column {field.name!r} is {kind}, which {name} cannot hold ({why})") from error
 
 
 def _check_parquet(schema: Schema) -> None:

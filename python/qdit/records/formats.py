@@ -217,10 +217,9 @@ def detect(row: RawRow, columns: Mapping[str, str] | None, roles: Roles | None =
                 named += [layout] if needed[0] not in _VAGUE else []
     if named:
         return named[0]
-    found = _names(row, 12) or "no fields"
     raise ValueError(
-        f"got fields {found}, wanted {_KNOWN}; name them with columns such as "
-        '{"instruction": "question", "output": "answer"}, or pass format'
+        f"got fields {_names(row, 12) or 'none'}, wanted {_KNOWN}; name them with columns such as "
+        '{"instruction": "question", "output": "answer"} (--columns), or pass format (--format)'
     )
 
 

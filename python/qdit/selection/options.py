@@ -104,7 +104,7 @@ class Neighbors(Options):
 
     def _check(self) -> None:
         if self.probes is not None:
-            self._set("probes", check_least("probes", self.probes, 1))
+            check_least("probes", self.probes, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,9 +140,9 @@ class Search(Neighbors):
         self._set("epsilon", check_float("epsilon", self.epsilon))
         if not 0.0 < self.epsilon < 1.0:
             raise ValueError(f"epsilon: got {self.epsilon}, wanted a number between 0 and 1, both excluded")
-        self._set("seed", check_seed(self.seed))
+        check_seed(self.seed)
         self._set("tau", check_float("tau", self.tau))
-        self._set("clusters", check_least("clusters", self.clusters, 1))
+        check_least("clusters", self.clusters, 1)
         self._set("memory_budget", parse_bytes("memory_budget", self.memory_budget))
 
     @property
@@ -190,7 +190,7 @@ class DeviceOptions(ThreadOptions):
     device: int = 0
 
     def _check(self) -> None:
-        self._set("device", check_device(self.device))
+        check_device(self.device)
 
 
 @dataclass(frozen=True, kw_only=True)
