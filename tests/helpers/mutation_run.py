@@ -137,8 +137,6 @@ class _Way:
             (root / path).write_bytes(data)
         single = len(self.files) == 1 and self.rng.random() < 0.7
         source = root / next(iter(self.files)) if single else root
-        if self.name == "saved" and source == root and not (root / "state.json").exists():
-            return 0  # another folder
         more: list[dict[str, Any]] = [
             {"split": "all"},
             {"limit": 5},
