@@ -65,6 +65,11 @@ class Engine {
     return map(candidates, [&](auto in, auto out) { backend_->commit(in, out); });
   }
 
+  void expect(Index commits) {
+    const auto lock = enter();
+    backend_->expect(commits);
+  }
+
   Fixed coverage() {
     const auto lock = enter();
     return backend_->coverage();

@@ -130,6 +130,7 @@ void register_engine(py::module_& module) {
       .def_property_readonly("ignored", [](const Engine& e) { return to_array(e.backend().ignored()); })
       .def("reset", &Engine::reset, py::arg("given") = py::none())
       .def("gains", &Engine::gains, py::arg("candidates"))
+      .def("expect", &Engine::expect, py::arg("commits"))
       .def("commit", &Engine::commit, py::arg("candidates"))
       .def("similarities", &Engine::similarities, py::arg("candidates"), py::arg("rows"))
       .def("nearest", &Engine::nearest, py::arg("centroids"))

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "cpu/bounds.h"
 #include "cpu/cpu_shard.h"
 #include "cpu/dispatch.h"
 #include "cpu/exact_gains.h"
@@ -38,7 +39,8 @@ class CpuBackend final : public Backend {
         scaled_(check()),
         product_(kernels_, pool_, options_.rows, options_.block_rows),
         cache_(n_, options_.cache_bytes),
-        max_(kernels_, pool_, product_, scaled_, n_),
+        bounds_(kernels_, pool_, scaled_),
+        max_(kernels_, pool_, product_, scaled_, bounds_, n_),
         shard_(
             {options_.rows, options_.zero_rows, kernels_, pool_, scaled_, product_, max_.values(), stats_},
             [this](const ScaledRows& rows, std::span<Fixed> increases) { commit_shard(rows, increases); },
@@ -59,7 +61,7 @@ class CpuBackend final : public Backend {
   BackendStats stats() const override {
     BackendStats stats = stats_;
     if (exact_) stats.products += exact_->products();
-    stats.products += shard_.products();
+    stats.products += shard_.products() + max_.products();
     stats.peak_bytes += static_cast<std::int64_t>(shard_.bytes());
     return stats;
   }
@@ -106,6 +108,8 @@ class CpuBackend final : public Backend {
     }
     note_memory();
   }
+
+  void expect(Index commits) override { max_.expect(commits); }
 
   void commit(std::span<const Index> candidates, std::span<Fixed> increases) override {
     const Stopwatch watch(stats_.seconds_commit);
@@ -182,8 +186,9 @@ class CpuBackend final : public Backend {
     const ScaledRows scaled = scaled_.add(centroids);
     std::vector<std::int32_t> best(ids.size());
     std::vector<std::int32_t> best_sims(ids.size());
-    cpu::nearest_centroids({kernels_, pool_, options_.rows, factors(), centroids, scaled.factors}, 1, best,
-                           best_sims);
+    cpu::nearest_centroids(
+        {kernels_, pool_, options_.rows, factors(), centroids, scaled.factors, &scaled_, &bounds_}, 1, best,
+        best_sims);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       ids[i] = best[i];
       sims[i] = best_sims[i] / scaled_.scale();
@@ -276,7 +281,6 @@ class CpuBackend final : public Backend {
     max_.raise(source, ids, increases);
     stats_.rows_read +=
         n_ * static_cast<Index>((ids.size() + cpu::RunningMax::kWidth - 1) / cpu::RunningMax::kWidth);
-    stats_.products += static_cast<double>(ids.size()) * static_cast<double>(n_);
   }
 
   // Rows from other parts of a larger pool, added to the selection of this one.
@@ -292,8 +296,8 @@ class CpuBackend final : public Backend {
 
   void note_memory() {
     const auto bytes = (factors().size() + scaled_.outside().factors.size()) * sizeof(float) + max_.bytes() +
-                       row_sum_.size() * sizeof(double) + product_.bytes() + panels_.bytes() +
-                       cache_.bytes() + (exact_ ? exact_->bytes() : 0);
+                       bounds_.bytes() + row_sum_.size() * sizeof(double) + product_.bytes() +
+                       panels_.bytes() + cache_.bytes() + (exact_ ? exact_->bytes() : 0);
     stats_.peak_bytes = std::max(stats_.peak_bytes, static_cast<std::int64_t>(bytes));
   }
 
@@ -306,6 +310,7 @@ class CpuBackend final : public Backend {
   cpu::Product product_;
   cpu::SimilarityCache cache_;
   cpu::Panels panels_;
+  cpu::Bounds bounds_;
   cpu::RunningMax max_;
   cpu::CpuShard shard_;
   std::vector<double> row_sum_;             // sum over v of factor(v) * row(v), when first needed

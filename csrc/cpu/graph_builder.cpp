@@ -29,6 +29,7 @@ GraphBuilder::GraphBuilder(PoolOptions options)
       kernels_(select_kernels(options_.simd)),
       pool_(options_.threads, options_.interrupt),
       scaled_(options_, kernels_, pool_),
+      bounds_(kernels_, pool_, scaled_),
       cosine_factors_(row_factors(scaled_.squared_norms(), Metric::kCosine, kScaleBits / 2)) {}
 
 void GraphBuilder::nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids,
@@ -37,13 +38,15 @@ void GraphBuilder::nearest(const RowView& centroids, Index count, std::span<std:
   check_rows(centroids, squared, Metric::kCosine, ZeroRows::kError);
   const auto scales = row_factors(squared, Metric::kCosine, kScaleBits / 2);
   std::vector<std::int32_t> sims(static_cast<std::size_t>(std::min(kNearestRows, size()) * count));
+  // Those of dot products bound no cosines.
+  Bounds* bounds = options_.metric == Metric::kCosine ? &bounds_ : nullptr;
   for (Index begin = 0; begin < size(); begin += kNearestRows) {
     const Index rows = std::min(kNearestRows, size() - begin);
     const auto items = static_cast<std::size_t>(rows * count);
     const RowView some = slice(options_.rows, begin, rows);
     const auto factors =
         std::span(cosine_factors_).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(rows));
-    nearest_centroids({kernels_, pool_, some, factors, centroids, scales}, count,
+    nearest_centroids({kernels_, pool_, some, factors, centroids, scales, &scaled_, bounds, begin}, count,
                       ids.subspan(static_cast<std::size_t>(begin * count), items),
                       std::span(sims).first(items));
     tick(static_cast<double>(begin + rows) / static_cast<double>(size()));

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "cpu/bounds.h"
 #include "cpu/kernels.h"
 #include "cpu/scaled_pool.h"
 #include "cpu/thread_pool.h"
@@ -31,6 +32,7 @@ class GraphBuilder final : public GraphBackend {
   const Kernels& kernels_;
   ThreadPool pool_;
   ScaledPool scaled_;  // similarities have the bits of the cpu backend's
+  Bounds bounds_;
   std::vector<float> cosine_factors_;
 };
 

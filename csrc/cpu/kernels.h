@@ -32,6 +32,10 @@ struct Tile {
   std::int64_t* gains;  // per lane: sum over the tile's rows of max(0, s - m) is added
   std::int32_t* sims;   // if not null: s of row i and lane j goes to sims[i * sims_stride + j]
   std::size_t sims_stride;
+  // Of tiles that are only compared: bit j of over[i] says that s of row i and lane j is above row_max[i] or
+  // above lane_max[j].
+  const std::int32_t* lane_max;
+  std::uint32_t* over;
 };
 
 // Alive pairs of one row: numbers of the others, and similarities.
@@ -42,11 +46,18 @@ struct Pairs {
 
 struct Kernels {
   const char* name;
-  int tile_rows;                // rows of a tile
-  int lanes;                    // candidates of a panel
-  void (*narrow)(const Tile&);  // one panel
-  void (*wide)(const Tile&);    // two panels
+  int tile_rows;                     // rows of a tile
+  int lanes;                         // candidates of a panel
+  void (*narrow)(const Tile&);       // one panel
+  void (*wide)(const Tile&);         // two panels
+  void (*narrow_over)(const Tile&);  // the same, compared instead of summed
+  void (*wide_over)(const Tile&);
   void (*decode_float16)(const std::uint16_t* from, float* to, std::size_t count);
+  void (*encode_float16)(const float* from, std::uint16_t* to, std::size_t count);  // to the nearest
+  // Dot products of a decoded row with others, with the bits that tiles give them.
+  void (*products)(const float* row, const float* const* others, std::size_t count, int depth, float* out);
+  // The dot product of two in the order that is fastest: it differs by rounding.
+  float (*estimate)(const float* a, const float* b, int depth);
   // sum of max(0, sims - max)
   std::int64_t (*gain)(const std::int32_t* sims, const std::int32_t* max, std::size_t count);
   // the same, and max = max(max, sims)

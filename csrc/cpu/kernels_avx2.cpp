@@ -1,25 +1,17 @@
 // AVX2 + FMA + F16C: 6 x 16 tiles in 12 accumulators.
 #include <immintrin.h>
 
+#include "cpu/eight_floats.h"
 #include "cpu/tile_kernel.h"
 
 namespace {
 
-struct Avx2 {
-  static constexpr int kLanes = 8;
-  using F = __m256;
+struct Avx2 : Eight {
   using I = __m256i;
 
   static __m256i* cast(void* p) { return static_cast<__m256i*>(p); }
   static const __m256i* cast(const void* p) { return static_cast<const __m256i*>(p); }
 
-  static F load(const float* p) { return _mm256_loadu_ps(p); }
-  static void store(float* p, F x) { _mm256_storeu_ps(p, x); }
-  static F broadcast(float x) { return _mm256_set1_ps(x); }
-  static F zero() { return _mm256_setzero_ps(); }
-  static F add(F a, F b) { return _mm256_add_ps(a, b); }
-  static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
-  static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
   static I to_int(F x) { return _mm256_cvtps_epi32(x); }
   static I load_int(const std::int32_t* p) { return _mm256_loadu_si256(cast(p)); }
   static void store_int(std::int32_t* p, I x) { _mm256_storeu_si256(cast(p), x); }
@@ -27,6 +19,7 @@ struct Avx2 {
   static I zero_int() { return _mm256_setzero_si256(); }
   static I add_int(I a, I b) { return _mm256_add_epi32(a, b); }
   static I max_int(I a, I b) { return _mm256_max_epi32(a, b); }
+  static I min_int(I a, I b) { return _mm256_min_epi32(a, b); }
   static I relu_difference(I a, I b) { return _mm256_max_epi32(_mm256_sub_epi32(a, b), zero_int()); }
   static unsigned greater(I a, I b) {
     return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(a, b))));
@@ -51,13 +44,27 @@ void decode_float16(const std::uint16_t* from, float* to, std::size_t count) {
   for (; i < count; ++i) to[i] = half_to_float(from[i]);
 }
 
+void encode_float16(const float* from, std::uint16_t* to, std::size_t count) {
+  std::size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const __m128i halves = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), halves);
+  }
+  for (; i < count; ++i) to[i] = float_to_half(from[i]);
+}
+
 constexpr Kernels kKernels = {
     "avx2",
     6,
     Avx2::kLanes,
-    tile_kernel<Avx2, 6, 1>,
-    tile_kernel<Avx2, 6, 2>,
+    tile_kernel<Avx2, 6, 1, false>,
+    tile_kernel<Avx2, 6, 2, false>,
+    tile_kernel<Avx2, 6, 1, true>,
+    tile_kernel<Avx2, 6, 2, true>,
     decode_float16,
+    encode_float16,
+    products_kernel<Eight>,
+    estimate_kernel<Avx2>,
     gain_kernel<Avx2>,
     raise_kernel<Avx2>,
     above_kernel<Avx2>,

@@ -1,6 +1,7 @@
 // AVX-512 (F, DQ, BW, VL): 14 x 32 tiles in 28 accumulators.
 #include <immintrin.h>
 
+#include "cpu/eight_floats.h"
 #include "cpu/tile_kernel.h"
 
 namespace {
@@ -24,6 +25,7 @@ struct Avx512 {
   static I zero_int() { return _mm512_setzero_si512(); }
   static I add_int(I a, I b) { return _mm512_add_epi32(a, b); }
   static I max_int(I a, I b) { return _mm512_max_epi32(a, b); }
+  static I min_int(I a, I b) { return _mm512_min_epi32(a, b); }
   static I relu_difference(I a, I b) { return _mm512_max_epi32(_mm512_sub_epi32(a, b), zero_int()); }
   static unsigned greater(I a, I b) { return _mm512_cmpgt_epi32_mask(a, b); }
   static void store_selected(unsigned mask, std::uint32_t first, I values, std::uint32_t* ids,
@@ -52,13 +54,27 @@ void decode_float16(const std::uint16_t* from, float* to, std::size_t count) {
   for (; i < count; ++i) to[i] = half_to_float(from[i]);
 }
 
+void encode_float16(const float* from, std::uint16_t* to, std::size_t count) {
+  std::size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const __m256i halves = _mm512_cvtps_ph(_mm512_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), halves);
+  }
+  for (; i < count; ++i) to[i] = float_to_half(from[i]);
+}
+
 constexpr Kernels kKernels = {
     "avx512",
     14,
     Avx512::kLanes,
-    tile_kernel<Avx512, 14, 1>,
-    tile_kernel<Avx512, 14, 2>,
+    tile_kernel<Avx512, 14, 1, false>,
+    tile_kernel<Avx512, 14, 2, false>,
+    tile_kernel<Avx512, 14, 1, true>,
+    tile_kernel<Avx512, 14, 2, true>,
     decode_float16,
+    encode_float16,
+    products_kernel<Eight>,
+    estimate_kernel<Avx512>,
     gain_kernel<Avx512>,
     raise_kernel<Avx512>,
     above_kernel<Avx512>,

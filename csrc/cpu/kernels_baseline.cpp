@@ -26,6 +26,10 @@ struct Baseline {
   static F add(F a, F b) { return a + b; }
   static F mul(F a, F b) { return a * b; }
   static F fma(F a, F b, F c) { return a * b + c; }
+  static void transpose(F (&x)[4]) {
+    const F original[4] = {x[0], x[1], x[2], x[3]};
+    for (int i = 0; i < 4; ++i) x[i] = F{original[0][i], original[1][i], original[2][i], original[3][i]};
+  }
   static I to_int(F x) {
     I out;
     for (int lane = 0; lane < kLanes; ++lane) out[lane] = static_cast<std::int32_t>(std::lrint(x[lane]));
@@ -39,6 +43,10 @@ struct Baseline {
   static I max_int(I a, I b) {
     const I larger = a > b;
     return (a & larger) | (b & ~larger);
+  }
+  static I min_int(I a, I b) {
+    const I smaller = a < b;
+    return (a & smaller) | (b & ~smaller);
   }
   static I relu_difference(I a, I b) { return (a - b) & (a > b); }
   static unsigned greater(I a, I b) {
@@ -58,13 +66,22 @@ void decode_float16(const std::uint16_t* from, float* to, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) to[i] = half_to_float(from[i]);
 }
 
+void encode_float16(const float* from, std::uint16_t* to, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) to[i] = float_to_half(from[i]);
+}
+
 constexpr Kernels kKernels = {
     "baseline",
     4,
     Baseline::kLanes,
-    tile_kernel<Baseline, 4, 1>,
-    tile_kernel<Baseline, 4, 2>,
+    tile_kernel<Baseline, 4, 1, false>,
+    tile_kernel<Baseline, 4, 2, false>,
+    tile_kernel<Baseline, 4, 1, true>,
+    tile_kernel<Baseline, 4, 2, true>,
     decode_float16,
+    encode_float16,
+    products_kernel<Baseline>,
+    estimate_kernel<Baseline>,
     gain_kernel<Baseline>,
     raise_kernel<Baseline>,
     above_kernel<Baseline>,

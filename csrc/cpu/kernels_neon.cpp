@@ -17,6 +17,14 @@ struct Neon {
   static F add(F a, F b) { return vaddq_f32(a, b); }
   static F mul(F a, F b) { return vmulq_f32(a, b); }
   static F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
+  static void transpose(F (&x)[4]) {
+    const float32x4x2_t low = vtrnq_f32(x[0], x[1]);
+    const float32x4x2_t high = vtrnq_f32(x[2], x[3]);
+    x[0] = vcombine_f32(vget_low_f32(low.val[0]), vget_low_f32(high.val[0]));
+    x[1] = vcombine_f32(vget_low_f32(low.val[1]), vget_low_f32(high.val[1]));
+    x[2] = vcombine_f32(vget_high_f32(low.val[0]), vget_high_f32(high.val[0]));
+    x[3] = vcombine_f32(vget_high_f32(low.val[1]), vget_high_f32(high.val[1]));
+  }
   static I to_int(F x) { return vcvtnq_s32_f32(x); }
   static I load_int(const std::int32_t* p) { return vld1q_s32(p); }
   static void store_int(std::int32_t* p, I x) { vst1q_s32(p, x); }
@@ -24,6 +32,7 @@ struct Neon {
   static I zero_int() { return vdupq_n_s32(0); }
   static I add_int(I a, I b) { return vaddq_s32(a, b); }
   static I max_int(I a, I b) { return vmaxq_s32(a, b); }
+  static I min_int(I a, I b) { return vminq_s32(a, b); }
   static I relu_difference(I a, I b) { return vmaxq_s32(vsubq_s32(a, b), zero_int()); }
   static unsigned greater(I a, I b) {
     const uint32x4_t bits = {1, 2, 4, 8};
@@ -50,13 +59,26 @@ void decode_float16(const std::uint16_t* from, float* to, std::size_t count) {
   for (; i < count; ++i) to[i] = half_to_float(from[i]);
 }
 
+void encode_float16(const float* from, std::uint16_t* to, std::size_t count) {
+  std::size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    vst1_u16(to + i, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(from + i))));
+  }
+  for (; i < count; ++i) to[i] = float_to_half(from[i]);
+}
+
 constexpr Kernels kKernels = {
     "neon",
     8,
     Neon::kLanes,
-    tile_kernel<Neon, 8, 1>,
-    tile_kernel<Neon, 8, 2>,
+    tile_kernel<Neon, 8, 1, false>,
+    tile_kernel<Neon, 8, 2, false>,
+    tile_kernel<Neon, 8, 1, true>,
+    tile_kernel<Neon, 8, 2, true>,
     decode_float16,
+    encode_float16,
+    products_kernel<Neon>,
+    estimate_kernel<Neon>,
     gain_kernel<Neon>,
     raise_kernel<Neon>,
     above_kernel<Neon>,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "cpu/bounded_nearest.h"
 #include "cpu/pool.h"
 #include "cpu/tiles.h"
 
@@ -34,10 +35,16 @@ struct Workspace {
   std::vector<std::int32_t> found_sims;
 };
 
-// Puts a pair into a short list that is sorted by falling similarity; equal ones keep their order.
-void insert(std::span<std::int32_t> ids, std::span<std::int32_t> sims, std::int32_t id, std::int32_t sim) {
+}  // namespace
+
+void insert_nearest(std::span<std::int32_t> ids, std::span<std::int32_t> sims, std::int32_t id,
+                    std::int32_t sim) {
+  const auto before = [&](std::size_t place) {
+    return sims[place] > sim || (sims[place] == sim && ids[place] >= 0 && ids[place] < id);
+  };
   std::size_t place = sims.size() - 1;
-  while (place > 0 && sims[place - 1] < sim) {
+  if (before(place)) return;
+  while (place > 0 && !before(place - 1)) {
     sims[place] = sims[place - 1];
     ids[place] = ids[place - 1];
     --place;
@@ -46,10 +53,12 @@ void insert(std::span<std::int32_t> ids, std::span<std::int32_t> sims, std::int3
   ids[place] = id;
 }
 
-}  // namespace
-
 void nearest_centroids(const NearestInput& input, Index count, std::span<std::int32_t> ids,
                        std::span<std::int32_t> sims) {
+  if (BoundedNearest bounded(input); bounded.pays(count)) {
+    bounded.run(count, ids, sims);
+    return;
+  }
   const Kernels& kernels = input.kernels;
   const Index n = input.rows.n;
   const Index block = kRowTiles * kernels.tile_rows;
@@ -91,9 +100,9 @@ void nearest_centroids(const NearestInput& input, Index count, std::span<std::in
         const std::size_t above =
             kernels.above_one(space.sims.data() + i * kColumns, best_sims.back(), pack.size(), found);
         for (std::size_t j = 0; j < above; ++j) {
-          if (found.sims[j] <= best_sims.back()) continue;
-          insert(best_ids, best_sims,
-                 static_cast<std::int32_t>(first) + static_cast<std::int32_t>(found.ids[j]), found.sims[j]);
+          insert_nearest(best_ids, best_sims,
+                         static_cast<std::int32_t>(first) + static_cast<std::int32_t>(found.ids[j]),
+                         found.sims[j]);
         }
       }
     });

@@ -6,7 +6,9 @@
 #include <span>
 #include <vector>
 
+#include "cpu/bounds.h"
 #include "cpu/kernels.h"
+#include "cpu/scaled_pool.h"
 #include "cpu/thread_pool.h"
 #include "engine/rows.h"
 #include "engine/types.h"
@@ -20,7 +22,17 @@ struct NearestInput {
   std::span<const float> factors;
   const RowView& centroids;
   std::span<const float> centroid_factors;
+  // Where the rows are those of the pool from number `first` on, with its factors: what may rule out most
+  // centroids (bounded_nearest.h).
+  const ScaledPool* scaled = nullptr;
+  Bounds* bounds = nullptr;
+  Index first = 0;
 };
+
+// Puts a pair into a short list that is sorted by falling similarity, then rising number, if it belongs
+// there.
+void insert_nearest(std::span<std::int32_t> ids, std::span<std::int32_t> sims, std::int32_t id,
+                    std::int32_t sim);
 
 // For every pool row the `count` most similar centroids, the best first, the smaller number on ties.
 // ids, sims: (n, count), row after row; sims in fixed point.

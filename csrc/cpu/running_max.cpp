@@ -11,17 +11,19 @@ constexpr Index kStoredRows = 65536;  // rows of a task over similarities that a
 }  // namespace
 
 RunningMax::RunningMax(const Kernels& kernels, ThreadPool& pool, Product& product, const ScaledPool& scaled,
-                       Index n)
+                       Bounds& bounds, Index n)
     : kernels_(kernels),
       pool_(pool),
       product_(product),
       scaled_(scaled),
       n_(n),
-      max_(static_cast<std::size_t>(n + kernels.tile_rows), kPaddingMax) {}
+      max_(static_cast<std::size_t>(n + kernels.tile_rows), kPaddingMax),
+      pruned_(kernels, pool, scaled, bounds, max_) {}
 
 void RunningMax::restart(bool empty) {
   empty_ = empty;
   whole_.end();
+  pruned_.restart();
   std::fill_n(max_.begin(), n_, scaled_.floor());
 }
 
@@ -69,9 +71,22 @@ Fixed RunningMax::raise(const std::int32_t* sims) {
 }
 
 void RunningMax::raise(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases) {
-  for (std::size_t begin = 0; begin < ids.size(); begin += kWidth) {
-    const auto count = std::min(kWidth, ids.size() - begin);
-    raise_block(source, ids.subspan(begin, count), increases.subspan(begin, count));
+  const bool of_pool = source.view.data == scaled_.rows().view.data;
+  for (std::size_t begin = 0; begin < ids.size();) {
+    const auto some = [&](std::size_t width) {
+      return ids.subspan(begin, std::min(width, ids.size() - begin));
+    };
+    auto part = some(static_cast<std::size_t>(pruned_.width()));
+    if (const Index columns = of_pool && !empty_ ? pruned_.choose(part) : 0; columns > 0) {
+      whole_.begin();
+      pruned_.raise(part, columns, increases.subspan(begin, part.size()));
+      whole_.end();
+    } else {
+      part = some(kWidth);
+      raise_block(source, part, increases.subspan(begin, part.size()));
+      pruned_.passed(static_cast<Index>(part.size()));
+    }
+    begin += part.size();
   }
 }
 
@@ -93,6 +108,7 @@ void RunningMax::raise_block(const ScaledRows& source, std::span<const Index> id
   product_.run({panels_, scaled_.rows().factors, max_.data(), unused, sims.target(), done});
   whole_.end();
   empty_ = false;
+  products_ += static_cast<double>(ids.size()) * static_cast<double>(n_);
   for (std::size_t c = 0; c < ids.size(); ++c) {
     increases[c] = 0;
     for (const auto& sum : sums) increases[c] += sum[c];

@@ -8,6 +8,7 @@
 #include "cpu/kernels.h"
 #include "cpu/pool.h"
 #include "cpu/product.h"
+#include "cpu/pruned_raise.h"
 #include "cpu/scaled_pool.h"
 #include "cpu/thread_pool.h"
 #include "engine/types.h"
@@ -19,11 +20,14 @@ class RunningMax {
  public:
   static constexpr std::size_t kWidth = 128;  // rows of one blocked product in raise()
 
-  RunningMax(const Kernels& kernels, ThreadPool& pool, Product& product, const ScaledPool& scaled, Index n);
+  RunningMax(const Kernels& kernels, ThreadPool& pool, Product& product, const ScaledPool& scaled,
+             Bounds& bounds, Index n);
 
   // Every row at the floor. empty: there is none, and the first row raised by sets all maxima.
   void restart(bool empty);
   bool empty() const { return empty_; }
+  // How many rows will be raised by: whether finding out more about the pool pays depends on it.
+  void expect(Index rows) { pruned_.expect(rows); }
 
   const std::int32_t* data() const { return max_.data(); }
   // For those who raise maxima themselves, between whole().begin() and whole().end().
@@ -41,7 +45,9 @@ class RunningMax {
   // With rows `ids` of a source, in this order; increases[i] is what the i-th raised the sum by.
   void raise(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases);
 
-  std::size_t bytes() const { return max_.size() * sizeof(std::int32_t) + panels_.bytes(); }
+  std::size_t bytes() const { return max_.size() * sizeof(std::int32_t) + panels_.bytes() + pruned_.bytes(); }
+  // Of two rows, by raise().
+  double products() const { return products_ + pruned_.products(); }
 
  private:
   template <class Function>
@@ -55,7 +61,9 @@ class RunningMax {
   const ScaledPool& scaled_;
   Index n_;
   AlignedVector<std::int32_t> max_;  // padded to whole tiles
+  PrunedRaise pruned_;
   Panels panels_;
+  double products_ = 0.0;
   bool empty_ = true;
   Wholeness whole_;
 };

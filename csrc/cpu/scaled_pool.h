@@ -33,6 +33,8 @@ class ScaledPool {
   const ScaledRows& outside() const { return outside_; }
   double scale() const { return scale_; }
   double range() const { return range_; }
+  Metric metric() const { return metric_; }
+  int half_exponent() const { return exponent_ / 2; }
   std::span<const double> squared_norms() const { return squared_norms_; }  // of rows()
   std::int32_t floor() const { return floor_; }
   // Other rows on the same scale. Under "dot" none may be longer than the longest of the pool.

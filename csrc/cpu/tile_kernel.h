@@ -4,8 +4,8 @@
 //
 // V offers: kLanes, F (floats), I (int32), and static functions load, store, broadcast, zero, add, fma, mul,
 // to_int (round to nearest even), load_int, store_int, broadcast_int, zero_int, add_int, relu_difference,
-// max_int, accumulate (adds unsigned 32-bit lanes to int64s in memory), greater (a bit per lane),
-// store_selected (numbers and values of the lanes of a mask, packed).
+// max_int, min_int, transpose (of kLanes vectors), accumulate (adds unsigned 32-bit lanes to int64s in
+// memory), greater (a bit per lane), store_selected (numbers and values of the lanes of a mask, packed).
 #pragma once
 
 #include "cpu/kernels.h"
@@ -71,7 +71,28 @@ inline __attribute__((always_inline)) void reduce(const Tile& tile,
   }
 }
 
+// The other thing that may happen to it: which similarities are above either of their two thresholds.
 template <class V, int kRows, int kPanels>
+inline __attribute__((always_inline)) void compare(const Tile& tile,
+                                                   const Accumulators<V, kRows, kPanels>& acc) {
+  static_assert(kPanels * V::kLanes <= 32, "a bit for each lane");
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i) {
+    std::uint32_t over = 0;
+#pragma GCC unroll 4
+    for (int j = 0; j < kPanels; ++j) {
+      const typename V::F lane_factor = V::load(tile.lane_factor + j * V::kLanes);
+      const typename V::F factor = V::mul(V::broadcast(tile.row_factor[i]), lane_factor);
+      const typename V::I sim = V::to_int(V::mul(acc.at[i][j], factor));
+      const typename V::I max =
+          V::min_int(V::broadcast_int(tile.row_max[i]), V::load_int(tile.lane_max + j * V::kLanes));
+      over |= static_cast<std::uint32_t>(V::greater(sim, max)) << (j * V::kLanes);
+    }
+    tile.over[i] = over;
+  }
+}
+
+template <class V, int kRows, int kPanels, bool kOver>
 void tile_kernel(const Tile& tile) {
   static_assert(kRows <= 16, "reduce() sums a tile's contributions in 32 bits");
   Accumulators<V, kRows, kPanels> acc;
@@ -95,7 +116,86 @@ void tile_kernel(const Tile& tile) {
     }
     if (last) break;
   }
-  reduce<V, kRows, kPanels>(tile, acc);
+  if constexpr (kOver) {
+    compare<V, kRows, kPanels>(tile, acc);
+  } else {
+    reduce<V, kRows, kPanels>(tile, acc);
+  }
+}
+
+// Products of one row with `count` others, a lane for each of them, transposed as they are read. W is a
+// vector type such as V, maybe narrower. Blocks of columns are independent until their totals are added:
+// three of them at a time hide most of the latency.
+template <class W, int kBlocks>
+inline __attribute__((always_inline)) typename W::F add_blocks(const float* row, const float* const* others,
+                                                               int begin, int depth, typename W::F total) {
+  typename W::F sums[kBlocks];
+  for (auto& sum : sums) sum = W::zero();
+  int k = begin;
+  for (; k + W::kLanes <= begin + depth; k += W::kLanes) {
+#pragma GCC unroll 4
+    for (int block = 0; block < kBlocks; ++block) {
+      typename W::F lanes[W::kLanes];
+#pragma GCC unroll 16
+      for (int j = 0; j < W::kLanes; ++j) lanes[j] = W::load(others[j] + k + block * kDepth);
+      W::transpose(lanes);
+#pragma GCC unroll 16
+      for (int j = 0; j < W::kLanes; ++j) {
+        sums[block] = W::fma(W::broadcast(row[k + block * kDepth + j]), lanes[j], sums[block]);
+      }
+    }
+  }
+  for (; k < begin + depth; ++k) {
+    float lanes[W::kLanes];
+    for (int j = 0; j < W::kLanes; ++j) lanes[j] = others[j][k];
+    sums[0] = W::fma(W::broadcast(row[k]), W::load(lanes), sums[0]);
+  }
+  for (const auto& sum : sums) total = W::add(total, sum);
+  return total;
+}
+
+template <class W>
+void products_kernel(const float* row, const float* const* others, std::size_t count, int depth, float* out) {
+  constexpr int kBlocks = 3;
+  for (std::size_t first = 0; first < count; first += W::kLanes) {
+    const float* some[W::kLanes];
+    for (std::size_t j = 0; j < W::kLanes; ++j) some[j] = others[first + j < count ? first + j : first];
+    typename W::F total = W::zero();
+    int begin = 0;
+    for (; begin + kBlocks * kDepth <= depth; begin += kBlocks * kDepth) {
+      total = add_blocks<W, kBlocks>(row, some, begin, kDepth, total);
+    }
+    for (; begin < depth; begin += kDepth) {
+      total = add_blocks<W, 1>(row, some, begin, depth - begin < kDepth ? depth - begin : kDepth, total);
+    }
+    float lanes[W::kLanes];
+    W::store(lanes, total);
+    for (std::size_t j = 0; j < W::kLanes && first + j < count; ++j) out[first + j] = lanes[j];
+  }
+}
+
+template <class V>
+float estimate_kernel(const float* a, const float* b, int depth) {
+  constexpr int kSums = 4;
+  typename V::F sums[kSums];
+  for (auto& sum : sums) sum = V::zero();
+  int k = 0;
+  for (; k + kSums * V::kLanes <= depth; k += kSums * V::kLanes) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kSums; ++j) {
+      sums[j] = V::fma(V::load(a + k + j * V::kLanes), V::load(b + k + j * V::kLanes), sums[j]);
+    }
+  }
+  float lanes[V::kLanes];
+  V::store(lanes, V::add(V::add(sums[0], sums[1]), V::add(sums[2], sums[3])));
+#pragma GCC unroll 4
+  for (int width = V::kLanes / 2; width > 0; width /= 2) {
+#pragma GCC unroll 8
+    for (int lane = 0; lane < width; ++lane) lanes[lane] += lanes[lane + width];
+  }
+  float total = lanes[0];
+  for (; k < depth; ++k) total += a[k] * b[k];
+  return total;
 }
 
 template <class V>
@@ -215,6 +315,23 @@ inline float half_to_float(std::uint16_t half) {
   bits |= sign | (magnitude >= 0x0f800000u ? 0x7f800000u : 0u);
   __builtin_memcpy(&value, &bits, sizeof value);
   return value;
+}
+
+// Single to half precision by integer arithmetic, to the nearest, ties to even. For |value| < 65504.
+inline std::uint16_t float_to_half(float value) {
+  std::uint32_t bits;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  const std::uint32_t sign = bits >> 31 << 15;
+  bits &= 0x7fffffffu;
+  if (bits < 0x38800000u) {  // below the smallest normal half: adding 0.5 leaves the rounded fraction behind
+    float magnitude;
+    __builtin_memcpy(&magnitude, &bits, sizeof magnitude);
+    magnitude += 0.5f;
+    __builtin_memcpy(&bits, &magnitude, sizeof bits);
+    return static_cast<std::uint16_t>(sign | (bits - 0x3f000000u));
+  }
+  const std::uint32_t odd = bits >> 13 & 1u;
+  return static_cast<std::uint16_t>(sign | ((bits - 0x38000000u + 0xfffu + odd) >> 13));
 }
 
 }  // namespace

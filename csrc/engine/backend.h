@@ -63,6 +63,8 @@ class Backend {
   virtual void gains(std::span<const Index> candidates, std::span<Fixed> out) = 0;
   // True if the gain of this candidate can be had in O(n) just now, without a product.
   virtual bool cached(Index /*candidate*/) const { return false; }
+  // How many candidates the coming calls of commit() will bring: a backend may prepare for many.
+  virtual void expect(Index /*commits*/) {}
   // Adds the candidates in this order; increases[i] is what the i-th raised the coverage by.
   virtual void commit(std::span<const Index> candidates, std::span<Fixed> increases) = 0;
 

@@ -21,9 +21,11 @@ struct RowView {
   DType dtype = DType::kFloat32;
   std::string name = "embeddings";  // for messages
   Index first = 0;                  // number of the row that data begins with, where it is a part of a pool
+  Index stride = 0;                 // items from row to row; 0: d
 
   const std::byte* row(Index i) const {
-    return data + static_cast<std::size_t>(i - first) * static_cast<std::size_t>(d) * item_size(dtype);
+    const auto items = static_cast<std::size_t>(stride > 0 ? stride : d);
+    return data + static_cast<std::size_t>(i - first) * items * item_size(dtype);
   }
 };
 

@@ -136,6 +136,9 @@ class Engine:
     def gains(self, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return marginal gains d(c|A) of the candidates in fixed point."""
 
+    def expect(self, commits: int) -> None:
+        """Say how many candidates the coming calls of commit() will bring: an engine may prepare for many."""
+
     def commit(self, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
         """Add candidates to A in order; return what each one raised the coverage by (fixed point)."""
 

@@ -10,7 +10,7 @@ from .._core import Engine
 from ..common.types import Indices
 
 _FIRST_CHUNK, _MAX_CHUNK, _CHUNK_SECONDS = 16, 4096, 0.1
-_COMMIT_ROWS = 128
+_COMMIT_ROWS = 512
 
 
 def chunks(count: int) -> Iterator[slice]:
@@ -34,6 +34,7 @@ def commit(engine: Engine, picks: Indices, tick: Callable[[float], None] = lambd
     tick: called with the share that is done.
     """
     gains = np.empty(len(picks), np.int64)
+    engine.expect(len(picks))
     for start in range(0, len(picks), _COMMIT_ROWS):
         part = slice(start, start + _COMMIT_ROWS)
         gains[part] = engine.commit(picks[part])

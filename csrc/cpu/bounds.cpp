@@ -1,0 +1,148 @@
+#include "cpu/bounds.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+#include "cpu/tiles.h"
+
+namespace qdit::cpu {
+namespace {
+
+// In products of whole rows.
+constexpr double kTileColumns = 16.0;  // what a tile of pairs costs beside its columns, in columns
+constexpr double kWorthwhile = 0.9;    // less than so much of the cost without bounds
+constexpr double kTrialShare = 0.03;   // of all work that a trial may cost
+constexpr double kRotation = 4000.0;   // of a rotation: so many products of all columns with all columns
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+}  // namespace
+
+PrefixedRows::PrefixedRows(const RowView& rows, std::vector<double> squared_norms, const ScaledPool& scale,
+                           const Rotation& rotation, const Kernels& kernels, ThreadPool& pool)
+    : view_(rows), squared_norms_(std::move(squared_norms)) {
+  prefix_.emplace(rotation, Prefix::Input{rows, squared_norms_, scale.metric(), scale.half_exponent()},
+                  kernels, pool);
+}
+
+PrefixedRows::PrefixedRows(const ScaledPool& pool, std::span<const Index> ids, const Rotation& rotation,
+                           const Kernels& kernels, ThreadPool& threads)
+    : view_(pool.rows().view) {
+  const std::size_t bytes = at(view_.d) * item_size(view_.dtype);
+  items_.resize(ids.size() * bytes);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    std::memcpy(items_.data() + i * bytes, view_.row(ids[i]), bytes);
+    squared_norms_.push_back(pool.squared_norms()[at(ids[i])]);
+  }
+  view_.data = items_.data();
+  view_.n = static_cast<Index>(ids.size());
+  view_.first = 0;
+  prefix_.emplace(rotation, Prefix::Input{view_, squared_norms_, pool.metric(), pool.half_exponent()},
+                  kernels, threads);
+}
+
+void pack(Panels& panels, const Kernels& kernels, const AlignedVector<float>& values, Index columns,
+          std::span<const float> factors) {
+  RowView rows;
+  rows.data = reinterpret_cast<const std::byte*>(values.data());
+  rows.n = static_cast<Index>(factors.size());
+  rows.d = columns;
+  std::vector<Index> all(factors.size());
+  std::iota(all.begin(), all.end(), 0);
+  panels.pack(kernels, rows, factors, all);
+}
+
+Bounds::Bounds(const Kernels& kernels, ThreadPool& pool, const ScaledPool& scaled)
+    : kernels_(kernels), pool_(pool), scaled_(scaled) {}
+
+Index Bounds::forced() {
+  static const Index columns = [] {
+    const char* text = std::getenv("QDIT_PREFIX");
+    if (text == nullptr) return Index{-1};
+    return std::clamp<Index>(std::atoll(text), 0, Prefix::kColumns) / Prefix::kChunk * Prefix::kChunk;
+  }();
+  return columns;
+}
+
+bool Bounds::worth_a_trial(double pairs) const {
+  if (forced() >= 0) return forced() > 0;
+  return rotation_ != nullptr || kRotation * static_cast<double>(scaled_.rows().view.d) < kTrialShare * pairs;
+}
+
+Bounds::Choice Bounds::choose(const Costs& costs, const Survivors& survivors) const {
+  if (forced() > 0) return {forced(), 0.0};
+  const auto d = static_cast<double>(scaled_.rows().view.d);
+  const double last = costs.more + costs.last * survivors(Prefix::kColumns);
+  Choice best{0, kWorthwhile};
+  for (Index columns = Prefix::kChunk; columns <= Prefix::kColumns; columns += Prefix::kChunk) {
+    double cost = (static_cast<double>(columns) + kTileColumns) / d + last;
+    if (columns < Prefix::kColumns) cost += costs.first * survivors(columns);
+    if (cost < best.cost) best = {columns, cost};
+  }
+  return best;
+}
+
+Index Bounds::choose(const Costs& costs, double each, const Survivors& survivors) {
+  const Choice best = choose(costs, survivors);
+  const bool pays =
+      ready() || forced() > 0 || (1.0 - best.cost) * each > static_cast<double>(Prefix::kColumns);
+  if (best.columns == 0 || !pays) return 0;
+  prefix();
+  return best.columns;
+}
+
+const Rotation& Bounds::rotation() {
+  if (!rotation_) {
+    rotation_ = std::make_unique<Rotation>(scaled_.rows().view, scaled_.squared_norms(), Prefix::kDirections,
+                                           kernels_, pool_);
+  }
+  return *rotation_;
+}
+
+const Prefix& Bounds::prefix() {
+  if (!prefix_) {
+    prefix_ = std::make_unique<Prefix>(rotation(),
+                                       Prefix::Input{scaled_.rows().view, scaled_.squared_norms(),
+                                                     scaled_.metric(), scaled_.half_exponent()},
+                                       kernels_, pool_);
+  }
+  return *prefix_;
+}
+
+PrefixedRows Bounds::some(std::span<const Index> ids) { return {scaled_, ids, rotation(), kernels_, pool_}; }
+
+Index Bounds::count(const PrefixedRows& rows, std::span<const std::int32_t> max, const PrefixedRows& others,
+                    std::span<const std::int32_t> other_max, Index columns) const {
+  const Index padded = rows.size() + kernels_.tile_rows;
+  std::vector<float> factor(at(padded), 0.0f);
+  std::copy(rows.prefix().factors().begin(), rows.prefix().factors().end(), factor.begin());
+  AlignedVector<std::int32_t> row_max(at(padded), kPaddingMax);
+  std::copy(max.begin(), max.end(), row_max.begin());
+  RowBlock block(kernels_, columns, padded);
+  block.load(rows.prefix().view(columns), 0, rows.size());
+  std::vector<Index> all(at(others.size()));
+  std::iota(all.begin(), all.end(), 0);
+  Panels panels;
+  pack(panels, kernels_, others.prefix().partners(all, columns, kernels_), columns,
+       others.prefix().factors());
+  AlignedVector<std::int32_t> lane_max(at(panels.panels() * kernels_.lanes), kPaddingMax);
+  std::copy(other_max.begin(), other_max.end(), lane_max.begin());
+  AlignedVector<float> partial(at(2 * kernels_.tile_rows * kernels_.lanes));
+  const BlockOperands operands{block,          rows.size(), factor.data(),
+                               row_max.data(), panels,      static_cast<int>(columns),
+                               partial.data(), nullptr};
+  Index above = 0;
+  compare_tiles(kernels_, operands, lane_max.data(), [&](Index row, Index column, const std::uint32_t* over) {
+    const std::uint32_t there = lanes_of(panels.count() - column);
+    for (Index i = row; i < std::min(rows.size(), row + kernels_.tile_rows); ++i) {
+      above += std::popcount(over[i - row] & there);
+    }
+  });
+  return above;
+}
+
+}  // namespace qdit::cpu

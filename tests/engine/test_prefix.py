@@ -1,0 +1,66 @@
+"""Results do not depend on whether bounds from prefixes rule pairs out, with however many columns."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+# Prints a digest of what an engine says of pools of every kind; in a process of its own, since the variable
+# that decides is read once.
+_SCRIPT = """
+import hashlib
+import numpy as np
+from qdit._core import Engine, GraphBuilder
+from qdit.engine.blocks import commit
+
+digest = hashlib.sha256()
+random = np.random.default_rng(3)
+products = 0.0
+for n, d in ((1, 1), (2, 3), (97, 5), (310, 64), (403, 300), (205, 770)):
+    decay = 1 / (1 + np.arange(d) / 8)
+    rows = {
+        "decaying": random.normal(size=(n, d)) * decay,
+        "isotropic": random.normal(size=(n, d)),
+        "copies": random.normal(size=(1, d)) + 1e-3 * random.normal(size=(n, d)),
+        "low rank": random.normal(size=(n, 2)) @ random.normal(size=(2, d)),
+        "integers": random.integers(-3, 4, (n, d)),
+    }
+    for kind, values in rows.items():
+        for dtype in (np.float16, np.float32):
+            for metric in ("cosine", "dot"):
+                pool = np.ascontiguousarray(values, dtype)
+                pool[n // 2] = 0 if n > 2 else 1
+                engine = Engine(
+                    pool, dtype=pool.dtype.name, metric=metric, threads=2, zero_rows="ignore", floor=-0.1
+                )
+                picks = np.setdiff1d(np.arange(n), engine.ignored)
+                gains = commit(engine, random.permutation(picks)[: n - n // 3])
+                digest.update(gains.tobytes())
+                digest.update(engine.row_coverage().tobytes())
+                products += engine.stats()["products"]
+                if metric == "cosine" and len(picks) > 20:
+                    centroids = np.ascontiguousarray(pool[picks[::3]], np.float32)
+                    ids, similarities = engine.nearest(centroids)
+                    digest.update(ids.tobytes() + similarities.tobytes())
+                    graph = GraphBuilder(pool, dtype=pool.dtype.name, zero_rows="ignore", threads=2)
+                    digest.update(graph.nearest(centroids, 3).tobytes())
+print(digest.hexdigest(), products)
+"""
+
+
+def _run(columns: int, simd: str) -> tuple[str, float]:
+    where = os.environ | {"QDIT_PREFIX": str(columns), "QDIT_SIMD": simd}
+    done = subprocess.run([sys.executable, "-c", _SCRIPT], env=where, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    digest, products = done.stdout.split()
+    return digest, float(products)
+
+
+@pytest.mark.parametrize("simd", [pytest.param(level, id=level) for level in ("baseline", "")])
+def test_bounds_change_no_bit(simd: str) -> None:
+    wanted, all_products = _run(0, simd)
+    for columns in (64, 128, 256):
+        digest, products = _run(columns, simd)
+        assert digest == wanted
+        assert products != all_products  # so bounds were at work
