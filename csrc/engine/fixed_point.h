@@ -36,8 +36,8 @@ inline int scale_exponent(double range, int bits) {
 // The starting value of the running maximum. Throws if it lies outside of what a similarity can be.
 inline Fixed fixed_floor(double floor, double range, double scale) {
   if (!(std::fabs(floor) <= range)) {
-    throw std::invalid_argument("floor: got " + std::to_string(floor) + ", wanted a similarity between " +
-                                std::to_string(-range) + " and " + std::to_string(range) + ", or None.");
+    throw std::invalid_argument("floor: got " + number(floor) + ", wanted a similarity between " +
+                                number(-range) + " and " + number(range) + ", or None.");
   }
   return std::llrint(floor * scale);
 }

@@ -7,7 +7,6 @@
 #include <string>
 
 namespace qdit {
-namespace {
 
 std::string number(double value) {
   if (std::isnan(value)) return "nan";
@@ -15,6 +14,8 @@ std::string number(double value) {
   std::snprintf(text, sizeof text, "%g", value);
   return text;
 }
+
+namespace {
 
 [[noreturn]] void throw_not_finite(const RowView& rows, Index row) {
   const std::string head = rows.name + ": row " + std::to_string(row);

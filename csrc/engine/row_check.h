@@ -15,6 +15,9 @@ namespace qdit {
 inline constexpr double kMinNorm = 1e-12;
 inline constexpr double kMaxNorm = 1e12;
 
+// A number for an error message, with six digits at most.
+std::string number(double value);
+
 // Throws std::invalid_argument for a norm outside of them. whose: "embeddings: row 7".
 [[noreturn]] void throw_norm(const std::string& whose, double norm);
 

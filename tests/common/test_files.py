@@ -1,11 +1,17 @@
 """JSON files of a stage: what is wrong with one is told with its path and what to do."""
 
 import json
+import re
 
 import pytest
 
+import qdit
 from qdit.common import files
 from qdit.common.files import read_json
+from qdit.exporting import export
+from qdit.exporting.choice import read_export
+from qdit.pipeline.state import State
+from qdit.records.pool import Pool
 
 
 @pytest.mark.parametrize(
@@ -17,6 +23,9 @@ from qdit.common.files import read_json
         ('{"format": "\xff"}', "is damaged: 'utf-8' codec can't decode"),
         ('{"format": "f", "files": {}}', "is damaged: it has no 'rows.npy'; make it again"),
         ('{"format": "f"}', "is damaged: it has no 'files'; make it again"),
+        ('{"format": "f", "files": null}', "is damaged: files is null, wanted an object; make it again"),
+        ('{"format": "f", "files": {"a": [1]}}', "is damaged: files/a is a list, wanted an object or text;"),
+        ('{"format": "f", "params": []}', "is damaged: params is a list, wanted an object; make it again"),
     ],
     ids=lambda value: value[:30],
 )
@@ -30,9 +39,9 @@ def test_a_damaged_file_is_named(tmp_path, content, text):
 
 def test_what_was_read_is_a_dictionary_like_any_other(tmp_path):
     path = tmp_path / "record.json"
-    path.write_text('{"format": "f", "files": {"a": 1}}')
+    path.write_text('{"format": "f", "files": {"a": "b"}}')
     found = read_json(path, "f")
-    assert found == {"format": "f", "files": {"a": 1}}
+    assert found == {"format": "f", "files": {"a": "b"}}
     assert found.get("none") is None
     assert "none" not in found["files"]
 
@@ -88,3 +97,56 @@ def test_a_kill_between_old_and_new_leaves_nothing_of_the_old(tmp_path, monkeypa
     assert "m.json" not in names(tmp_path)
     put(tmp_path, ["c"])
     assert names(tmp_path) == {"c", "m.json"}
+
+
+def change(path, keys, value):
+    """Put another value at a place in a file of JSON."""
+    record = at = json.loads(path.read_bytes())
+    for key in keys[:-1]:
+        at = at[key]
+    at[keys[-1]] = value
+    path.write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "value", "problem"),
+    [
+        ("pool/records.json", ["sources"], None, "sources is null, wanted a list; import the records again"),
+        ("pool/records.json", ["sources", 0, "columns"], [], "sources/0/columns is a list, wanted an object"),
+        ("pool/records.json", ["files", "offsets.npy"], "x", "files/offsets.npy is text, wanted an object"),
+        ("pool/embeddings.json", ["records"], [], "records is a list, wanted an object"),
+        ("pool/embeddings.json", ["settings"], None, "settings is null, wanted an object; delete it"),
+        ("pool/costs.json", ["files", "costs.npy"], None, "files/costs.npy is null, wanted an object"),
+        ("chosen/manifest.json", ["params", "n"], "9", "params/n is text, wanted a number; select again"),
+        (
+            "chosen/manifest.json",
+            ["result", "coverage"],
+            [],
+            "result/coverage is a list, wanted a number or",
+        ),
+        ("chosen/manifest.json", ["inputs"], None, "inputs is null, wanted an object; select again"),
+        ("out/manifest.json", ["files", "README.md"], 3, "files/README.md is a number, wanted an object"),
+        ("out/manifest.json", ["settings"], None, "settings is null, wanted an object; export again"),
+        ("run.json", ["stages", "embed"], [], "stages/embed is a list, wanted an object"),
+    ],
+)
+def test_manifests_with_values_of_another_type_are_named_with_the_key(tmp_path, name, keys, value, problem):
+    pool = tmp_path / "pool"
+    qdit.import_records([{"instruction": f"Say {i}", "output": "x"} for i in range(9)], pool).close()
+    qdit.embed(pool, "builtin:hash")
+    opened = Pool.open(pool)
+    opened.token_costs()
+    qdit.select_pool(pool, 0, 3).save(tmp_path / "chosen")
+    export(tmp_path / "chosen", tmp_path / "out", pool=pool, decisions="none")
+    (tmp_path / "run.json").write_text('{"format": "qdit-run", "stages": {}}')
+    change(tmp_path / name, keys, value)
+    read = {
+        "pool/records.json": lambda: qdit.open_records(pool),
+        "pool/embeddings.json": lambda: qdit.embed(pool, "builtin:hash"),
+        "pool/costs.json": opened.token_costs,
+        "chosen/manifest.json": lambda: qdit.Selection.load(tmp_path / "chosen"),
+        "out/manifest.json": lambda: read_export(tmp_path / "out"),
+        "run.json": lambda: State(tmp_path),
+    }[name]
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path / name} is damaged: {problem}")):
+        read()

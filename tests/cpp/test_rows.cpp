@@ -89,6 +89,13 @@ TEST(rows_that_vanish_in_float32_are_refused_under_dot) {
                "the longest row has the norm 1e-15");
 }
 
+TEST(a_floor_that_no_similarity_reaches_is_told_in_few_digits) {
+  CHECK_THROWS(fixed_floor(-2e300, 1e30, 1.0), std::invalid_argument,
+               "floor: got -2e+300, wanted a similarity between -1e+30 and 1e+30, or None.");
+  CHECK_THROWS(fixed_floor(1.5, 1.0, 1.0), std::invalid_argument,
+               "floor: got 1.5, wanted a similarity between -1 and 1, or None.");
+}
+
 TEST(the_scale_leaves_no_room_for_overflow) {
   for (const double range : {1e-24, 0.3, 1.0, 1.5, 2.0, 3.0, 64000.0, 1e24}) {
     for (const int bits : {26, 36}) {

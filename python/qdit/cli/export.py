@@ -4,16 +4,14 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from ..common.files import read_json
 from ..common.text import format_table, printable, shorten
-from ..exporting.choice import EXPORT_FORMAT, ChoiceOptions, open_choice
+from ..exporting.choice import ChoiceOptions, open_choice, read_export
 from ..exporting.explainer import Explanation, explain_choice, find_row
 from ..exporting.exporter import ExportOptions, write_export
 from ..exporting.forms import remarks
 from ..exporting.replay import VerifyOptions
 from ..exporting.verifier import check_directory
 from ..records import Row
-from ..selection.selection import MANIFEST
 
 _WIDTH = 100
 _TEXT = 600  # characters of a row that are shown
@@ -34,7 +32,7 @@ def export_command(
     """
     asked = ExportOptions(**options)
     path = write_export(selection, out, asked, overwrite, progress)
-    record = read_json(path / MANIFEST, EXPORT_FORMAT)
+    record = read_export(path)
     files = [name for name in record["files"] if "/" not in name]
     rows = {
         "exported": f"{record['rows']:,} of {record['records']['n']:,} rows, in pick order",

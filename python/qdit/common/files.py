@@ -9,13 +9,14 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from .shape import COMMON, Shape, misfits
 from .types import JSON, Array
 
 _BLOCK_BYTES = 1 << 22
@@ -292,14 +293,21 @@ class _Read(dict[str, Any]):
         raise ValueError(f"{self._path} is damaged: it has no {key!r}; {self._remedy}")
 
 
-def read_json(path: Path, kind: str, version: int | None = None, remedy: str = "make it again") -> JSON:
+def read_json(
+    path: Path,
+    kind: str,
+    version: int | None = None,
+    remedy: str = "make it again",
+    shape: Mapping[str, Shape] | None = None,
+) -> JSON:
     """Read a JSON object; ValueError says what is wrong with the file, also when a key is missed later.
 
     Args:
         path: of the file.
         kind: what its "format" must be.
         version: what its "format_version" must be; None for any.
-        remedy: what to do about another version or a key that is missing, for the error.
+        remedy: what to do about another version, or a key that is missing or of another type, for the error.
+        shape: types of values, beside those of `COMMON`.
 
     """
     try:
@@ -312,6 +320,9 @@ def read_json(path: Path, kind: str, version: int | None = None, remedy: str = "
     if version is not None and value.get("format_version") != version:
         found = value.get("format_version")
         raise ValueError(f"{path}: got format version {found}, wanted {version}; {remedy}")
+    problem = next(misfits(value, {**COMMON, **(shape or {})}), None)
+    if problem is not None:
+        raise ValueError(f"{path} is damaged: {problem}; {remedy}")
     return value
 
 

@@ -2,6 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from . import files
 from .identity import REPLACE, OtherRunError, as_read, check_same, differences
 from .progress import RowProgressLike
+from .shape import Shape
 from .types import JSON
 from .versions import library_versions
 
@@ -30,6 +32,7 @@ class Job(ABC, Generic[Made]):
         dated: whether the manifest says when it was made.
         goes_on: whether the work may be done again, or go on, where a result of the same job is there that
             `_load` did not take; elsewhere that is a file that was changed since.
+        shape: types of values in the manifest.
         redoes: whether `overwrite` does the work again even where nothing changed.
         path: the result.
         manifest_path: its manifest; the same where the result is one file of JSON.
@@ -42,6 +45,7 @@ class Job(ABC, Generic[Made]):
     dated: ClassVar[bool] = False
     goes_on: ClassVar[bool] = False
     redoes: ClassVar[bool] = False
+    shape: ClassVar[Mapping[str, Shape]] = {}
     path: Path
     manifest_path: Path
     _start: float
@@ -95,7 +99,7 @@ class Job(ABC, Generic[Made]):
         """Return the manifest that is there, of whatever run; None without one, or without its result."""
         if not (self.manifest_path.is_file() and self.path.exists()):
             return None
-        return files.read_json(self.manifest_path, self.format, remedy="delete it")
+        return files.read_json(self.manifest_path, self.format, remedy="delete it", shape=self.shape)
 
     def saved(self) -> Made | None:
         """Return what an earlier run of this very job made; None if there is nothing or something else."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..common import files
 from ..common.closing import Closing
-from ..common.types import Floats, Indices, StrPath
+from ..common.shape import ENTRIES, Shape
+from ..common.types import JSON, Floats, Indices, StrPath
 from ..engine.rows import Rows
 from ..records.pool import Pool
 from ..selection.methods import METHODS, Method
@@ -22,6 +23,7 @@ from ..selection.selection import MANIFEST, Selection
 from ..selection.tables import SWEEP
 
 EXPORT_FORMAT = "qdit-export"
+_SHAPE: Shape = {"files": ENTRIES, "settings": {}, "trainers": {"*": {}}, "pool": str}
 SELECTION_FOLDER = "selection"
 
 
@@ -199,6 +201,11 @@ def open_choice(directory: StrPath, options: ChoiceOptions | None = None) -> Cho
     return Choice(path, folder, selection, opened, options)
 
 
+def read_export(directory: Path) -> JSON:
+    """Return the manifest of an export."""
+    return files.read_json(directory / MANIFEST, EXPORT_FORMAT, remedy="export again", shape=_SHAPE)
+
+
 def selection_folder(path: Path) -> Path:
     """Return where under `path` the selection is: there, or in its folder "selection"."""
     kind = _kind(path / MANIFEST)
@@ -223,7 +230,7 @@ def _find_pool(path: Path, folder: Path, selection: Selection, pool: StrPath | N
         return Path(pool)
     candidates: list[Path] = []
     if folder != path and _kind(path / MANIFEST) == EXPORT_FORMAT:
-        candidates.append(path / str(files.read_json(path / MANIFEST, EXPORT_FORMAT)["pool"]))
+        candidates.append(path / read_export(path)["pool"])
     source = selection.inputs["embeddings"].get("source", "memory")
     for one in [source] if isinstance(source, str) else source:  # a list of those of shards
         if one != "memory":

@@ -12,7 +12,7 @@ from ..common.progress import ProgressLike, open_phases
 from ..common.types import JSON, StrPath
 from ..selection.selection import MANIFEST, Selection
 from . import writers
-from .choice import EXPORT_FORMAT, Choice, open_choice, selection_folder
+from .choice import Choice, open_choice, read_export, selection_folder
 from .replay import VerifyOptions, replay
 
 
@@ -75,7 +75,7 @@ def check_directory(directory: StrPath, options: VerifyOptions, progress: Progre
     if not (path / MANIFEST).is_file() and not (selection_folder(path) / MANIFEST).is_file():
         raise FileNotFoundError(f"{path}: no {MANIFEST}, so no complete export or selection")
     try:
-        record = files.read_json(path / MANIFEST, EXPORT_FORMAT)
+        record = read_export(path)
     except (ValueError, FileNotFoundError):
         record = None  # a selection, not an export
     found = list(_file_checks(path, record))

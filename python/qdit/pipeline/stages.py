@@ -14,8 +14,8 @@ from ..embedding.api import prepare as prepare_embed
 from ..embedding.job import EmbedJob, encoder_class, notes
 from ..embedding.options import EmbedOptions
 from ..exporting import export
-from ..exporting.choice import EXPORT_FORMAT
 from ..exporting.choice import SELECTION_FOLDER as SELECTION
+from ..exporting.choice import read_export
 from ..exporting.forms import remarks
 from ..records import import_records, open_records
 from ..records.importing import describe_records, is_imported
@@ -307,13 +307,13 @@ class Export(_OfSelection):
         """See whether something is there that is no export."""
         super().check()
         if self.result.exists():
-            files.read_json(self.result, EXPORT_FORMAT)
+            read_export(self.folder)
 
     def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
         """Export, and say what trainers do not take; an export replaces exports only, so it always may."""
         given = {**self.options, "pool": self.config.pool}
         export(self.selection, self.folder, overwrite=True, progress=progress, **given)
-        for trainer, text in remarks(files.read_json(self.result, EXPORT_FORMAT)["trainers"]).items():
+        for trainer, text in remarks(read_export(self.folder)["trainers"]).items():
             print(f"{'':<16}{trainer} {text}")
 
 

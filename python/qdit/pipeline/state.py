@@ -45,7 +45,7 @@ class State:
         self._path = directory / FILE
         self._stages: dict[str, JSON] = {}
         if self._path.is_file():
-            self._stages = files.read_json(self._path, FORMAT)["stages"]
+            self._stages = files.read_json(self._path, FORMAT, shape={"stages": {"*": {}}})["stages"]
 
     def get(self, stage: str) -> JSON:
         """Return the entry of a stage, {} if it never began."""

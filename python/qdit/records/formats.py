@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ..common.checks import check_choice
+from ..common.shape import kind_of
 from ..common.text import shorten
 from .row import RawRow, RowError
 from .store import to_json
@@ -72,7 +73,7 @@ def _history(row: RawRow, layout: "Layout") -> Turns:
         return ()
     for i, pair in enumerate(_list(row, column)):
         if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)):
-            problem = f"has {_kind(pair)} at {i}, wanted a pair of texts: what was asked, what was answered"
+            problem = f"has {kind_of(pair)} at {i}, wanted a pair of texts: what was asked, what was answered"
             raise RowError(column, problem, pair)
         turns += (("user", pair[0]), ("assistant", pair[1]))
     return tuple(turns)
@@ -83,7 +84,7 @@ def _ultrachat(row: RawRow, layout: "Layout") -> Parsed:
     texts = _list(row, column)
     for i, text in enumerate(texts):
         if not isinstance(text, str):
-            raise RowError(column, f"has {_kind(text)} as turn {i}, wanted text", text)
+            raise RowError(column, f"has {kind_of(text)} as turn {i}, wanted text", text)
     return _chat(column, tuple((("user", "assistant")[i % 2], text) for i, text in enumerate(texts)))
 
 
@@ -165,7 +166,7 @@ class Layout:
     def read(self, row: Any) -> Parsed:
         """Return instruction, input, output and turns; RowError if the row is not of this format."""
         if not isinstance(row, Mapping):
-            raise RowError("", f"is {_kind(row)}, wanted an object with fields", row)
+            raise RowError("", f"is {kind_of(row)}, wanted an object with fields", row)
         return FORMATS[self.format].read(row, self)
 
     def role(self, name: Any) -> str | None:
@@ -229,7 +230,7 @@ def text_of(row: RawRow, column: str, *, filled: bool = False) -> str:
     if value is None and column not in row:
         raise RowError(column, f"is missing (the row has {_names(row, 8) or 'none'})")
     if not isinstance(value, str):
-        raise RowError(column, f"is {_kind(value)}, wanted text", value)
+        raise RowError(column, f"is {kind_of(value)}, wanted text", value)
     if filled and not value.strip():
         raise RowError(column, "is empty", value)
     return value
@@ -244,7 +245,7 @@ def _list(row: RawRow, column: str) -> list[Any]:
         return [text_of(row, column)]  # raises
     value = row[column]
     if not isinstance(value, list):
-        raise RowError(column, f"is {_kind(value)}, wanted a list of turns", value)
+        raise RowError(column, f"is {kind_of(value)}, wanted a list of turns", value)
     return value
 
 
@@ -271,7 +272,7 @@ def is_turn(value: Mapping[str, Any]) -> bool:
 
 def _turn(column: str, i: int, turn: Any, layout: Layout) -> tuple[str, str]:
     if not isinstance(turn, Mapping):
-        raise RowError(column, f"has {_kind(turn)} as turn {i}, wanted an object", turn)
+        raise RowError(column, f"has {kind_of(turn)} as turn {i}, wanted an object", turn)
     who, _ = turn_keys(turn)
     name = turn.get(who)
     role = layout.role(name)
@@ -295,13 +296,13 @@ def said(turn: Mapping[str, Any], column: str = "", i: int = 0) -> str:
     if not value and any(turn.get(key) for key in CALLS):
         return ""
     if not isinstance(value, list):
-        raise RowError(column, f"has {_kind(value)} as {what} of turn {i}, wanted text", value)
+        raise RowError(column, f"has {kind_of(value)} as {what} of turn {i}, wanted text", value)
     texts = []
     for part in value:
         kind = part.get("type") if isinstance(part, Mapping) else None
         text = part.get("text") if isinstance(part, Mapping) else part
         if kind not in _TEXT_PARTS or not isinstance(text, str):
-            got = _kind(part) if kind is None else f"type {kind!r}"
+            got = kind_of(part) if kind is None else f"type {kind!r}"
             raise RowError(column, f"has a part of {got} in {what} of turn {i}, wanted parts of text", part)
         texts.append(text)
     return "".join(texts)
@@ -318,8 +319,3 @@ def _chat(column: str, turns: Turns) -> Parsed:
         raise RowError(column, "has no turn of the assistant after the user's")
     answer = roles.index("assistant", first)
     return turns[first][1], "", turns[answer][1], turns
-
-
-def _kind(value: Any) -> str:
-    names = {type(None): "null", dict: "an object", list: "a list", str: "text", bool: "a truth value"}
-    return names.get(type(value), "a number" if isinstance(value, int | float) else type(value).__name__)

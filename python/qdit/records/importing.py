@@ -21,7 +21,7 @@ from ..common.progress import RowProgressLike, RowTracker
 from ..common.types import JSON, Ints, StrPath
 from .folders import list_files
 from .options import ImportOptions
-from .records import FORMAT, FORMAT_VERSION, MANIFEST, Records, open_records
+from .records import FORMAT, FORMAT_VERSION, MANIFEST, Records, open_records, read_manifest
 from .sources import Source, describe_call, find_files, resolve
 from .staging import Stage, stage
 
@@ -96,7 +96,7 @@ def is_imported(source: Any, pool: StrPath, **options: Any) -> bool:
     path = Path(pool) / MANIFEST
     if not path.is_file():
         return False
-    record = files.read_json(path, FORMAT)
+    record = read_manifest(Path(pool))
     asked = ImportOptions.of("is_imported", options)
     sources = resolve(source, asked)
     if any(found.in_memory for found in sources):

@@ -27,11 +27,13 @@ from ..common import files, npy
 from ..common.closing import Closing
 from ..common.job import Job
 from ..common.progress import RowProgressLike
+from ..common.shape import ENTRIES, Shape
 from ..common.types import JSON, Array, Floats, Ints, StrPath
 from ..engine.rows import Rows, open_embeddings
 from . import Records, open_records
 from .tokens import count_tokens
 
+SHAPE: Shape = {"files": ENTRIES, "records": {"sha256": str}, "settings": {}, "results": list}
 FORMATS = {"embeddings": "qdit-embeddings", "quality": "qdit-quality"}
 _HEAD_BYTES = 64  # a manifest begins with its format
 _COPY_BYTES = 1 << 22
@@ -139,6 +141,7 @@ class PoolJob(Closing, Job[Made]):
     """
 
     array: ClassVar[str]
+    shape = SHAPE
 
     def __init__(self, pool: PoolLike) -> None:
         """Open the pool's records."""
@@ -201,7 +204,8 @@ def zero_rows(array: Path) -> int:
             return 0
         file.seek(0)
         found = json.load(file)
-    return int(found.get("zero_rows") or len(found.get("bad_rows") or ()))
+    zeros, bad = found.get("zero_rows"), found.get("bad_rows")
+    return zeros if isinstance(zeros, int) and zeros else len(bad) if isinstance(bad, list) else 0
 
 
 def check_arrays(*, embeddings: StrPath | None = None, quality: StrPath | None = None) -> None:
@@ -241,7 +245,7 @@ def _read_manifest(directory: Path, name: str, records: Records) -> JSON | None:
     path = directory / f"{name}.json"
     if not path.is_file():
         return None
-    found, array = files.read_json(path, FORMATS[name]), path.with_suffix(".npy")
+    found, array = files.read_json(path, FORMATS[name], shape=SHAPE), path.with_suffix(".npy")
     wanted = {"n": len(records), "sha256": records.sha256}
     if found.get("records") != wanted:
         had = found.get("records") or {}

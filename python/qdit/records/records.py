@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..common import files, npy
 from ..common.closing import Closing
 from ..common.optional import require
+from ..common.shape import ENTRIES, NULL, Shape
 from ..common.types import JSON, ArrowTable, Indices, StrPath
 from .formats import Layout
 from .row import Row, RowError
@@ -23,6 +24,14 @@ from .store import ArrowStore, Store, open_store
 MANIFEST = "records.json"
 FORMAT = "qdit-records"
 FORMAT_VERSION = 1
+_SOURCE: Shape = {
+    **dict.fromkeys(("source", "kind", "format"), str),
+    **dict.fromkeys(("id_column", "origins"), (str, NULL)),
+    **{"n": int, "files": [str], "columns": {"*": str}, "roles": {"*": [str]}, "splits": [str]},
+    "inputs": [{"path": str, "bytes": int, "sha256": str}],
+    **{"left_out": {"*": str}, "skipped": {"count": int, "problems": {"*": int}}},
+}
+_SHAPE: Shape = {"n": int, "sha256": str, "files": ENTRIES, "sources": [_SOURCE]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,11 +244,17 @@ def open_records(directory: StrPath) -> Records:
     path = Path(directory)
     if not (path / MANIFEST).is_file():
         raise FileNotFoundError(f"{path}: no {MANIFEST}, so no complete records; make them with qdit import")
-    record = files.read_json(path / MANIFEST, FORMAT, FORMAT_VERSION, "import the records again")
+    record = read_manifest(path)
     for name, entry in record["files"].items():
         _check_size(path / name, entry["bytes"])
     parts = [_open_part(path, entry) for entry in record["sources"]]
     return Records(path, record, parts)
+
+
+def read_manifest(directory: Path) -> JSON:
+    """Return what records.json says."""
+    path = directory / MANIFEST
+    return files.read_json(path, FORMAT, FORMAT_VERSION, "import the records again", _SHAPE)
 
 
 def _check_size(path: Path, wanted: int) -> None:

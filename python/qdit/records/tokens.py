@@ -10,6 +10,7 @@ from ..common import files
 from ..common.failures import loading
 from ..common.optional import require
 from ..common.progress import RowProgressLike, RowTracker
+from ..common.shape import ENTRIES
 from ..common.types import JSON, Ints
 from .records import Records
 from .row import Row
@@ -63,7 +64,7 @@ def _kept(directory: Path, identity: JSON) -> Ints | None:
     path = directory / MANIFEST
     if not path.is_file():
         return None
-    found = files.read_json(path, FORMAT)
+    found = files.read_json(path, FORMAT, shape={"files": ENTRIES})
     if {key: found.get(key) for key in identity} != identity:
         return None
     return files.load_verified(directory, COSTS, found["files"][COSTS])

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..common import files
 from ..common.checks import check_int
+from ..common.shape import ENTRIES, NULL, NUMBER, Shape
 from ..common.types import JSON, Floats, Indices, StrPath
 
 FORMAT = "qdit-selection"
@@ -181,13 +182,19 @@ class Selection:
         path = Path(directory)
         if not (path / MANIFEST).is_file():
             raise FileNotFoundError(f"{path}: no {MANIFEST}, so no complete selection; save or select again")
-        record = files.read_json(path / MANIFEST, FORMAT, FORMAT_VERSION, "select again")
+        record = files.read_json(path / MANIFEST, FORMAT, FORMAT_VERSION, "select again", _SHAPE)
         arrays = _load_arrays(path, record["files"])
         values = {key: record["result"][key] for key in _RESULT}
         rest = {key: record[key] for key in ("params", "stats", "inputs")}
         return cls(**arrays, **values, **rest)
 
 
+_SHAPE: Shape = {
+    "files": ENTRIES,
+    "result": {"objective": NUMBER, "*": (*NUMBER, NULL)},
+    "params": {"n": int, "method": str, "gain_factor": NUMBER, "alpha": NUMBER, "floor": (*NUMBER, NULL)},
+    "inputs": {"embeddings": dict, "*": (dict, NULL)},
+}
 _RESULT = ("objective", "coverage", "mean_quality", "d_start", "upper_bound", "optimality")
 
 
