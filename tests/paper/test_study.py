@@ -123,6 +123,7 @@ class Recorder:
                 write_result(self.folder / "hh.json", "hh", {}, [], {})
 
         monkeypatch.setattr(stages, "HHJob", HHJob)
+        monkeypatch.setattr(cells_module, "check_installed", lambda packages: None)
         for kind in (stages.Train, stages.HH):
             monkeypatch.setattr(kind, "check", lambda place: None)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..common.optional import check_installed
 from ..common.progress import AnyProgressLike
 from ..pipeline.state import Say, State, silent
 from .methods import Method
@@ -50,9 +51,10 @@ class Runner:
         evaluations = tuple(evaluations)
         work = list(self._order(cells, evaluations))
         due = {step.stage for step in self.steps(cells, evaluations) if step.action != "reuse"}
-        for kind in dict.fromkeys(kind for _, kind in _kinds(work)):
-            if kind.name in due:
-                kind.check(self.place)
+        kinds = [kind for kind in dict.fromkeys(kind for _, kind in _kinds(work)) if kind.name in due]
+        check_installed(package for kind in kinds for package in kind.packages(self.place))
+        for kind in kinds:
+            kind.check(self.place)
         self._select([cell for cell, _ in work])
         return [self._do(kind(cell, self.place)) for cell, kind in _kinds(work)]
 

@@ -1,11 +1,11 @@
 """The stages of a cell: export, train, generate and the evaluations, each in a folder of its own."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..common.files import sha256_file
-from ..common.optional import check_installed
+from ..common.optional import Package
 from ..common.progress import AnyProgressLike
 from ..common.types import JSON
 from ..evaluation.answers import Answers, read_answers
@@ -70,10 +70,13 @@ class Stage(ABC):
         return fingerprint(options=deciding, **self._inputs())
 
     @classmethod
+    def packages(cls, place: Place) -> Iterable[Package]:
+        """Return the optional packages that the stage needs."""
+        return STAGES[cls.name].made(place.study.stages.get(cls.name, {})).packages()
+
+    @classmethod  # noqa: B027 (most have something to check, not all)
     def check(cls, place: Place) -> None:
-        """Raise for what would stop the stage in every cell, before anything takes time."""
-        given = place.study.stages.get(cls.name, {})
-        check_installed(STAGES[cls.name].made(given).packages())
+        """Raise for what else would stop the stage in every cell, before anything takes time."""
 
     def _folder(self) -> Path:
         return self.place.model(self.cell) / self.part
@@ -91,6 +94,11 @@ class Export(Stage):
     """The chosen rows as a file, beside the selections of the pool: cells of several seeds may share it."""
 
     name, last = "export", MANIFEST
+
+    @classmethod
+    def packages(cls, place: Place) -> Iterable[Package]:
+        """Return none: it writes JSON Lines."""
+        return ()
 
     @classmethod
     def check(cls, place: Place) -> None:
@@ -121,7 +129,6 @@ class Train(Stage):
     @classmethod
     def check(cls, place: Place) -> None:
         """Look for the base models."""
-        super().check(place)
         for model in place.study.models.values():
             options = {**place.study.stages.get(cls.name, {}), "model": model}
             _ = open_model(TrainOptions(**options)).revision
@@ -154,7 +161,6 @@ class _OfQuestions(_OfModel):
     @classmethod
     def check(cls, place: Place) -> None:
         """Read the questions."""
-        super().check(place)
         _ = place.questions
 
     def _inputs(self) -> JSON:
@@ -195,7 +201,6 @@ class HH(_OfAnswers):
     @classmethod
     def check(cls, place: Place) -> None:
         """Look for the reward model."""
-        super().check(place)
         RewardModel(RewardOptions(**place.study.need(cls.name))).identity()
 
     def do(self, progress: AnyProgressLike) -> None:
@@ -211,7 +216,6 @@ class Judge(_OfAnswers):
     @classmethod
     def check(cls, place: Place) -> None:
         """See whether the judge has a name."""
-        super().check(place)
         if not _judge_options(place.study.need(cls.name)).judge_model:
             raise ValueError(
                 f"{place.study.file}: judge: judge_model: got none, wanted the judge's name at the endpoint"
@@ -240,7 +244,6 @@ class Benchmarks(_OfModel):
     @classmethod
     def check(cls, place: Place) -> None:
         """See whether there are such benchmarks."""
-        super().check(place)
         find_benchmarks(BenchmarkOptions(**place.study.need(cls.name)).tasks)
 
     def do(self, progress: AnyProgressLike) -> None:
