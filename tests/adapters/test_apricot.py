@@ -277,6 +277,22 @@ def test_bad_input(model, fit, text):
         FacilityLocationSelection(**{"metric": "precomputed", **model}).fit(**(fit or {"X": SQUARE}))
 
 
+@pytest.mark.parametrize(
+    ("fit", "text"),
+    [
+        ({"X": [["a", "b"], ["c", "d"]]}, r"X: got \[\['a', .*, wanted an array of numbers"),
+        (
+            {"X": [[1, 2], [3]]},
+            r"X: got .*, wanted an array of numbers; row 1 has shape \(1,\)",
+        ),
+        ({"X": SQUARE, "sample_cost": ["a"] * 10}, "sample_cost: got .*, wanted an array of numbers"),
+    ],
+)
+def test_words_and_ragged_rows(fit, text):
+    with pytest.raises(TypeError, match=text):
+        FacilityLocationSelection(2, "precomputed").fit(**fit)
+
+
 @pytest.mark.parametrize("name", ["X", "initial_subset", "sample_cost"])
 def test_masks_are_refused(name):
     given = {"X": SQUARE, "sample_cost": np.ones(10), "initial_subset": np.array([1, 2])}

@@ -28,11 +28,24 @@ def test_tensors_that_require_grad():
     assert qdit.select(tensor, quality, 1.0, 3).indices.tolist() == [29, 28, 27]
 
 
-def test_tensors_on_a_device():
+class OfMPS:
+    """As much of a tensor on a device as is looked at."""
+
+    __module__, device, data_ptr = "torch", torch.device("mps"), None
+
+
+@pytest.mark.parametrize(
+    ("tensor", "text"),
+    [
+        (OfMPS(), "a tensor on mps, wanted one in CPU memory; move it with x.cpu()"),
+        (torch.empty(3, 4, device="meta"), "a tensor on meta, which has no values; make it on cpu"),
+    ],
+    ids=["mps", "meta"],
+)
+def test_tensors_on_a_device(tensor, text):
     with pytest.raises(ValueError) as caught:
-        open_embeddings(torch.empty(3, 4, device="meta"))
-    text = "embeddings: got a tensor on meta, wanted one in CPU memory; move it with x.cpu()"
-    assert str(caught.value) == text
+        open_embeddings(tensor)
+    assert str(caught.value) == f"embeddings: got {text}"
 
 
 @pytest.mark.parametrize(

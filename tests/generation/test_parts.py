@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from qdit.evaluation.sets import Questions
+from qdit.generation import generate
 from qdit.generation.options import GenerateOptions
 from qdit.generation.questions import Question, draw_key, hash_questions
 from qdit.generation.sampling import cut, uniform
@@ -41,6 +42,12 @@ def test_the_hash_of_questions_is_that_of_the_evaluation():
 def test_wrong_options(options, error):
     with pytest.raises(ValueError, match=error):
         GenerateOptions(**({"model": "m", "template": "alpaca"} | options))
+
+
+@pytest.mark.parametrize("questions", [[{"instruction": "What is rust?"}], "What is rust?"])
+def test_questions_of_another_type(tmp_path, questions):
+    with pytest.raises(TypeError, match=r"questions: got one of type \w+, wanted each as .*Question\("):
+        generate(questions, tmp_path / "a.jsonl", model="none")
 
 
 def test_without_draws_the_seed_does_not_count():

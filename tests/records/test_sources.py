@@ -48,6 +48,16 @@ def refuse(source, pool, text, kind=ValueError, **options):
 HINT = "; mend it, or leave such rows out with skip_bad=True (--skip-bad)"
 
 
+def test_ids_that_are_made_are_unlike_those_of_other_sources(tmp_path):
+    made = [{"instruction": f"a{i}", "output": "x"} for i in range(4)]
+    kept = [{"id": f"a-{i + 3}", "instruction": f"b{i}", "output": "x"} for i in range(4)]
+    records = import_records({"a": made, "b": kept}, tmp_path / "pool")
+    assert list(records.ids()) == [f"{name}-{i}" for name in "ab" for i in range(4)]
+    with pytest.raises(ValueError, match="row 3 of a would get the id 'a-3', which a row of an earlier"):
+        import_records({"b": kept, "a": made}, tmp_path / "other")
+    assert len({*import_records({"b": kept, "c": made}, tmp_path / "other").ids()}) == 8
+
+
 def test_ids_are_kept_where_they_can_be(tmp_path):
     rows = [{"id": i * 7, **row} for i, row in enumerate(ROWS)]
     path = write(tmp_path / "x.jsonl", lines(rows))

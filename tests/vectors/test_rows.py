@@ -150,6 +150,13 @@ def test_which_column(tmp_path):
         convert_embeddings(one, tmp_path / "x.npy", column="a", id_column="id")
     with pytest.raises(ValueError, match="no column of vectors"):
         convert_embeddings(one.select(["text"]), tmp_path / "x.npy")
+    numbers = pa.table({"a": ROWS[:, 0], "b": ROWS[:, 1]})
+    with pytest.raises(ValueError, match="columns of numbers and none of vectors; join the numbers of a row"):
+        convert_embeddings(numbers, tmp_path / "x.npy")
+    frame = pytest.importorskip("pandas").DataFrame(ROWS)
+    with pytest.raises(ValueError, match=r"columns of numbers and none of vectors; pass x\.to_numpy\(\)"):
+        convert_embeddings(frame, tmp_path / "x.npy")
+    assert convert_embeddings(frame.to_numpy(), tmp_path / "x.npy").rows.n == N
 
 
 def test_a_file_that_is_there(tmp_path):

@@ -16,7 +16,7 @@ import numpy as np
 from ..common.checks import check_choice, check_float
 from ..common.optional import require
 from ..common.types import Array, Floats, Indices
-from ..engine.arrays import refuse_masked
+from ..engine.arrays import refuse_masked, shown, unlike
 from .facility import RANDOM, WAYS, Facility
 
 _EXTRA = "sklearn"
@@ -213,15 +213,16 @@ def _similarities(X: Any, metric: str, n_neighbors: Any) -> Any:
         raise ValueError(
             f"X: got a sparse matrix with metric {metric!r}, wanted dense rows or metric='precomputed'"
         )
-    shape = X.shape if sparse else np.shape(X)
+    X = X if sparse else _floats("X", X)
+    shape = X.shape
     if len(shape) != 2 or 0 in shape:
         raise ValueError(f"X: got shape {tuple(shape)}, wanted (n, d) with n and d at least 1")
     if metric != "precomputed":
-        found = _compared(np.asarray(X, np.float64), metric, n_neighbors)
+        found = _compared(X, metric, n_neighbors)
     elif shape[0] != shape[1]:
         raise ValueError(f"X: got shape {tuple(shape)}, wanted (n, n) with metric='precomputed'")
     else:
-        found = X.tocsr().astype(np.float64) if sparse else np.asarray(X, np.float64)
+        found = X.tocsr().astype(np.float64) if sparse else X
     if hasattr(found, "tocsr"):
         found.sum_duplicates()
     values = found.data if hasattr(found, "tocsr") else found
@@ -258,11 +259,19 @@ def _compared(X: Floats, metric: str, n_neighbors: Any) -> Any:
     return np.subtract(largest, distances, out=distances)
 
 
+def _floats(name: str, values: Any) -> Floats:
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        rows = unlike(values) if isinstance(values, list) else ""
+        raise TypeError(f"{name}: got {shown(values)}, wanted an array of numbers{rows}") from error
+
+
 def _costs(costs: Any, n: int) -> Floats:
     if costs is None:
         return np.ones(n)
     refuse_masked("sample_cost", costs)
-    found = np.asarray(costs, np.float64)
+    found = _floats("sample_cost", costs)
     if found.shape != (n,):
         raise ValueError(f"sample_cost: got shape {found.shape}, wanted ({n},), one a row")
     if not (np.isfinite(found).all() and found.min() > 0):

@@ -10,7 +10,8 @@ NULL = type(None)
 ENTRIES = {"*": {"sha256": str, "bytes": int}}  # of files, by name
 COMMON: dict[str, Shape] = {  # of all files that `read_json` reads
     "files": {"*": (dict, str)},
-    **dict.fromkeys(("records", "inputs", "params", "stats", "result", "stages", "identity"), dict),
+    **dict.fromkeys(("records", "inputs", "params", "stats", "result", "stages"), dict),
+    "identity": (dict, NULL),
 }
 _NAMES: dict[type, str] = {
     NULL: "null",

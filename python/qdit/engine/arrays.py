@@ -206,6 +206,8 @@ def _refuse_device(name: str, source: Any) -> None:
 
 def _from_torch(name: str, tensor: Any) -> tuple[Array, str | None]:
     torch: Any = sys.modules["torch"]  # its tensor is here, so it has been imported; qdit itself never does
+    if tensor.device.type == "meta":
+        raise ValueError(f"{name}: got a tensor on meta, which has no values; make it on cpu")
     if tensor.device.type != "cpu":
         raise ValueError(
             f"{name}: got a tensor on {tensor.device}, wanted one in CPU memory; move it with x.cpu()"

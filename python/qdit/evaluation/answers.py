@@ -112,9 +112,9 @@ def read_answers(path: StrPath, name: str | None = None) -> Answers:
 def open_answers(given: str) -> Answers:
     """Return the answers that a command line names as FILE or NAME=FILE."""
     name, equals, path = given.partition("=")
-    if not equals or Path(given).exists():
+    if given and (not equals or Path(given).exists()):
         return read_answers(given)
-    if not name:
+    if not name or not path:
         raise ValueError(f"answers: got {given!r}, wanted FILE or NAME=FILE")
     return read_answers(path, name)
 

@@ -31,6 +31,8 @@ def read_rows(
 
     """
     path = Path(path)
+    if path.is_dir():
+        raise FileNotFoundError(f"{name}: got {str(path)!r}, a folder, wanted a file")
     if not path.is_file():
         raise FileNotFoundError(f"{name}: no such file: {path}")
     found: dict[int, T] = {}

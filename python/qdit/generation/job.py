@@ -43,6 +43,10 @@ class GenerateJob(Job[Generated]):
         """Look at the model, without its weights; see `generate` for the arguments."""
         if not questions:
             raise ValueError("questions: got none, wanted at least one")
+        other = next((one for one in questions if not isinstance(one, Question)), None)
+        if other is not None:
+            wanted = "qdit.generation.questions.Question(set, id, instruction)"
+            raise TypeError(f"questions: got one of type {type(other).__name__}, wanted each as {wanted}")
         self.path = Path(out)
         self.manifest_path = self.path.with_name(self.path.name + ".json")
         self.journal_path = self.path.with_name(self.path.name + ".partial")  # until all answers are there

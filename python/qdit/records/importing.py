@@ -156,7 +156,7 @@ def _stage_all(sources: list[Source], held: Path, asked: ImportOptions, tracker:
     taken: Ints = np.empty(0, np.int64)
     for i, source in enumerate(sources):
         stem = "records" if len(sources) == 1 else f"records-{i}"
-        stages.append(stage(source, held / stem, asked, tracker, taken))
+        stages.append(stage(source, held / stem, asked, tracker, taken if len(sources) > 1 else None))
         taken = np.concatenate([taken, stages[-1].id_hashes])
     return stages
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..common.text import shorten
-from ..common.types import JSON, Ints
+from ..common.types import JSON, Indices, Ints
 from .formats import FORMATS, Layout, detect, make_layout
 from .options import SourceOptions
 from .row import RawRow, RowError, UnknownFormatError
@@ -91,6 +91,18 @@ class Ids:
             raise RowError(self.column, "has no id, wanted text or an integer", found)
         else:
             self._lacking = True
+
+    def made(self, name: str, numbers: Indices, before: Ints) -> Ints:
+        """Return the hashes of ids made of the rows' numbers; ValueError if one is among those before."""
+        hashes = np.fromiter((hash(f"{name}-{row}") for row in numbers.tolist()), np.int64, len(numbers))
+        same = np.isin(hashes, before)
+        if same.any():
+            row = numbers[int(np.argmax(same))]
+            raise ValueError(
+                f"source: row {row} of {name} would get the id '{name}-{row}', which a row of an earlier "
+                "source has; give this source another label"
+            )
+        return hashes
 
     def settle(self, name: str, before: Ints, read: Callable[[int], tuple[int, Any]]) -> Ints:
         """Return the hashes of the ids if they are kept: present, unlike each other and those `before`.

@@ -30,7 +30,7 @@ class Stage:
     Attributes:
         entry: what the manifest says of the source.
         files: what was written.
-        id_hashes: hashes of the ids that are kept.
+        id_hashes: hashes of the ids, where there are several sources, and of those that are kept.
 
     """
 
@@ -78,10 +78,10 @@ class _Sink:
         return None if self._origins is None else np.array(self._origins, np.int64)
 
 
-def stage(source: Source, stem: Path, asked: ImportOptions, tracker: RowTracker, taken: Ints) -> Stage:
+def stage(source: Source, stem: Path, asked: ImportOptions, tracker: RowTracker, taken: Ints | None) -> Stage:
     """Write the rows of a source to files whose names begin with `stem`.
 
-    taken: hashes of ids that earlier sources keep.
+    taken: hashes of the ids of earlier sources; None where this is the only one.
     """
     sink = _Sink(source, asked, tracker)
     location = source.location
@@ -111,7 +111,11 @@ def stage(source: Source, stem: Path, asked: ImportOptions, tracker: RowTracker,
         def read(row: int) -> tuple[int, Any]:
             return (row if sink.origins is None else int(sink.origins[row])), store.value(row)
 
-        hashes = sink.intake.ids.settle(name, taken, read)
+        ids, before = sink.intake.ids, np.empty(0, np.int64) if taken is None else taken
+        hashes = ids.settle(name, before, read)
+    if ids.column is None and taken is not None:
+        numbers = np.arange(sink.kept) if sink.origins is None else sink.origins
+        hashes = ids.made(name, numbers, taken)
     paths = list(writer.paths)
     origins = None
     if sink.origins is not None:

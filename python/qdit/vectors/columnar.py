@@ -152,8 +152,14 @@ class ArrowReader(TableReader):
         if isinstance(source, Path):
             self.files, where = [source], str(source)
             source = self._map(source)
+        framed = hasattr(source, "to_numpy")
+        hint = "pass x.to_numpy()" if framed else "join the numbers of a row into a list"
         if not (hasattr(source, "to_batches") and hasattr(source, "select")):
             source = as_table(source)
+        pa = require("pyarrow", EXTRA, "to read Arrow files")
+        kinds = [field.type for field in source.schema]
+        if len(kinds) > 1 and all(pa.types.is_floating(kind) or pa.types.is_integer(kind) for kind in kinds):
+            raise ValueError(f"column: {where} has columns of numbers and none of vectors; {hint}")
         self._table = source
         stored_schema(source.schema, where)  # refuses names that are there twice, or no UTF-8
         self._inspect(source.schema, source.num_rows, options, where)

@@ -126,8 +126,11 @@ def test_answers_that_do_not_match(tmp_path):
         open_all([str(tmp_path / "a.jsonl")] * 2)
     with pytest.raises(FileNotFoundError, match="answers: no such file: nowhere"):
         open_answers("nowhere")
-    with pytest.raises(ValueError, match="wanted FILE or NAME=FILE"):
-        open_answers("=x")
+    with pytest.raises(FileNotFoundError, match=f"answers: got '{tmp_path}', a folder, wanted a file"):
+        open_answers(str(tmp_path))
+    for given in ("=x", "", "x=", "="):
+        with pytest.raises(ValueError, match=f"answers: got '{given}', wanted FILE or NAME=FILE"):
+            open_answers(given)
     without = read_answers(write_answers(tmp_path / "e.jsonl", "e", 2, reference=False))
     with pytest.raises(ValueError, match="2 of 2 questions have no reference, the first is 'q0'"):
         references(without)
