@@ -56,11 +56,12 @@ bool BoundedNearest::pays(Index count) {
   if (input_.bounds == nullptr || m > kMostCentroids || 4 * count > m) return false;
   if (!input_.bounds->worth_a_trial(static_cast<double>(input_.rows.n) * static_cast<double>(m)))
     return false;
-  prefixed_.emplace(input_.centroids, squared_norms(input_.centroids, input_.kernels, input_.pool),
-                    *input_.scaled, input_.bounds->rotation(), input_.kernels, input_.pool);
+  prefixed_ = std::make_unique<PrefixedRows>(
+      input_.centroids, squared_norms(input_.centroids, input_.kernels, input_.pool), *input_.scaled,
+      input_.bounds->rotation(), input_.kernels, input_.pool);
   leading_ = choose(count);
   if (leading_ == 0) return false;
-  pool_.emplace(
+  pool_ = std::make_unique<CascadeRows>(
       CascadeRows{input_.scaled->rows().view, input_.scaled->rows().factors, input_.bounds->prefix()});
   std::vector<Index> all(at(m));
   std::iota(all.begin(), all.end(), 0);
@@ -80,8 +81,8 @@ Index BoundedNearest::choose(Index count) {
     ids[i] = input_.first + row;
   }
   const PrefixedRows some = input_.bounds->some(ids);
-  NearestInput trial{input_.kernels, input_.pool,      some.view(),
-                     factors,        input_.centroids, input_.centroid_factors};
+  const NearestInput trial{input_.kernels, input_.pool,      some.view(),
+                           factors,        input_.centroids, input_.centroid_factors};
   std::vector<std::int32_t> nearest(ids.size() * at(count));
   std::vector<std::int32_t> sims(nearest.size());
   nearest_centroids(trial, count, nearest, sims);

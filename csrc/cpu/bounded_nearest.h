@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -32,8 +32,8 @@ class BoundedNearest {
 
   NearestInput input_;
   Index leading_ = 0;
-  std::optional<PrefixedRows> prefixed_;  // the centroids
-  std::optional<CascadeRows> pool_;
+  std::unique_ptr<PrefixedRows> prefixed_;  // the centroids
+  std::unique_ptr<CascadeRows> pool_;
   CascadeColumns centroids_;
 };
 

@@ -25,8 +25,8 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 PrefixedRows::PrefixedRows(const RowView& rows, std::vector<double> squared_norms, const ScaledPool& scale,
                            const Rotation& rotation, const Kernels& kernels, ThreadPool& pool)
     : view_(rows), squared_norms_(std::move(squared_norms)) {
-  prefix_.emplace(rotation, Prefix::Input{rows, squared_norms_, scale.metric(), scale.half_exponent()},
-                  kernels, pool);
+  prefix_ = std::make_unique<Prefix>(
+      rotation, Prefix::Input{rows, squared_norms_, scale.metric(), scale.half_exponent()}, kernels, pool);
 }
 
 PrefixedRows::PrefixedRows(const ScaledPool& pool, std::span<const Index> ids, const Rotation& rotation,
@@ -41,8 +41,8 @@ PrefixedRows::PrefixedRows(const ScaledPool& pool, std::span<const Index> ids, c
   view_.data = items_.data();
   view_.n = static_cast<Index>(ids.size());
   view_.first = 0;
-  prefix_.emplace(rotation, Prefix::Input{view_, squared_norms_, pool.metric(), pool.half_exponent()},
-                  kernels, threads);
+  prefix_ = std::make_unique<Prefix>(
+      rotation, Prefix::Input{view_, squared_norms_, pool.metric(), pool.half_exponent()}, kernels, threads);
 }
 
 void pack(Panels& panels, const Kernels& kernels, const AlignedVector<float>& values, Index columns,
@@ -63,7 +63,8 @@ Index Bounds::forced() {
   static const Index columns = [] {
     const char* text = std::getenv("QDIT_PREFIX");
     if (text == nullptr) return Index{-1};
-    return std::clamp<Index>(std::atoll(text), 0, Prefix::kColumns) / Prefix::kChunk * Prefix::kChunk;
+    return std::clamp<Index>(std::strtoll(text, nullptr, 10), 0, Prefix::kColumns) / Prefix::kChunk *
+           Prefix::kChunk;
   }();
   return columns;
 }

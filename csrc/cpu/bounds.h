@@ -4,7 +4,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -37,7 +36,7 @@ class PrefixedRows {
   RowView view_;
   std::vector<std::byte> items_;
   std::vector<double> squared_norms_;
-  std::optional<Prefix> prefix_;
+  std::unique_ptr<Prefix> prefix_;
 };
 
 // Rows of `columns` floats as the columns of a product.

@@ -25,10 +25,11 @@ double product_error(Index d) {
 // r^2 <= 1 - |p|^2 + 2 F + D, and s <= p.p + r.r + 2 F + 3 D, of which the latter is added to r^2 as well:
 // sqrt((x + e)(y + e)) >= sqrt(x y) + e. Then there are the errors of both products.
 double slack(Index d, double defect) {
-  constexpr Index columns = Prefix::kColumns;
-  const double projection = std::sqrt(static_cast<double>(columns)) * (product_error(d) + 0x1p-26);
-  const double halves = 0x1p-11 + std::sqrt(static_cast<double>(columns)) * 0x1p-25;
-  return 4.0 * (projection + halves) + 4.0 * defect + product_error(d) + 2.0 * product_error(columns) + 4e-6;
+  constexpr double kColumns = Prefix::kColumns;
+  const double projection = std::sqrt(kColumns) * (product_error(d) + 0x1p-26);
+  const double halves = 0x1p-11 + std::sqrt(kColumns) * 0x1p-25;
+  return 4.0 * (projection + halves) + 4.0 * defect + product_error(d) +
+         2.0 * product_error(Prefix::kColumns) + 4e-6;
 }
 
 float half_at_least(double x, const Kernels& kernels) {

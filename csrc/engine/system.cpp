@@ -90,7 +90,8 @@ std::vector<std::string> groups(const std::string& root, const std::string& cont
     std::string below = within ? own.substr(inside.size()) : "";
     for (;;) {
       while (!below.empty() && below.back() == '/') below.pop_back();
-      found.push_back(root + mounted + below);
+      found.push_back(root + mounted);
+      found.back() += below;
       if (below.empty()) break;
       below.erase(below.rfind('/'));
     }
