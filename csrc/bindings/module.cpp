@@ -2,6 +2,7 @@
 #include <exception>
 #include <new>
 #include <stdexcept>
+#include <typeinfo>
 #include <utility>
 
 #include "bindings/register.h"
@@ -13,8 +14,10 @@ void out_of_memory(std::exception_ptr thrown) {
       "out of memory: the engine got no more; pass a memory_budget below what is free, or fewer threads";
   try {
     std::rethrow_exception(std::move(thrown));
-  } catch (const std::bad_alloc&) {
+  } catch (const std::bad_array_new_length&) {
     PyErr_SetString(PyExc_MemoryError, kMessage);
+  } catch (const std::bad_alloc& error) {  // that of a device says more
+    PyErr_SetString(PyExc_MemoryError, typeid(error) == typeid(std::bad_alloc) ? kMessage : error.what());
   } catch (const std::length_error&) {
     PyErr_SetString(PyExc_MemoryError, kMessage);
   }
