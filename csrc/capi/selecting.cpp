@@ -12,6 +12,7 @@
 #include "engine/greedy.h"
 #include "engine/indices.h"
 #include "engine/objective.h"
+#include "engine/row_check.h"
 #include "engine/score.h"
 #include "engine/system.h"
 
@@ -83,23 +84,23 @@ class Reporter final : public Observer, public Watcher {
 
 double number_between(const char* name, double got, double low, double high) {
   if (got >= low && got <= high) return got;
-  throw std::invalid_argument(std::string(name) + ": got " + std::to_string(got) + ", wanted a number from " +
-                              std::to_string(low) + " to " + std::to_string(high) + ".");
+  throw std::invalid_argument(std::string(name) + ": got " + number(got) + ", wanted a number from " +
+                              number(low) + " to " + number(high) + ".");
 }
 
 std::vector<double> bonuses(const qdit_select_options& options, Index n) {
   std::vector<double> bonus(static_cast<std::size_t>(n), 0.0);
   if (options.quality == nullptr) {
     if (options.alpha > 0.0) {
-      throw std::invalid_argument("quality: got NULL with alpha " + std::to_string(options.alpha) +
+      throw std::invalid_argument("quality: got NULL with alpha " + number(options.alpha) +
                                   ", wanted one score per row; pass quality or alpha = 0.");
     }
     return bonus;
   }
   for (std::size_t i = 0; i < bonus.size(); ++i) {
     if (!std::isfinite(options.quality[i])) {
-      throw std::invalid_argument("quality: row " + std::to_string(i) + " is " +
-                                  std::to_string(options.quality[i]) + ", wanted a finite number.");
+      throw std::invalid_argument("quality: row " + std::to_string(i) + " is " + number(options.quality[i]) +
+                                  ", wanted a finite number.");
     }
     bonus[i] = quality_bonus(options.alpha, options.quality[i]);
   }

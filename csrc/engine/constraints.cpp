@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "engine/row_check.h"
+
 namespace qdit {
 namespace {
 
@@ -22,13 +24,12 @@ void check_costs(const Limits& limits, Index n) {
   check_length("costs", limits.costs.size(), n);
   for (std::size_t i = 0; i < limits.costs.size(); ++i) {
     if (!(limits.costs[i] > 0.0) || !std::isfinite(limits.costs[i])) {
-      throw std::invalid_argument("costs: row " + std::to_string(i) + " is " +
-                                  std::to_string(limits.costs[i]) + ", wanted a finite number above 0.");
+      throw std::invalid_argument("costs: row " + std::to_string(i) + " is " + number(limits.costs[i]) +
+                                  ", wanted a finite number above 0.");
     }
   }
   if (!(limits.budget > 0.0) || !std::isfinite(limits.budget)) {
-    throw std::invalid_argument("budget: got " + std::to_string(limits.budget) +
-                                ", wanted a finite number above 0.");
+    throw std::invalid_argument("budget: got " + number(limits.budget) + ", wanted a finite number above 0.");
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "engine/greedy_run.h"
 #include "engine/indices.h"
+#include "engine/row_check.h"
 
 namespace qdit {
 namespace {
@@ -17,8 +18,7 @@ void check(const Backend& backend, const GreedyOptions& options) {
                                 std::to_string(options.bounds.size()) + ".");
   }
   if (!std::isfinite(options.weight) || options.weight < 0.0) {
-    throw std::invalid_argument("weight: got " + std::to_string(options.weight) +
-                                ", wanted a finite number >= 0.");
+    throw std::invalid_argument("weight: got " + number(options.weight) + ", wanted a finite number >= 0.");
   }
   for (std::size_t i = 0; i < n; ++i) {
     if (!std::isfinite(options.bonus[i])) {
@@ -26,7 +26,7 @@ void check(const Backend& backend, const GreedyOptions& options) {
     }
   }
   if (options.method == Method::kStochastic && !(options.epsilon > 0.0 && options.epsilon < 1.0)) {
-    throw std::invalid_argument("epsilon: got " + std::to_string(options.epsilon) +
+    throw std::invalid_argument("epsilon: got " + number(options.epsilon) +
                                 ", wanted a number between 0 and 1, both excluded.");
   }
   check_limits(options.limits, backend.size());
