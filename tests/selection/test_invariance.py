@@ -6,6 +6,7 @@ Equality is to the last bit, of the picks and of the fixed-point gains.
 import numpy as np
 import pytest
 
+import qdit
 from conftest import Variant
 from helpers.oracle import as_float64, clustered_rows, replay
 
@@ -112,6 +113,25 @@ def test_memmap_array_agnosticism(variant, any_method, rows, tmp_path):
     want = variant.select(rows[:n], k, any_method, **options)
     assert variant.select(mapped[:n], k, any_method, **options).bits() == want.bits()
     assert np.array_equal(mapped, rows)
+
+
+@pytest.mark.parametrize("method", ["exact", "lazy", "cluster"])
+def test_a_file_that_is_replaced_during_a_run_changes_nothing(method, tmp_path):
+    rows = clustered_rows(N, 72, seed=30, dtype="float32")
+    path, other = tmp_path / "rows.npy", tmp_path / "other.npy"
+    np.save(path, rows)
+    want = qdit.select(path, QUALITY, 0.5, K, method=method, checkpoint=tmp_path / "one")
+    np.save(other, rows[::-1])
+
+    def replace(state):
+        if state.picks and other.exists():
+            other.replace(path)
+
+    found = qdit.select(path, QUALITY, 0.5, K, method=method, progress=replace, checkpoint=tmp_path / "two")
+    assert np.array_equal(np.load(path), rows[::-1])
+    assert found.indices.tolist() == want.indices.tolist()
+    assert found.gains.tobytes() == want.gains.tobytes()
+    assert found.inputs == want.inputs
 
 
 @pytest.mark.parametrize("offset", [1, 3, 5])
