@@ -126,10 +126,7 @@ def _column(files: list[Path], name: str) -> Floats:
             if name not in file.schema_arrow.names:
                 names = ", ".join(map(repr, file.schema_arrow.names))
                 raise ValueError(f"quality: {path} has no column {name!r}, wanted one of {names}")
-            kind, types = (
-                file.schema_arrow.field(name).type,
-                require("pyarrow", _EXTRA, "to read scores").types,
-            )
+            kind = file.schema_arrow.field(name).type
             if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)):
                 raise TypeError(f"quality: column {name!r} of {path} is {kind}, wanted numbers")
             column = file.read(columns=[name]).column(name)

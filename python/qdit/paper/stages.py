@@ -29,17 +29,9 @@ from .place import ANSWERS, Place
 from .sources import open_source
 from .study import STAGES, Cell
 
-# options that do not change what comes out
-_RESOURCES = (
-    "base_url",
-    "key_env",
-    "concurrency",
-    "retries",
-    "timeout",
-    "price_in",
-    "price_out",
-    "save_steps",
-)
+_RESOURCES = {  # options that do not change what comes out
+    *("base_url", "key_env", "concurrency", "retries", "timeout", "price_in", "price_out", "save_steps")
+}
 
 
 class Stage(ABC):
