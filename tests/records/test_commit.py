@@ -99,6 +99,28 @@ def test_damaged_pools(tmp_path):
         open_records(pool)
 
 
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"sources": []}, r"records\.json is damaged: sources is empty; import the records again"),
+        ({"files": []}, r"records\.json is damaged: sources/0/files is empty; "),
+        ({"files": ["records.jsonl"]}, r"^records: .*records\.jsonl is "),
+        ({"kind": "x"}, "sources/0/kind is 'x', wanted one of 'arrow', 'jsonl'; "),
+        ({"format": []}, r"sources/0/format is \[\], wanted one of 'alpaca', "),
+        ({"columns": {}}, r"records\.json is damaged: it has no 'instruction'"),
+        ({"id_column": "x"}, r"records\.jsonl: row 0 has no 'x'; import the records again"),
+    ],
+)
+def test_a_damaged_manifest(tmp_path, changes, problem):
+    import_records(ROWS, tmp_path).close()
+    path = tmp_path / "records.json"
+    record = json.loads(path.read_bytes())
+    record["sources"] = changes.get("sources", [record["sources"][0] | changes])
+    path.write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=problem):
+        list(open_records(tmp_path).rows())
+
+
 def test_two_imports_at_once(tmp_path):
     pool = tmp_path / "pool"
 

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-# of a value: a type, or several; {key: shape}, an object, with "*" for all keys; [shape], a list of such
+from .text import shorten
+
+# of a value: a type, or several; {key: shape}, an object, with "*" for all keys; [shape], a list of such, and
+# [shape, ...] one that is not empty; a set of texts, one of them
 Shape = Any
 NUMBER = (int, float)
 NULL = type(None)
@@ -30,6 +33,11 @@ def kind_of(value: object) -> str:
 
 def misfits(value: Any, shape: Shape, where: str = "") -> Iterator[str]:
     """Yield what in a value has not the type that it must have, each with the keys that lead there."""
+    if isinstance(shape, set):
+        if value not in sorted(shape):
+            wanted = ", ".join(map(repr, sorted(shape)))
+            yield f"{where} is {shorten(repr(value), 40)}, wanted one of {wanted}"
+        return
     kinds = shape if isinstance(shape, tuple) else (shape if isinstance(shape, type) else type(shape),)
     if not isinstance(value, kinds):
         wanted = " or ".join(dict.fromkeys(_NAMES[kind] for kind in kinds))
@@ -39,5 +47,7 @@ def misfits(value: Any, shape: Shape, where: str = "") -> Iterator[str]:
             for key in value if name == "*" else {name} & value.keys():
                 yield from misfits(value[key], inner, f"{where}/{key}" if where else key)
     elif isinstance(shape, list):
+        if not value and shape[1:] == [...]:
+            yield f"{where} is empty"
         for i, one in enumerate(value):
             yield from misfits(one, shape[0], f"{where}/{i}")

@@ -16,22 +16,22 @@ from ..common.closing import Closing
 from ..common.optional import require
 from ..common.shape import ENTRIES, NULL, Shape
 from ..common.types import JSON, ArrowTable, Indices, StrPath
-from .formats import Layout
+from .formats import FORMATS, Layout
 from .row import Row, RowError
 from .schemas import make_column
-from .store import ArrowStore, Store, open_store
+from .store import ArrowStore, Store, TextStore, open_store
 
 MANIFEST = "records.json"
 FORMAT = "qdit-records"
 FORMAT_VERSION = 1
 _SOURCE: Shape = {
-    **dict.fromkeys(("source", "kind", "format"), str),
+    **{"source": str, "kind": {TextStore.kind, ArrowStore.kind}, "format": {*FORMATS}},
     **dict.fromkeys(("id_column", "origins"), (str, NULL)),
-    **{"n": int, "files": [str], "columns": {"*": str}, "roles": {"*": [str]}, "splits": [str]},
+    **{"n": int, "files": [str, ...], "columns": {"*": str}, "roles": {"*": [str]}, "splits": [str]},
     "inputs": [{"path": str, "bytes": int, "sha256": str}],
     **{"left_out": {"*": str}, "skipped": {"count": int, "problems": {"*": int}}},
 }
-_SHAPE: Shape = {"n": int, "sha256": str, "files": ENTRIES, "sources": [_SOURCE]}
+_SHAPE: Shape = {"n": int, "sha256": str, "files": ENTRIES, "sources": [_SOURCE, ...]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +64,10 @@ class Part:
     def id(self, i: int, value: Any) -> str:
         """Return the id of row i of this part."""
         if self.id_column is not None:
+            if self.id_column not in value:
+                raise ValueError(
+                    f"{self.store.path}: row {i} has no {self.id_column!r}; import the records again"
+                )
             return str(value[self.id_column])
         return f"{self.name}-{i if self.origins is None else self.origins[i]}"
 

@@ -224,7 +224,7 @@ Store = TextStore | ArrowStore
 
 def open_store(kind: str, paths: Sequence[Path]) -> Store:
     """Open what a writer of this kind wrote to these paths."""
-    return ArrowStore(paths[0]) if kind == ArrowStore.kind else TextStore(*paths[:2])
+    return ArrowStore(paths[0]) if kind == ArrowStore.kind else TextStore(paths[0], paths[-1])
 
 
 def to_json(value: Any) -> bytes:
