@@ -70,6 +70,15 @@ def test_every_file_is_watched(out):
     assert verify(out, steps=0).ok
 
 
+@pytest.mark.parametrize(("old", "new"), [('"files": {', '"files": [], "x": {'), ('"format"', "")])
+def test_a_damaged_manifest_of_an_export_fails(out, old, new):
+    path = out / "manifest.json"
+    path.write_text(path.read_text().replace(old, new))
+    name, detail = failure(verify(out))
+    assert name == "export"
+    assert detail.startswith(f"{path} is damaged: ")
+
+
 def test_changed_rows_are_found_even_with_new_hashes(out):
     data = out / "data.jsonl"
     rows = data.read_bytes().split(b"\n")

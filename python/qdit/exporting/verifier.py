@@ -74,11 +74,13 @@ def check_directory(directory: StrPath, options: VerifyOptions, progress: Progre
     path = Path(directory)
     if not (path / MANIFEST).is_file() and not (selection_folder(path) / MANIFEST).is_file():
         raise FileNotFoundError(f"{path}: no {MANIFEST}, so no complete export or selection")
-    try:
-        record = read_export(path)
-    except (ValueError, FileNotFoundError):
-        record = None  # a selection, not an export
-    found = list(_file_checks(path, record))
+    found, record = [], None
+    if selection_folder(path) != path and (path / MANIFEST).is_file():
+        try:
+            record = read_export(path)
+        except ValueError as error:
+            found.append(Check("export", "FAILED", str(error)))
+    found += _file_checks(path, record)
     try:
         choice = open_choice(path, options)
     except FileNotFoundError as error:
