@@ -105,6 +105,11 @@ def as_columns(rows):
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
+def split(rows):
+    cells = [list(row.values()) for row in rows]
+    return {"columns": list(rows[0]), "index": [*range(len(rows))], "data": cells}
+
+
 @pytest.mark.parametrize(
     ("rows", "content"),
     [
@@ -117,17 +122,13 @@ def as_columns(rows):
         (20, json.dumps(as_columns(ROWS)).encode()),
         (20, json.dumps({name: dict(enumerate(cells)) for name, cells in as_columns(ROWS).items()}).encode()),
         (20, json.dumps(dict(enumerate(ROWS)), indent=2).encode()),
-        (
-            20,
-            json.dumps(
-                {"columns": list(ROWS[0]), "index": [0], "data": [list(row.values()) for row in ROWS]}
-            ).encode(),
-        ),
+        (20, json.dumps(split(ROWS)).encode()),
+        (3, json.dumps(split(ROWS[:3])).encode()),
         (1, json.dumps({**ROWS[0], "refs": [{"instruction": "x", "output": "y"}]}).encode()),
     ],
     ids=[
         *("one object", "objects", "crlf", "commas", "wrapped", "wrapped lines", "lists", "pandas", "by row"),
-        *("split", "a row that has a list"),
+        *("split", "as many rows as columns", "a row that has a list"),
     ],
 )
 def test_shapes_of_json(tmp_path, rows, content):
@@ -161,6 +162,11 @@ def test_bad_rows_inside_an_object(tmp_path):
         """their own, such as by jq '.["train"]' y.json > train.json"""
     )
     refuse(both, tmp_path / "p2", text)
+    table = split(ROWS)
+    table["data"][7].append("more")
+    long = write(tmp_path / "z.json", json.dumps(table).encode())
+    with pytest.raises(ValueError, match=r"z\.json, row 0 .*is of no known format: got fields 'columns', "):
+        import_records(long, tmp_path / "p2")
 
 
 def test_a_first_row_that_is_cut_off_can_be_skipped(tmp_path):

@@ -121,6 +121,11 @@ def _inside(path: Path, value: dict[str, Any], fits: Callable[[Any], bool]) -> l
 
 def _tables(value: dict[str, Any]) -> Iterator[list[Any]]:
     """Yield the rows that an object of columns may have, in each way that pandas writes a table."""
+    names, rows = value.get("columns", []), value.get("data", [])
+    if _is_list_of(str, names) and _is_list_of(list, rows):
+        if all(isinstance(cells, list) and len(cells) == len(names) for cells in rows):
+            yield [dict(zip(names, cells, strict=True)) for cells in rows]
+        return
     columns = list(value.values())
     if all(_is_list_of(object, column) and len(column) == len(columns[0]) for column in columns):
         yield [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
@@ -128,8 +133,6 @@ def _tables(value: dict[str, Any]) -> Iterator[list[Any]]:
         if all(column.keys() == columns[0].keys() for column in columns):
             yield [{name: column[key] for name, column in value.items()} for key in columns[0]]
         yield columns
-    if _is_list_of(str, value.get("columns")) and _is_list_of(list, value.get("data")):
-        yield [dict(zip(value["columns"], cells, strict=False)) for cells in value["data"]]
 
 
 def _is_list_of(kind: type, value: Any) -> bool:
