@@ -56,6 +56,16 @@ def test_attached_arrays(pool):
     assert len(picks) == 3
 
 
+def test_a_manifest_beside_an_array_to_attach(pool):
+    path = pool.parent / "x.json"
+    for text in ('{"text": "qdit-embeddings"}', '["format"'):  # of others
+        path.write_text(text)
+        attach(pool, embeddings=pool.parent / "x.npy", overwrite=True)
+    path.write_text('{"format": "qdit-vectors", ')
+    with pytest.raises(ValueError, match=r"x\.json is damaged: "):
+        attach(pool, embeddings=pool.parent / "x.npy", overwrite=True)
+
+
 def test_arrays_put_there_by_hand_have_their_length_checked(pool):
     np.save(pool / "embeddings.npy", X)
     np.save(pool / "quality.npy", Q)

@@ -12,7 +12,7 @@ its length can be checked.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,7 +35,8 @@ from .tokens import count_tokens
 
 SHAPE: Shape = {"files": ENTRIES, "records": {"sha256": str}, "settings": {}, "results": list}
 FORMATS = {"embeddings": "qdit-embeddings", "quality": "qdit-quality"}
-_HEAD_BYTES = 64  # a manifest begins with its format
+_HEAD_BYTES = 64
+_KIND = re.compile(rb'\{\s*"format":\s*"(qdit-[\w-]+)"')  # how manifests begin
 _COPY_BYTES = 1 << 22
 _MAKERS = {"embeddings": "embed", "quality": "score"}
 
@@ -200,10 +201,10 @@ def zero_rows(array: Path) -> int:
     if array.suffix != ".npy" or not path.is_file():
         return 0
     with path.open("rb") as file:
-        if b'"qdit-' not in file.read(_HEAD_BYTES):  # a data set of the same name, say
-            return 0
-        file.seek(0)
-        found = json.load(file)
+        kind = _KIND.match(file.read(_HEAD_BYTES))
+    if kind is None:  # a data set of the same name, say
+        return 0
+    found = files.read_json(path, kind[1].decode())
     zeros, bad = found.get("zero_rows"), found.get("bad_rows")
     return zeros if isinstance(zeros, int) and zeros else len(bad) if isinstance(bad, list) else 0
 
