@@ -1,9 +1,7 @@
 """What axolotl's own prompt strategies make of exports; runs where axolotl is: FOLDERS -> JSON lines."""
 
-import json
 import logging
 import os
-import sys
 from pathlib import Path
 
 import yaml
@@ -13,7 +11,7 @@ from axolotl.prompters import AlpacaPrompter
 from axolotl.utils.dict import DictDefault
 from axolotl.utils.schemas.datasets import SFTDataset
 from datasets import load_dataset
-from told_turns import byte_tokenizer, turns_of
+from told_turns import byte_tokenizer, print_rows, turns_of
 
 logging.disable(logging.ERROR)
 tokenizer = byte_tokenizer(generation=False)
@@ -44,9 +42,4 @@ def read(folder: str) -> list:
     ]
 
 
-for path in sys.argv[1:]:
-    try:
-        found = {"rows": read(path)}
-    except Exception as error:  # of axolotl, told to the test
-        found = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(found))
+print_rows(read)

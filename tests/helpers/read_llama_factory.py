@@ -8,7 +8,7 @@ import types
 from pathlib import Path
 from types import SimpleNamespace
 
-from told_turns import calls_of
+from told_turns import calls_of, print_rows
 
 audio = types.ModuleType("torchaudio")  # imported, and of no use here
 audio.__spec__ = importlib.machinery.ModuleSpec("torchaudio", None)
@@ -51,9 +51,4 @@ def turns_of(row: dict) -> list:
     return turns
 
 
-for path in sys.argv[1:]:
-    try:
-        found = {"rows": read(path)}
-    except Exception as error:  # of LLaMA-Factory, told to the test
-        found = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(found))
+print_rows(read)

@@ -1,13 +1,11 @@
 """What trl's own trainer makes of exports, by their configs; runs where trl is: FOLDERS -> JSON lines."""
 
-import json
 import logging
 import os
-import sys
 import warnings
 
 warnings.simplefilter("ignore")
-from told_turns import byte_tokenizer, turns_of  # noqa: E402
+from told_turns import byte_tokenizer, print_rows, turns_of  # noqa: E402
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 from trl import SFTConfig, SFTTrainer, TrlParser  # noqa: E402
 from trl.scripts.utils import DatasetMixtureConfig, get_dataset  # noqa: E402
@@ -29,9 +27,4 @@ def read(folder: str) -> list:
     return [turns_of(tokenizer, row["input_ids"], row["labels"]) for row in made]
 
 
-for path in sys.argv[1:]:
-    try:
-        found = {"rows": read(path)}
-    except Exception as error:  # of trl, told to the test
-        found = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(found))
+print_rows(read)

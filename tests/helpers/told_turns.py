@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 
 END, CALLS = "</s>", "<|calls|>"
 TEMPLATE = (
@@ -61,3 +63,13 @@ def calls_of(calls: list[dict]) -> list[list]:
     """Return [name, arguments] of calls in OpenAI's form or LLaMA-Factory's."""
     functions = [call.get("function", call) for call in calls]
     return [[function["name"], function["arguments"]] for function in functions]
+
+
+def print_rows(read: Callable[[str], list]) -> None:
+    """Print what `read` returns of each folder that is given, or the trainer's error, as a line of JSON."""
+    for folder in sys.argv[1:]:
+        try:
+            found = {"rows": read(folder)}
+        except Exception as error:  # for the test to show
+            found = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(found))
