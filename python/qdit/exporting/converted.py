@@ -53,10 +53,8 @@ def _turn(message: JSON) -> JSON:
     if not calls:
         return {"from": SHAREGPT_NAMES[message["role"]], "value": message["content"]}
     text = to_text(calls)
-    if message["content"]:
-        text = (
-            f"{message['content']}<tool_call>{text}</tool_call>"  # its mark where text stands beside a call
-        )
+    if message["content"]:  # beside a text a call has a mark
+        text = f"{message['content']}<tool_call>{text}</tool_call>"
     return {"from": SHAREGPT_NAMES["call"], "value": text}
 
 

@@ -106,7 +106,7 @@ def write_export(
     start = time.perf_counter()
     check_installed(options.packages())
     files.check_writable(Path(out))
-    formats, kind = writers.parse_formats(options.format), tables.resolve_format(options.decisions)
+    formats, kind = list(options.format), tables.resolve_format(options.decisions)
     path = Path(out)
     with open_choice(selection, options) as choice:
         _check_out(path, choice, overwrite)

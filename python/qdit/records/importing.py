@@ -130,7 +130,7 @@ def describe_records(records: Records) -> str:
 def _files(entry: JSON) -> str:
     """Return which files of a source were read, which were not, and why."""
     read = f"{len(entry['inputs']):,} files" if len(entry["inputs"]) != 1 else "1 file"
-    splits, left_out = entry.get("splits", ()), entry.get("left_out", {})
+    splits, left_out = entry.get("splits", []), entry.get("left_out", {})
     told = f", split {entry['split']} of {', '.join(splits)}" if splits not in ([], ["train"]) else ""
     files = {Path(path): why for path, why in left_out.items()}
     return f"{'':>14}{read} read{told}" + (f"; not read: {list_files(files)}" if files else "")

@@ -13,6 +13,7 @@ from .row import RowError
 
 _WHY = "to store typed records"
 _PARTED = "; bring them to one type, or read them as sources of their own"
+# what pyarrow raises for a value that Python has not, and for values that no type holds
 _UNREADABLE = (ValueError, OverflowError, LookupError, NotImplementedError, RecursionError)
 _UNSTORABLE = (ValueError, TypeError, OverflowError, NotImplementedError, RecursionError)
 Decode = Callable[[Any], Any]
@@ -143,8 +144,8 @@ def _cast(column: ArrowArray, kind: Any) -> ArrowArray:
     if not any(name in str(column.type) for name in ("list_view<", "run_end_encoded<")):
         try:
             return column.cast(kind)
-        except (pa.ArrowNotImplementedError, pa.ArrowTypeError):  # old versions match fields by place
-            pass
+        except (pa.ArrowNotImplementedError, pa.ArrowTypeError):
+            pass  # old versions match fields by place; below they are matched by name
     return pa.array(column.to_pylist(), kind)
 
 

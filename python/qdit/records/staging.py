@@ -96,7 +96,7 @@ def stage(source: Source, stem: Path, asked: ImportOptions, tracker: RowTracker,
     elif isinstance(location, list | tuple):
         writer = _write_text(_dicts(location), sink, stem)
     else:
-        batches = open_batches(source, None if found is None else (found.kind, found.files))
+        batches = open_batches(source, found)
         inputs, facts = [_input(path) for path in batches.files], batches.facts
         writer = _write_batches(batches, sink, stem)
     if not sink.kept:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..common.optional import require
 from ..common.types import JSON, ArrowArray, ArrowTable, RecordBatch, Schema
+from .folders import Found
 from .hub import load_hub
 from .schemas import conform, has_nested_categories, make_column, stored_schema, unify
 from .sources import Source
@@ -48,18 +49,18 @@ class Batches:
         return require("pyarrow", "data", "to store typed records").array(rows, "int64")
 
 
-def open_batches(source: Source, found: tuple[str, list[Path]] | None) -> Batches:
-    """Return the batches of a typed source; `found` is what `find_files` says of a path.
+def open_batches(source: Source, found: Found | None) -> Batches:
+    """Return the batches of a typed source; `found` is what `find_files` says of it.
 
     Raises:
         TypeError: for an object that is no source of rows.
 
     """
     location = source.location
-    if found is not None and found[0] == "parquet":
-        return _parquet(found[1])
+    if found is not None and found.kind == "parquet":
+        return _parquet(found.files)
     if found is not None:
-        loaded = _split(_load_saved(found[1][0]), source)
+        loaded = _split(_load_saved(found.files[0]), source)
         cache = [Path(entry["filename"]) for entry in loaded.cache_files]
         return replace(_dataset(loaded, str(location)), files=cache)
     if isinstance(location, str):

@@ -37,7 +37,7 @@ def reading(where: StrPath, row: int) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if type(error) in (ValueError, TypeError):  # of qdit
+        if isinstance(error, MemoryError) or type(error) in (ValueError, TypeError):  # of qdit
             raise
         raise ValueError(
             f"source: {where} cannot be read from row {row} on: {error}; write it again"
