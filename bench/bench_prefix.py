@@ -39,13 +39,11 @@ def measure(path: Path, k: int, threads: int) -> dict[str, Any]:
     gains = commit(engine, chosen)
     out["evaluate"] = time.perf_counter() - start
     out["evaluate digest"] = hashlib.sha256(gains.tobytes() + engine.row_coverage().tobytes()).hexdigest()
-    out["evaluate products"] = engine.stats()["products"]
     engine = Engine(rows, dtype="float16", threads=threads)
     start = time.perf_counter()
     ids, similarities = engine.nearest(centroids)
     out["nearest"] = time.perf_counter() - start
     out["nearest digest"] = hashlib.sha256(ids.tobytes() + similarities.tobytes()).hexdigest()
-    out["nearest products"] = engine.stats()["products"]
     return out
 
 
@@ -77,7 +75,6 @@ def compare(path: Path, kind: str, k: int, threads: int, rounds: int, report: Re
                 "ratio": float(np.median(ratios)),
                 "least": float(ratios.min()),
                 "most": float(ratios.max()),
-                "products": pairs[0][1][f"{what} products"] / pairs[0][0][f"{what} products"],
             }
         )
 

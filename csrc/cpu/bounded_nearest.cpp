@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "cpu/tiles.h"
+#include "cpu/block_similarities.h"
 
 namespace qdit::cpu {
 namespace {
@@ -23,26 +23,14 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 struct BoundedNearest::Workspace {
   Workspace(const NearestInput& input, const CascadeRows& pool, Index leading, Index block)
       : cascade(pool, leading, input.kernels.tile_rows, input.centroids.n, input.kernels),
-        rows(input.kernels, leading, block),
-        factor(at(block)),
-        none(at(block), kPaddingMax),
-        partial(at(2 * input.kernels.tile_rows * input.kernels.lanes)),
-        stride(at(input.centroids.n + 2 * input.kernels.lanes)),
-        bounds(at(block) * stride),
-        gains(stride),
-        found_ids(stride),
-        found_bounds(stride),
-        sims(stride) {}
+        bounds(input.kernels, leading, block, input.centroids.n),
+        found_ids(at(input.centroids.n + input.kernels.lanes)),
+        found_bounds(found_ids.size()),
+        sims(found_ids.size()) {}
 
   Cascade cascade;
-  RowBlock rows;
-  std::vector<Index> numbers;
-  std::vector<float> factor;
-  AlignedVector<std::int32_t> none;
-  AlignedVector<float> partial;
-  std::size_t stride;
-  AlignedVector<std::int32_t> bounds;
-  std::vector<Fixed> gains;
+  std::vector<Index> rows;
+  BlockSimilarities bounds;
   std::vector<std::uint32_t> found_ids;
   std::vector<std::int32_t> found_bounds;
   std::vector<std::int32_t> sims;
@@ -111,7 +99,11 @@ void BoundedNearest::run(Index count, std::span<std::int32_t> ids, std::span<std
     Workspace& space = workspaces[at(thread)];
     const Index begin = task * block;
     const Index rows = std::min(block, n - begin);
-    bound(begin, rows, space);
+    space.rows.resize(at(rows));
+    std::iota(space.rows.begin(), space.rows.end(), input_.first + begin);
+    space.bounds.multiply(
+        pool_->prefix.view(leading_), space.rows,
+        [&](std::size_t i) { return pool_->prefix.factors()[at(space.rows[i])]; }, centroids_.panels());
     for (Index i = 0; i < rows; ++i) {
       const std::size_t first = at((begin + i) * count);
       find(i, ids.subspan(first, at(count)), sims.subspan(first, at(count)), space);
@@ -119,30 +111,11 @@ void BoundedNearest::run(Index count, std::span<std::int32_t> ids, std::span<std
   });
 }
 
-// Of all centroids with the rows of a block.
-void BoundedNearest::bound(Index begin, Index rows, Workspace& space) const {
-  space.numbers.resize(at(rows));
-  std::iota(space.numbers.begin(), space.numbers.end(), input_.first + begin);
-  const Prefix& prefix = pool_->prefix;
-  space.rows.load(prefix.view(leading_), space.numbers);
-  std::fill(space.factor.begin(), space.factor.end(), 0.0f);
-  for (std::size_t i = 0; i < space.numbers.size(); ++i)
-    space.factor[i] = prefix.factors()[at(space.numbers[i])];
-  const BlockOperands operands{space.rows,           rows,
-                               space.factor.data(),  space.none.data(),
-                               centroids_.panels(),  static_cast<int>(leading_),
-                               space.partial.data(), space.gains.data()};
-  multiply_tiles(
-      input_.kernels, operands, space.stride,
-      [&](Index row, Index column) { return space.bounds.data() + at(row) * space.stride + column; },
-      [](Index, Index, Index) {});
-}
-
 // The nearest of the i-th row of the block. ids, sims: empty lists.
 void BoundedNearest::find(Index i, std::span<std::int32_t> ids, std::span<std::int32_t> sims,
                           Workspace& space) const {
   const Kernels& kernels = input_.kernels;
-  const std::int32_t* bounds = space.bounds.data() + at(i) * space.stride;
+  const std::int32_t* bounds = space.bounds.row(i);
   const auto m = at(input_.centroids.n);
   const Pairs found{space.found_ids.data(), space.found_bounds.data()};
   const auto multiply = [&] {
@@ -151,7 +124,7 @@ void BoundedNearest::find(Index i, std::span<std::int32_t> ids, std::span<std::i
       insert_nearest(ids, sims, space.which[j], space.sims[j]);
     space.which.clear();
   };
-  space.cascade.take(space.numbers[at(i)]);
+  space.cascade.take(space.rows[at(i)]);
   space.seeds.assign(ids.size(), -1);
   space.seed_bounds.assign(ids.size(), kNone);
   constexpr std::size_t kScan = 512;

@@ -27,7 +27,6 @@ class BoundedNearest {
   struct Workspace;
 
   Index choose(Index count);
-  void bound(Index begin, Index rows, Workspace& space) const;
   void find(Index i, std::span<std::int32_t> ids, std::span<std::int32_t> sims, Workspace& space) const;
 
   NearestInput input_;

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "cpu/tiles.h"
@@ -63,8 +65,11 @@ Index Bounds::forced() {
   static const Index columns = [] {
     const char* text = std::getenv("QDIT_PREFIX");
     if (text == nullptr) return Index{-1};
-    return std::clamp<Index>(std::strtoll(text, nullptr, 10), 0, Prefix::kColumns) / Prefix::kChunk *
-           Prefix::kChunk;
+    for (Index some = 0; some <= Prefix::kColumns; some += Prefix::kChunk) {
+      if (std::to_string(some) == text) return some;
+    }
+    throw std::invalid_argument(std::string("QDIT_PREFIX: got '") + text +
+                                "', wanted 0, 64, 128, 192 or 256.");
   }();
   return columns;
 }
@@ -74,26 +79,26 @@ bool Bounds::worth_a_trial(double pairs) const {
   return rotation_ != nullptr || kRotation * static_cast<double>(scaled_.rows().view.d) < kTrialShare * pairs;
 }
 
-Bounds::Choice Bounds::choose(const Costs& costs, const Survivors& survivors) const {
-  if (forced() > 0) return {forced(), 0.0};
-  const auto d = static_cast<double>(scaled_.rows().view.d);
-  const double last = costs.more + costs.last * survivors(Prefix::kColumns);
-  Choice best{0, kWorthwhile};
-  for (Index columns = Prefix::kChunk; columns <= Prefix::kColumns; columns += Prefix::kChunk) {
-    double cost = (static_cast<double>(columns) + kTileColumns) / d + last;
-    if (columns < Prefix::kColumns) cost += costs.first * survivors(columns);
-    if (cost < best.cost) best = {columns, cost};
-  }
-  return best;
-}
-
 Index Bounds::choose(const Costs& costs, double each, const Survivors& survivors) {
-  const Choice best = choose(costs, survivors);
-  const bool pays =
-      ready() || forced() > 0 || (1.0 - best.cost) * each > static_cast<double>(Prefix::kColumns);
-  if (best.columns == 0 || !pays) return 0;
-  prefix();
-  return best.columns;
+  const auto d = static_cast<double>(scaled_.rows().view.d);
+  Index best = 0;
+  double least = kWorthwhile;
+  if (forced() > 0) {
+    best = forced();
+  } else {
+    const double last = costs.more + costs.last * survivors(Prefix::kColumns);
+    for (Index columns = Prefix::kChunk; columns <= Prefix::kColumns; columns += Prefix::kChunk) {
+      double cost = (static_cast<double>(columns) + kTileColumns) / d + last;
+      if (columns < Prefix::kColumns) cost += costs.first * survivors(columns);
+      if (!(cost < least)) continue;
+      least = cost;
+      best = columns;
+    }
+    const bool repaid = prefix_ || (1.0 - least) * each > static_cast<double>(Prefix::kColumns);
+    if (!repaid) best = 0;
+  }
+  if (best > 0) prefix();
+  return best;
 }
 
 const Rotation& Bounds::rotation() {
@@ -137,12 +142,8 @@ Index Bounds::count(const PrefixedRows& rows, std::span<const std::int32_t> max,
                                row_max.data(), panels,      static_cast<int>(columns),
                                partial.data(), nullptr};
   Index above = 0;
-  compare_tiles(kernels_, operands, lane_max.data(), [&](Index row, Index column, const std::uint32_t* over) {
-    const std::uint32_t there = lanes_of(panels.count() - column);
-    for (Index i = row; i < std::min(rows.size(), row + kernels_.tile_rows); ++i) {
-      above += std::popcount(over[i - row] & there);
-    }
-  });
+  compare_tiles(kernels_, operands, lane_max.data(),
+                [&](Index /*row*/, std::uint32_t found, Index /*first*/) { above += std::popcount(found); });
   return above;
 }
 

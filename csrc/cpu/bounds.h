@@ -51,29 +51,22 @@ class Bounds {
     double last;        // one that the whole prefix does not rule out
     double more = 0.0;  // whatever is ruled out
   };
-  struct Choice {
-    Index columns = 0;  // 0: none pays
-    double cost = 1.0;  // of a pair
-  };
   // The share of pairs that bounds of so many columns do not rule out, on a sample.
   using Survivors = std::function<double(Index columns)>;
 
   Bounds(const Kernels& kernels, ThreadPool& pool, const ScaledPool& scaled);
 
   // What QDIT_PREFIX says: 0 turns bounds off, another number is their columns, whether that pays or not;
-  // negative: nothing.
+  // negative: nothing. Throws std::invalid_argument for any other text.
   static Index forced();
   // False if so many pairs are too few for a trial.
   bool worth_a_trial(double pairs) const;
-  // The cheapest number of columns; makes the rotation, not the prefixes.
-  Choice choose(const Costs& costs, const Survivors& survivors) const;
-  // The same where the work is known: pairs of which each row of the pool has `each`. Makes the prefixes if
-  // that pays.
+  // The cheapest number of columns for pairs of which each row of the pool has `each`; 0 where none pays.
+  // Makes the prefixes if one does.
   Index choose(const Costs& costs, double each, const Survivors& survivors);
 
   const Rotation& rotation();
   const Prefix& prefix();  // of all rows
-  bool ready() const { return prefix_ != nullptr; }
   PrefixedRows some(std::span<const Index> ids);
   std::size_t bytes() const { return prefix_ ? prefix_->bytes() : 0; }
 

@@ -60,16 +60,13 @@ void Cascade::find(std::span<const Index> rows, const std::int32_t* row_max, con
   const BlockOperands operands{rows_,           count,          factor_.data(),
                                row_max,         others.panels_, static_cast<int>(leading_),
                                partial_.data(), nullptr};
-  compare_tiles(kernels_, operands, other_max, [&](Index row, Index column, const std::uint32_t* over) {
-    const std::uint32_t there = lanes_of(others.count() - column);
-    for (Index i = row; i < std::min(count, row + kernels_.tile_rows); ++i) {
-      std::uint16_t* to = found_.data() + at(i) * width_;
-      std::size_t found = counts_[at(i)];
-      for (std::uint32_t bits = over[i - row] & there; bits != 0; bits &= bits - 1) {
-        to[found++] = static_cast<std::uint16_t>(column + std::countr_zero(bits));
-      }
-      counts_[at(i)] = found;
+  compare_tiles(kernels_, operands, other_max, [&](Index i, std::uint32_t columns, Index first) {
+    std::uint16_t* to = found_.data() + at(i) * width_;
+    std::size_t found = counts_[at(i)];
+    for (; columns != 0; columns &= columns - 1) {
+      to[found++] = static_cast<std::uint16_t>(first + std::countr_zero(columns));
     }
+    counts_[at(i)] = found;
   });
 }
 

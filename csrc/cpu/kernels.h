@@ -16,6 +16,7 @@ inline constexpr int kRowStride = kDepth + 16;
 // Padding rows get this as their running maximum, and so never contribute. In 26-bit fixed point no
 // similarity comes near it, and s - m cannot wrap.
 inline constexpr std::int32_t kPaddingMax = 1 << 30;
+inline constexpr int kMostTileRows = 16;  // contributions of a tile are summed in 32 bits
 
 struct Tile {
   // Decoded pool rows: column block b of row i starts at rows + b * block_stride + i * kRowStride.

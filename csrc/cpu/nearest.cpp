@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "cpu/block_similarities.h"
 #include "cpu/bounded_nearest.h"
 #include "cpu/pool.h"
-#include "cpu/tiles.h"
 
 namespace qdit::cpu {
 namespace {
@@ -16,21 +16,12 @@ constexpr std::int32_t kNone = INT32_MIN;
 
 struct Workspace {
   Workspace(const NearestInput& input, Index block)
-      : rows(input.kernels, input.rows.d, block),
-        factor(static_cast<std::size_t>(block)),
-        max(static_cast<std::size_t>(block), kPaddingMax),
-        sims(static_cast<std::size_t>(block * kColumns)),
-        partial(static_cast<std::size_t>(2 * input.kernels.tile_rows * input.kernels.lanes)),
-        gains(static_cast<std::size_t>(kColumns)),
+      : sims(input.kernels, input.rows.d, block, kColumns),
         found_ids(static_cast<std::size_t>(kColumns + input.kernels.lanes)),
         found_sims(found_ids.size()) {}
 
-  RowBlock rows;
-  std::vector<float> factor;
-  AlignedVector<std::int32_t> max;
-  AlignedVector<std::int32_t> sims;
-  AlignedVector<float> partial;
-  std::vector<Fixed> gains;
+  BlockSimilarities sims;
+  std::vector<Index> rows;
   std::vector<std::uint32_t> found_ids;
   std::vector<std::int32_t> found_sims;
 };
@@ -77,28 +68,17 @@ void nearest_centroids(const NearestInput& input, Index count, std::span<std::in
       Workspace& space = workspaces[static_cast<std::size_t>(thread)];
       const Index begin = task * block;
       const Index rows = std::min(block, n - begin);
-      space.rows.load(input.rows, begin, rows);
-      std::fill(space.factor.begin(), space.factor.end(), 0.0f);
-      std::copy_n(input.factors.data() + begin, rows, space.factor.data());
-      const BlockOperands operands{space.rows,
-                                   rows,
-                                   space.factor.data(),
-                                   space.max.data(),
-                                   columns,
-                                   static_cast<int>(input.rows.d),
-                                   space.partial.data(),
-                                   space.gains.data()};
-      multiply_tiles(
-          kernels, operands, static_cast<std::size_t>(kColumns),
-          [&](Index row, Index column) { return space.sims.data() + row * kColumns + column; },
-          [](Index, Index, Index) {});
+      space.rows.resize(static_cast<std::size_t>(rows));
+      std::iota(space.rows.begin(), space.rows.end(), begin);
+      space.sims.multiply(
+          input.rows, space.rows,
+          [&](std::size_t i) { return input.factors[static_cast<std::size_t>(space.rows[i])]; }, columns);
       const Pairs found{space.found_ids.data(), space.found_sims.data()};
       for (Index i = 0; i < rows; ++i) {
         const auto at = static_cast<std::size_t>((begin + i) * count);
         const auto best_ids = ids.subspan(at, static_cast<std::size_t>(count));
         const auto best_sims = sims.subspan(at, static_cast<std::size_t>(count));
-        const std::size_t above =
-            kernels.above_one(space.sims.data() + i * kColumns, best_sims.back(), pack.size(), found);
+        const std::size_t above = kernels.above_one(space.sims.row(i), best_sims.back(), pack.size(), found);
         for (std::size_t j = 0; j < above; ++j) {
           insert_nearest(best_ids, best_sims,
                          static_cast<std::int32_t>(first) + static_cast<std::int32_t>(found.ids[j]),

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "cpu/block_similarities.h"
 #include "cpu/pool.h"
-#include "cpu/tiles.h"
 
 namespace qdit::cpu {
 namespace {
@@ -32,36 +32,6 @@ double slack(Index d, double defect) {
          2.0 * product_error(Prefix::kColumns) + 4e-6;
 }
 
-float half_at_least(double x, const Kernels& kernels) {
-  auto value = static_cast<float>(x);
-  for (int tries = 0; tries < 3; ++tries) {
-    std::uint16_t half;
-    kernels.encode_float16(&value, &half, 1);
-    float back;
-    kernels.decode_float16(&half, &back, 1);
-    if (static_cast<double>(back) >= x) return back;
-    value = std::nextafter(value * (1.0f + 0x1p-11f), 2.0f);
-  }
-  return 1.0f + 0x1p-8f;  // not reached: r is at most a little above 1
-}
-
-struct Workspace {
-  Workspace(const Kernels& kernels, Index depth, Index block, Index lanes)
-      : rows(kernels, depth, block),
-        factor(static_cast<std::size_t>(block)),
-        max(static_cast<std::size_t>(block), kPaddingMax),
-        sims(static_cast<std::size_t>(block * lanes)),
-        partial(static_cast<std::size_t>(2 * kernels.tile_rows * kernels.lanes)),
-        gains(static_cast<std::size_t>(lanes)) {}
-
-  RowBlock rows;
-  std::vector<float> factor;
-  AlignedVector<std::int32_t> max;
-  AlignedVector<std::int32_t> sims;
-  AlignedVector<float> partial;
-  std::vector<Fixed> gains;
-};
-
 }  // namespace
 
 Prefix::Prefix(const Rotation& rotation, const Input& input, const Kernels& kernels, ThreadPool& pool)
@@ -75,39 +45,27 @@ Prefix::Prefix(const Rotation& rotation, const Input& input, const Kernels& kern
   const std::vector<float> scales(ids.size(), std::ldexp(1.0f, kBits / 2));
   Panels panels;
   panels.pack(kernels, basis, scales, ids);
-  const Index lanes = std::max(kDirections, panels.panels() * kernels.lanes);
   const Index block = kRowTiles * kernels.tile_rows;
   const double more = slack(d, rotation.defect());
-  std::vector<Workspace> workspaces;
-  workspaces.reserve(static_cast<std::size_t>(pool.threads()));
-  for (int thread = 0; thread < pool.threads(); ++thread) workspaces.emplace_back(kernels, d, block, lanes);
+  // Of directions that a short row lacks the similarities stay zero.
+  std::vector<BlockSimilarities> projections(static_cast<std::size_t>(pool.threads()),
+                                             BlockSimilarities(kernels, d, block, kDirections));
   pool.run((n_ + block - 1) / block, [&](std::int64_t task, int thread) {
-    Workspace& space = workspaces[static_cast<std::size_t>(thread)];
     const Index begin = task * block;
-    const Index rows = std::min(block, n_ - begin);
-    space.rows.load(input.rows, begin, rows);
-    std::fill(space.factor.begin(), space.factor.end(), 0.0f);
-    for (Index i = 0; i < rows; ++i) {
-      const double norm = std::sqrt(input.squared_norms[static_cast<std::size_t>(begin + i)]);
+    std::vector<Index> rows(static_cast<std::size_t>(std::min(block, n_ - begin)));
+    std::iota(rows.begin(), rows.end(), begin);
+    std::vector<float> inverse(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto row = static_cast<std::size_t>(rows[i]);
+      const double norm = std::sqrt(input.squared_norms[row]);
       if (!(norm > 0.0)) continue;  // its factor stays zero, and so do its bounds
-      space.factor[static_cast<std::size_t>(i)] = static_cast<float>(std::ldexp(1.0 / norm, kBits / 2));
+      inverse[i] = static_cast<float>(std::ldexp(1.0 / norm, kBits / 2));
       const double scale = input.metric == Metric::kDot ? norm * (1.0 + 0x1p-22) : 1.0;
-      factors_[static_cast<std::size_t>(begin + i)] =
-          static_cast<float>(std::ldexp(scale, input.half_exponent));
+      factors_[row] = static_cast<float>(std::ldexp(scale, input.half_exponent));
     }
-    const BlockOperands operands{space.rows,
-                                 rows,
-                                 space.factor.data(),
-                                 space.max.data(),
-                                 panels,
-                                 static_cast<int>(d),
-                                 space.partial.data(),
-                                 space.gains.data()};
-    multiply_tiles(
-        kernels, operands, static_cast<std::size_t>(lanes),
-        [&](Index row, Index column) { return space.sims.data() + row * lanes + column; },
-        [](Index, Index, Index) {});
-    for (Index i = 0; i < rows; ++i) store(begin + i, space.sims.data() + i * lanes, more, kernels);
+    BlockSimilarities& of_thread = projections[static_cast<std::size_t>(thread)];
+    of_thread.multiply(input.rows, rows, [&](std::size_t i) { return inverse[i]; }, panels);
+    for (const Index row : rows) store(row, of_thread.row(row - begin), more, kernels);
   });
 }
 
@@ -122,7 +80,8 @@ void Prefix::store(Index row, const std::int32_t* projections, double more, cons
     kernels.decode_float16(to + begin, chunk, kChunk - 1);
     for (Index k = 0; k < kChunk - 1; ++k)
       squared += static_cast<double>(chunk[k]) * static_cast<double>(chunk[k]);
-    const float rest = half_at_least(std::sqrt(std::max(0.0, 1.0 - squared) + more), kernels);
+    // Rounding to a half takes at most 2^-11 of it away.
+    const auto rest = static_cast<float>((1.0 + 0x1p-10) * std::sqrt(std::max(0.0, 1.0 - squared) + more));
     kernels.encode_float16(&rest, to + begin + kChunk - 1, 1);
   }
 }

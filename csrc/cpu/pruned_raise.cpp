@@ -10,7 +10,7 @@ namespace {
 constexpr Index kWidth = 512;     // candidates at a time
 constexpr Index kBlockRows = 96;  // about
 constexpr Index kTrialRows = 256;
-constexpr Index kFirstRetry = 64;  // candidates
+constexpr Index kFewest = 64;  // candidates: fewer are not worth a trial of their own
 constexpr Bounds::Costs kCosts{1.3, 3.3};
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
@@ -47,14 +47,15 @@ Index PrunedRaise::width() const { return kWidth; }
 std::size_t PrunedRaise::bytes() const { return columns_.bytes(); }
 
 Index PrunedRaise::choose(std::span<const Index> candidates) {
-  const double rest = static_cast<double>(std::max(expected_ - seen_, static_cast<Index>(candidates.size())));
+  const auto count = static_cast<Index>(candidates.size());
+  if (Bounds::forced() < 0 && (count < kFewest || seen_ < retry_)) return 0;
+  const auto rest = static_cast<double>(std::max(expected_ - seen_, count));
   if (!bounds_.worth_a_trial(rest * static_cast<double>(scaled_.rows().view.n))) return 0;
-  if (Bounds::forced() < 0 && seen_ < retry_) return 0;
   const auto some = candidates.first(std::min(candidates.size(), at(kTrialRows)));
   const PrefixedRows others = bounds_.some(some);
   const Index columns =
       bounds_.choose(kCosts, rest, [&](Index leading) { return survivors(others, leading); });
-  if (columns == 0) retry_ = std::max(2 * seen_, kFirstRetry);
+  if (columns == 0) retry_ = std::max(2 * seen_, kFewest);
   return columns;
 }
 

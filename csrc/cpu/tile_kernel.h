@@ -14,6 +14,7 @@ namespace {
 
 using qdit::cpu::kDepth;
 using qdit::cpu::Kernels;
+using qdit::cpu::kMostTileRows;
 using qdit::cpu::kRowStride;
 using qdit::cpu::Pairs;
 using qdit::cpu::Tile;
@@ -94,7 +95,7 @@ inline __attribute__((always_inline)) void compare(const Tile& tile,
 
 template <class V, int kRows, int kPanels, bool kOver>
 void tile_kernel(const Tile& tile) {
-  static_assert(kRows <= 16, "reduce() sums a tile's contributions in 32 bits");
+  static_assert(kRows <= kMostTileRows, "reduce() sums a tile's contributions in 32 bits");
   Accumulators<V, kRows, kPanels> acc;
   const float* rows = tile.rows;
   const float* panel = tile.panel;
