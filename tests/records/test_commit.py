@@ -9,26 +9,8 @@ import time
 
 import pytest
 
+from helpers.small_sources import BAD, ROWS, WANT, lines, texts, write
 from qdit.records import import_records, is_imported, open_records
-
-ROWS = [{"instruction": f"say {i} é", "input": "", "output": f"{i}\n\tx"} for i in range(20)]
-BAD = {"instruction": "", "output": "x"}
-
-
-def lines(rows, **options):
-    return "".join(json.dumps(row, **options) + "\n" for row in rows).encode()
-
-
-def write(path, content):
-    path.write_bytes(content)
-    return path
-
-
-def texts(records):
-    return [(row.instruction, row.input, row.output) for row in records.rows()]
-
-
-WANT = [(row["instruction"], row["input"], row["output"]) for row in ROWS]
 
 
 def test_what_is_there_is_kept_unless_overwritten(tmp_path):
