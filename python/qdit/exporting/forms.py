@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..common.types import JSON
+from .chats import TURNS
 from .survey import EXTRAS, Count, Survey
 from .writers import FORMATS
 
@@ -54,11 +55,8 @@ def _own(survey: Survey, file: str) -> Form | None:
     if survey.is_mixed or len(survey.layouts) > 1 or survey.is_parted or len(survey.keys) > 1:
         return None
     layout = survey.layouts[0]
-    fields = {
-        **{"alpaca": ("instruction", "output"), "dolly": ("instruction", "output")},
-        **{"prompt": ("prompt", "completion"), "sharegpt": ("conversations",)},
-        **{"messages": ("messages",), "lmsys": ("messages",)},
-    }.get(layout.format)
+    texts = dict.fromkeys(("alpaca", "dolly"), ("instruction", "output"))
+    fields = (texts | TURNS).get(layout.format)
     if fields is None:
         return None
     columns = {name: layout.columns[name] for name in fields}
