@@ -30,7 +30,6 @@ def test_answers_are_kept(tmp_path):
     with RatedAnswers([path], parse) as answers:
         assert answers["k"] == (4.0, 10, 2, None, None)
         assert answers["é"] == (None, 11, 3, None, Useless("without a rating", "no\nnumber"))
-        assert (answers.useless("k"), answers.useless("é")) == (None, answers["é"].useless)
     with RatedAnswers([path], parse, retry=True) as answers:
         assert ("k" in answers, "é" in answers) == (True, False)
     assert len(path.read_text().splitlines()) == 2
@@ -155,7 +154,7 @@ def test_objects(answer, lines):
 def test_why_an_answer_is_of_no_use(tmp_path, answer, why):
     with WrittenAnswers(tmp_path / "a", limit=9) as journal:
         journal.add("k", answer)
-        assert journal.useless("k") == (why and Useless(why, answer.text))
+        assert journal["k"].useless == (why and Useless(why, answer.text))
         assert journal["k"].output == ("word" if why is None else answer.text)
 
 

@@ -111,7 +111,7 @@ class Job(ABC, Generic[Made]):
     def check_new(self, *, overwrite: bool = False) -> None:
         """Raise OtherRunError if something is there that may not be replaced, naming what differs."""
         found = self.found()  # also says so if a file is damaged, or not ours
-        now = self.identity  # what cannot be told is refused before anything is made
+        now = self.identity  # finds a wrong model or template before anything is written
         if overwrite:
             return
         if found is not None:
@@ -139,7 +139,6 @@ class Job(ABC, Generic[Made]):
             self._tidy()
             return earlier
         self.check_new(overwrite=overwrite)
-        _ = self.identity  # a wrong model or template is found before anything is written
         try:
             with self._hold():
                 return self._make(progress, overwrite)

@@ -78,7 +78,7 @@ def describe_useless(found: Sequence[Useless]) -> str:
 
 
 class Answers(Journal[Value]):
-    """A file of answers, by the hash of their request.
+    """A file of answers, by the hash of their request; `useless` of each says why it is of no use.
 
     The hash is that of the request but for its limit of tokens, which each line names: a whole answer is one
     to the same request with a larger limit too, and one of no use is asked for again when the limit changes.
@@ -87,10 +87,6 @@ class Answers(Journal[Value]):
     @abstractmethod
     def add(self, key: str, answer: Answer) -> None:
         """Keep an answer of a server."""
-
-    @abstractmethod
-    def useless(self, key: str) -> Useless | None:
-        """Return why an answer that is there is of no use; None if it is of use."""
 
 
 def _ending(finish: str | None, tokens: int, limit: int | None) -> str:
@@ -153,10 +149,6 @@ class RatedAnswers(Answers[Rated]):
         fields = {**answer._asdict(), "limit": self._limit}
         self.write([(key, {"answer": fields.pop("text"), **fields})])
 
-    def useless(self, key: str) -> Useless | None:
-        """Return why an answer gives no rating; None if it gives one."""
-        return self[key].useless
-
 
 class Written(NamedTuple):
     """An answer: its text, why it ended, the tokens that it took, and those that it might have had.
@@ -197,7 +189,3 @@ class WrittenAnswers(Answers[Written]):
     def extend(self, answers: Iterable[tuple[str, Written]]) -> None:
         """Keep several answers, in one piece, without the reasoning before each unless there is no more."""
         self.write((key, answer._replace(output=_said(answer.output))._asdict()) for key, answer in answers)
-
-    def useless(self, key: str) -> Useless | None:
-        """Return why this is no answer; None if it is one."""
-        return self[key].useless

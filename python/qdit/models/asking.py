@@ -307,7 +307,7 @@ class _Asking:
                 key = self.survey.keys[number]
                 self.answers.add(key, answer)
                 self.failures = 0
-                self._weigh(self.answers.useless(key))
+                self._weigh(self.answers[key].useless)
             self.done += 1
             self.tracker.update(self.done)
 

@@ -54,7 +54,7 @@ def find_files(benchmark: str, folder: Path) -> list[Path]:
             return []
         if not there:
             raise FileNotFoundError(
-                f"data: {folder} has no {stems[0]}.jsonl (or .json, .gz, .zst, .xz, .bz2)"
+                f"data: {folder} has no {stems[0]}.jsonl (or {', '.join(('.json', *COMPRESSED))})"
             )
         found.append(there[0])
     return found
