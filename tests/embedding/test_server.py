@@ -17,6 +17,7 @@ from helpers.scoring_pools import KEY, KEY_ENV, assert_nowhere
 from qdit.cli.embed import embed_command
 from qdit.embedding import embed
 from qdit.embedding.server import parse_answer
+from qdit.models.client import EndpointError
 from qdit.records.pool import Pool
 from qdit.selection.pool import select_pool
 
@@ -31,7 +32,7 @@ def impatient(monkeypatch):
     monkeypatch.setenv(KEY_ENV, KEY)
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
     monkeypatch.setattr("openai._base_client.MAX_RETRY_DELAY", 0.02)
-    monkeypatch.setattr("qdit.embedding.server._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("qdit.models.client._BACKOFF", (0.01, 0.02))
 
 
 @pytest.fixture
@@ -212,7 +213,7 @@ def test_a_stalled_request_is_repeated(pool):
         ("drop", r"rows 32 to 39: APIConnectionError: .*check the server"),
         ("stall", r"rows 32 to 39: APITimeoutError: .*timeout"),
         ("400", r"row 32: its text of .* refused: HTTP 400: .*; check the model's name"),
-        ("401", rf"HTTP 401: .*environment variable {KEY_ENV}"),
+        ("401", r"HTTP 401: .*the key in the environment variable that key_env names"),
         ("404", r"HTTP 404: .*base_url"),
         ("garbage", r"the answer is of no use: it is not JSON: .*asked 3 times"),
         ("short", r"got 7 embeddings, wanted 8"),
@@ -270,6 +271,12 @@ def test_ctrl_c_does_not_wait_for_answers(pool):
     finally:
         signal.signal(signal.SIGINT, before)
     assert caught.value.__notes__ == ["repeat the call to go on; 0 of 100 rows are done"]
+
+
+def test_a_proxy_that_cannot_be_used(pool, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "nonsense://x")
+    with OpenAIServer() as server, pytest.raises(EndpointError, match=r"check base_url, and .*ALL_PROXY"):
+        run(pool, server)
 
 
 def test_it_works_where_an_event_loop_runs(pool):

@@ -14,20 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.optional import require
-from ..common.text import shorten
 from ..common.types import JSON
-from ..models.client import hide, read_key, told_by
+from ..models.client import BAD_KEY, PACKAGE, connect, in_a_line, pause, read_key, told_by
 from .encoder import Encoder, Stopped, Tick
 from .options import EmbedOptions
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds before an unusable answer is asked for again
 _FORMATS: tuple[JSON, ...] = ({"encoding_format": "base64"}, {"encoding_format": "float"}, {})
 _REFUSALS = (400, 413, 422)  # of what was sent: fewer or shorter texts may be taken
 _ENCODING = re.compile("encoding|base64", re.IGNORECASE)
 _TOO_LONG = re.compile("too (long|large|big)|(context|input) length|(larger|longer) than", re.IGNORECASE)
 _LIMIT = re.compile(f"{_TOO_LONG.pattern}|length|token|max|exceed|limit", re.IGNORECASE)
 _KEPT = 3, 4  # what is left of a text that is cut, of how much
-_SHOWN = 300  # characters of what the server said
 
 _Parts = dict[int, NDArray[np.float32]]  # rows that are done, by the place of the first
 
@@ -51,23 +48,18 @@ class ServerEncoder(Encoder):
         """Make a client; nothing is sent yet."""
         super().__init__(options)
         assert options.base_url is not None
-        self._openai = require("openai", "judge", "to embed with a server")
+        self._openai = require(*PACKAGE)
         self._url = options.base_url
         self._name, self._prompt, self._dimensions = options.model, options.prompt or "", options.dimensions
-        self._key_env, self._key = options.key_env, read_key(options.key_env)
+        self._key = read_key(options.key_env)
         self._retries, self._format = options.retries, 0
         self._cuts, self._keeps = options.truncate, options.zero_rows == "keep"
         self._requests = self._unusable = self._tokens = 0
+        self._client = connect(self._url, self._key, retries=options.retries, timeout=options.timeout)
         self._stack = ExitStack()
         anyio = require("anyio.from_thread", "judge", "to embed with a server")
         # an event loop in a thread, so that this works inside notebooks too, where one runs already
         self._portal = self._stack.enter_context(anyio.start_blocking_portal())
-        self._client = self._openai.AsyncOpenAI(
-            base_url=self._url,
-            api_key=self._key or "none",  # local servers want no key, the client wants one
-            max_retries=self._retries,
-            timeout=options.timeout,
-        )
         self._slots = asyncio.Semaphore(options.concurrency)
 
     def close(self) -> None:
@@ -192,8 +184,7 @@ class ServerEncoder(Encoder):
         body |= {} if self._dimensions is None else {"dimensions": self._dimensions}
         reason = ""
         for attempt in range(self._retries + 1):
-            if attempt:
-                await asyncio.sleep(min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1)))
+            await pause(attempt)
             try:
                 content = await self._send(body)
             except self._openai.OpenAIError as error:
@@ -227,11 +218,11 @@ class ServerEncoder(Encoder):
         """Raise what a failed request comes to; not from the error, which may hold the key."""
         status = getattr(error, "status_code", None)
         told = f"{type(error).__name__}: {error}" if status is None else f"HTTP {status}: {told_by(error)}"
-        text = shorten(hide(" ".join(told.split()), self._key), _SHOWN)
+        text = in_a_line(told, self._key)
         if status in _REFUSALS or _TOO_LONG.search(text):
             raise _RefusedError(text, too_long=bool(_LIMIT.search(text))) from None
         if status in (401, 403):
-            remedy = f"set the environment variable {self._key_env} to a key of this server"
+            remedy = BAD_KEY
         elif status == 404:
             remedy = "check base_url (it ends in /v1, most often) and the model's name"
         elif status is not None and 400 <= status < 500 and status != 429:

@@ -14,16 +14,16 @@ from ..common.text import shorten
 from ..common.types import JSON
 
 _SECRET_LENGTH = 8  # what is shorter, such as "none", is no secret and might be a word of an answer
-_MESSAGE_LENGTH = 200
+_MESSAGE_LENGTH = 300
 _URL = "http://localhost:8000/v1"  # for errors
-_BACKOFF = 0.5, 8.0  # seconds: first and longest wait before an answer that made no sense is asked for again
+_BACKOFF = 0.5, 8.0  # seconds: first and longest wait before an answer of no use is asked for again
 HIDDEN = "[key]"
 LIMITS = "max_tokens", "max_completion_tokens"  # of an answer: some endpoints know only one of them
 _OTHER_NAME = dict(zip(LIMITS, reversed(LIMITS), strict=True))
-_BAD_KEY = "check the key in the environment variable that key_env names, and what it may ask for"
+BAD_KEY = "check the key in the environment variable that key_env names, and what it may ask for"
 _BAD_MODEL = "check base_url and the name of the model"
 _UNPAID = "add credit to the account of this key"
-_REMEDIES = {401: _BAD_KEY, 402: _UNPAID, 403: _BAD_KEY, 404: _BAD_MODEL}
+_REMEDIES = {401: BAD_KEY, 402: _UNPAID, 403: BAD_KEY, 404: _BAD_MODEL}
 _ONE_ROW = re.compile(r"context|moderat|flagged|content.{0,9}(?:filter|policy)", re.IGNORECASE)
 _NO_SYSTEM = re.compile(r"system (?:role|message|prompt)|'system'|roles must alternate", re.IGNORECASE)
 SYSTEM = "the system role"
@@ -95,7 +95,31 @@ def check_url(url: str) -> str:
     return url.rstrip("/")
 
 
-PACKAGE = ("openai", "judge", "to ask a judge")
+PACKAGE = ("openai", "judge", "to ask an endpoint")
+
+
+def connect(base_url: str, key: str | None, *, retries: int, timeout: float) -> Any:
+    """Return the library's client of an endpoint; nothing is sent. EndpointError if there can be none."""
+    library = require(*PACKAGE)
+    try:
+        return library.AsyncOpenAI(
+            base_url=base_url,
+            api_key=key or "none",  # local servers want no key, the library wants one
+            max_retries=retries,
+            timeout=timeout,
+        )
+    except Exception as error:  # of the HTTP library: a proxy that it cannot use, a URL that is none
+        raise EndpointError(
+            f"{in_a_line(str(error), key)}; check base_url, and HTTP_PROXY, HTTPS_PROXY and ALL_PROXY in the "
+            "environment"
+        ) from None
+
+
+async def pause(attempt: int) -> None:
+    """Wait before an attempt, longer each time; not before the first, which is number 0."""
+    first, longest = _BACKOFF
+    if attempt:
+        await asyncio.sleep(min(longest, first * 2 ** (attempt - 1)))
 
 
 class ChatClient:
@@ -135,15 +159,7 @@ class ChatClient:
         self._params_option = params_option
         self._answers = False  # whether it has answered a request
         self.renamed: dict[str, str | None] = {}
-        try:
-            self._client = self._openai.AsyncOpenAI(
-                base_url=base_url, api_key=key or "none", max_retries=retries, timeout=timeout
-            )
-        except Exception as error:  # of the HTTP library: a proxy that it cannot use, a URL that is none
-            raise EndpointError(
-                f"{self._hide(str(error))}; check base_url, and HTTP_PROXY, HTTPS_PROXY and ALL_PROXY in the "
-                "environment"
-            ) from None
+        self._client = connect(base_url, key, retries=retries, timeout=timeout)
 
     async def __aenter__(self) -> Self:
         return self
@@ -164,11 +180,9 @@ class ChatClient:
             EndpointError: all others would too.
 
         """
-        first, longest = _BACKOFF
         reason = ""
         for attempt in range(self._retries + 1):
-            if attempt:
-                await asyncio.sleep(min(longest, first * 2 ** (attempt - 1)))
+            await pause(attempt)
             try:
                 return await self._ask(request)
             except _SenselessError as error:
@@ -235,7 +249,7 @@ class ChatClient:
         if error.param == "model" or "model_not_found" in said:
             return EndpointError(f"{message}; {_BAD_MODEL}")
         if re.search(r"\bapi[ _-]?key\b", said, re.IGNORECASE):
-            return EndpointError(f"{message}; {_BAD_KEY}")
+            return EndpointError(f"{message}; {BAD_KEY}")
         if _NO_SYSTEM.search(said):
             self.renamed[SYSTEM] = None
             return RequestError(message)
@@ -270,7 +284,7 @@ class ChatClient:
         return Answer(hide(text, self._key), finish if isinstance(finish, str) else None, *counts)
 
     def _hide(self, text: str) -> str:
-        return shorten(hide(" ".join(text.split()), self._key), _MESSAGE_LENGTH)
+        return in_a_line(text, self._key)
 
 
 def told_by(error: Any) -> str:
@@ -301,6 +315,11 @@ def _text_of(message: Any) -> str:
 
 class _SenselessError(Exception):
     """A reply that is no completion."""
+
+
+def in_a_line(text: str, key: str | None) -> str:
+    """Return what somebody said, fit for an error: without the key, and not too long."""
+    return shorten(hide(" ".join(text.split()), key), _MESSAGE_LENGTH)
 
 
 def hide(text: str, key: str | None) -> str:
