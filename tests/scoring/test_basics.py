@@ -217,8 +217,10 @@ def test_an_opened_pool(pool):
 def test_damaged_scores_are_not_reused(pool):
     score(pool, "response-words")
     np.save(pool / "quality.npy", np.zeros(12))
-    with pytest.raises(ValueError, match="damaged or changed"):
-        score(pool, "response-words")
+    with pytest.raises(ValueError, match=r"damaged or changed: .*; delete it$"):
+        score(pool, "response-words", overwrite=True)
+    (pool / "quality.npy").unlink()
+    assert score(pool, "response-words").quality.all()
     manifest = json.loads((pool / "quality.json").read_text())
     (pool / "quality.json").write_text(json.dumps({**manifest, "files": {}}))
     with pytest.raises(ValueError, match=r"quality\.json is damaged: it has no 'quality\.npy'; delete it"):

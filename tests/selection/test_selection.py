@@ -153,7 +153,7 @@ def test_a_damaged_file_is_refused(chosen, tmp_path):
         Selection.load(tmp_path)
     wanted = json.loads((tmp_path / "manifest.json").read_text())["files"]["indices.npy"]["sha256"]
     found = files.sha256_file(path)
-    text = f"{path} is damaged or changed: sha256 is {found}, the manifest says {wanted}"
+    text = f"{path} is damaged or changed: sha256 is {found}, the manifest says {wanted}; select again"
     assert str(caught.value) == text
 
 

@@ -326,12 +326,14 @@ def read_json(
     return value
 
 
-def load_verified(directory: Path, name: str, entry: JSON) -> Array:
-    """Load an array that a manifest lists, checking its hash."""
+def load_verified(directory: Path, name: str, entry: JSON, remedy: str) -> Array:
+    """Load an array that a manifest lists, checking its hash; remedy: what to do otherwise, for the error."""
     path = directory / name
     if not path.is_file():
-        raise ValueError(f"{path} is missing though the manifest lists it; select again")
+        raise ValueError(f"{path} is missing though the manifest lists it; {remedy}")
     found, wanted = sha256_file(path), entry.get("sha256")
     if found != wanted:
-        raise ValueError(f"{path} is damaged or changed: sha256 is {found}, the manifest says {wanted}")
+        raise ValueError(
+            f"{path} is damaged or changed: sha256 is {found}, the manifest says {wanted}; {remedy}"
+        )
     return np.asarray(np.load(path, allow_pickle=False))

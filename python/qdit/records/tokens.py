@@ -67,7 +67,7 @@ def _kept(directory: Path, identity: JSON) -> Ints | None:
     found = files.read_json(path, FORMAT, shape={"files": ENTRIES})
     if {key: found.get(key) for key in identity} != identity:
         return None
-    return files.load_verified(directory, COSTS, found["files"][COSTS])
+    return files.load_verified(directory, COSTS, found["files"][COSTS], f"delete {MANIFEST}")
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[str]]:

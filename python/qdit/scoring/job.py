@@ -119,7 +119,8 @@ class ScoreJob(PoolJob[Scores]):
         reports = zip(self.scorers, manifest["results"], strict=True)
         if any(one.unfinished(report) for one, report in reports):
             return None
-        return Scores(files.load_verified(self.directory, QUALITY, manifest["files"][QUALITY]), manifest)
+        entry = manifest["files"][QUALITY]
+        return Scores(files.load_verified(self.directory, QUALITY, entry, "delete it"), manifest)
 
     def _is_stopped(self) -> bool:
         return (self.folder / _WRITING).exists()

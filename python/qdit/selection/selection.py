@@ -205,7 +205,7 @@ def _load_arrays(path: Path, entries: Mapping[str, Any]) -> JSON:
         if name == "quality" and file not in entries:
             arrays[name] = None
             continue
-        array = files.load_verified(path, file, entries[file])
+        array = files.load_verified(path, file, entries[file], "select again")
         if array.dtype != dtype or array.ndim != 1:
             raise ValueError(
                 f"{path / file}: got {array.ndim}-d {array.dtype.name}, wanted 1-d {np.dtype(dtype)}"
