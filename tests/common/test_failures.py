@@ -68,6 +68,19 @@ def test_a_file_that_is_cut_off_is_named(folder):
         load(folder)
 
 
+@pytest.mark.parametrize(
+    ("content", "kind", "message"),
+    [
+        ("[]", OSError, r"cannot be loaded: 'list' object .*; check its files"),
+        ('{"base_model_name_or_path": 3}', ValueError, "names no base model"),
+    ],
+)
+def test_adapters_of_nothing(tmp_path, content, kind, message):
+    (tmp_path / "adapter_config.json").write_text(content)
+    with pytest.raises(kind, match=message):
+        load(tmp_path)
+
+
 def test_a_folder_without_weights(folder):
     (folder / "model.safetensors").unlink()
     with pytest.raises(OSError, match=r"cannot be loaded: .*; fetch or copy all of its files"):

@@ -61,6 +61,18 @@ def first_line(error: BaseException) -> str:
     return shorten(lines[0] if lines else type(error).__name__, _SHOWN)
 
 
+def check_folder(folder: Path) -> Path:
+    """Return the folder of a model; FileNotFoundError if it holds none."""
+    if not any((folder / name).is_file() for name in ("config.json", "modules.json", "adapter_config.json")):
+        below = [path.parent.name for path in sorted(folder.glob("*/config.json"))]
+        hint = f" (there is one in its folder {below[-1]})" if below else ""
+        raise FileNotFoundError(
+            f"{folder} has no config.json{hint}; pass a folder as save_pretrained writes it, or the name "
+            "of a model on the Hub"
+        )
+    return folder
+
+
 @contextmanager
 def loading(name: str, *, folder: Path | None = None, dtype: str = "dtype") -> Iterator[None]:
     """Turn what is raised while a model is loaded into one error that says what to do.
@@ -77,13 +89,6 @@ def loading(name: str, *, folder: Path | None = None, dtype: str = "dtype") -> I
         OSError: it cannot be loaded.
 
     """
-    if folder is not None and folder.is_dir() and not _is_model(folder):
-        below = [path.parent.name for path in sorted(folder.glob("*/config.json"))]
-        hint = f" (there is one in its folder {below[-1]})" if below else ""
-        raise FileNotFoundError(
-            f"{folder} has no config.json{hint}; pass a folder as save_pretrained writes it, or the name "
-            "of a model on the Hub"
-        )
     try:
         yield
     except Exception as error:  # the libraries raise all kinds, also of each other's
@@ -132,10 +137,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _is_model(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("config.json", "modules.json", "adapter_config.json"))
 
 
 def _damaged(folder: Path) -> Path | None:

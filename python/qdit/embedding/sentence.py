@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..common import files
-from ..common.failures import free_memory, is_out_of_memory, loading, running
+from ..common.failures import check_folder, free_memory, is_out_of_memory, loading, running
 from ..common.optional import Package, check_installed, require
 from ..common.types import JSON, Array
 from ..models.hub import check_device, positions, set_padding
@@ -159,8 +159,7 @@ def _package(model: str) -> Package:
 def _local_folder(model: str) -> Path | None:
     path = Path(model).expanduser()
     if path.is_dir():
-        with loading(model, folder=path):
-            return path.resolve()
+        return check_folder(path).resolve()
     if path.is_absolute() or model.startswith((".", "~")):
         raise FileNotFoundError(f"model: no such folder: {model}")
     return None

@@ -52,8 +52,8 @@ class CausalModel(HubModel):
         if self.adapter is not None:
             with loading(name, folder=path):
                 base = json.loads((path / ADAPTER).read_bytes())
-            name, revision = base.get("base_model_name_or_path"), base.get("revision")
-            if not name:
+                name, revision = base.get("base_model_name_or_path"), base.get("revision")
+            if not isinstance(name, str) or not name:
                 raise ValueError(f"{path / ADAPTER}: names no base model; merge the adapters into one")
         super().__init__(name, options, revision=revision, max_length=max_length, extra=extra)
         self._extra = extra

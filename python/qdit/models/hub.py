@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..common.failures import free_memory, is_out_of_memory, loading
+from ..common.failures import check_folder, free_memory, is_out_of_memory, loading
 from ..common.files import sha256_folder
 from ..common.optional import Package, require
 from ..common.types import JSON
@@ -72,8 +72,7 @@ class HubModel:
         """Where the model's files are; of a Hub model .../snapshots/<commit>."""
         folder = Path(self.name)
         if folder.is_dir():
-            with loading(self.name, folder=folder):
-                return folder
+            return check_folder(folder)
         hub = require("huggingface_hub", "score", "to load a model")
         with loading(self.name):
             return Path(hub.hf_hub_download(self.name, "config.json", revision=self._wanted_revision)).parent
