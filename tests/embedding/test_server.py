@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from helpers.embedding_pools import sample_rows, write_pool
-from helpers.openai_server import OpenAIServer, embedding
+from helpers.openai_server import OpenAIServer, embedding, retry_at_once
 from helpers.scoring_pools import KEY, KEY_ENV, assert_nowhere
 from qdit.cli.embed import embed_command
 from qdit.embedding import embed
@@ -27,12 +27,9 @@ QUICK = {"batch_size": 8, "chunk_rows": 32, "retries": 2, "timeout": 5.0, "concu
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    """No pauses between attempts; a key that must not show up anywhere."""
+def no_long_pauses(monkeypatch):
+    retry_at_once(monkeypatch)
     monkeypatch.setenv(KEY_ENV, KEY)
-    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
-    monkeypatch.setattr("openai._base_client.MAX_RETRY_DELAY", 0.02)
-    monkeypatch.setattr("qdit.models.client._BACKOFF", (0.01, 0.02))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.openai_server import OpenAIServer
+from helpers.openai_server import OpenAIServer, retry_at_once
 from helpers.scoring_pools import KEY, KEY_ENV, assert_nowhere
 from qdit.cli.generate import _describe
 from qdit.generation import generate, prepare
@@ -20,14 +20,7 @@ QUESTIONS = [Question("own", str(i), f"Question {i}?", reference="r" if i % 2 el
 
 @pytest.fixture(autouse=True)
 def no_long_pauses(monkeypatch):
-    """Let retries follow at once: pauses are the library's business."""
-    from openai import _base_client
-
-    from qdit.models import client
-
-    monkeypatch.setattr(_base_client, "INITIAL_RETRY_DELAY", 0.01)
-    monkeypatch.setattr(_base_client, "MAX_RETRY_DELAY", 0.02)
-    monkeypatch.setattr(client, "_BACKOFF", (0.01, 0.02))
+    retry_at_once(monkeypatch)
     monkeypatch.setenv(KEY_ENV, KEY)
 
 

@@ -32,6 +32,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 import numpy as np
+import pytest
 
 UNPARSABLE = "I would rather not put a number on this."
 
@@ -134,6 +135,13 @@ class OpenAIServer:
         """Count a request out."""
         with self._lock:
             self._open -= 1
+
+
+def retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients ask again without the pauses that are the library's business."""
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
+    monkeypatch.setattr("openai._base_client.MAX_RETRY_DELAY", 0.02)
+    monkeypatch.setattr("qdit.models.client._BACKOFF", (0.01, 0.02))
 
 
 def rating(text: str) -> str:

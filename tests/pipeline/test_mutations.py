@@ -11,7 +11,7 @@ import pytest
 
 from helpers.good_sources import SOURCES
 from helpers.mutation_run import follow
-from helpers.openai_server import OpenAIServer
+from helpers.openai_server import OpenAIServer, retry_at_once
 
 for package in ("pyarrow", "datasets", "zstandard", "openai"):
     pytest.importorskip(package, reason=f"needs {package}: pip install 'qdit[data,judge]'")
@@ -27,14 +27,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def no_long_pauses(monkeypatch):
-    """Let retries follow at once: pauses are the library's business."""
-    from openai import _base_client
-
-    from qdit.models import client
-
-    monkeypatch.setattr(_base_client, "INITIAL_RETRY_DELAY", 0.001)
-    monkeypatch.setattr(_base_client, "MAX_RETRY_DELAY", 0.002)
-    monkeypatch.setattr(client, "_BACKOFF", (0.001, 0.002))
+    retry_at_once(monkeypatch)
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -17,18 +17,14 @@ from qdit.evaluation.results import read_values
 
 pytest.importorskip("openai", reason="needs the openai package: pip install 'qdit[judge]'")
 
-from helpers.openai_server import UNPARSABLE, OpenAIServer
+from helpers.openai_server import UNPARSABLE, OpenAIServer, retry_at_once
 
 N = 8
 
 
 @pytest.fixture(autouse=True)
 def no_long_pauses(monkeypatch):
-    """Let retries follow at once: pauses are the library's business."""
-    from openai import _base_client
-
-    monkeypatch.setattr(_base_client, "INITIAL_RETRY_DELAY", 0.01)
-    monkeypatch.setattr(_base_client, "MAX_RETRY_DELAY", 0.02)
+    retry_at_once(monkeypatch)
     monkeypatch.setenv(KEY_ENV, KEY)
 
 

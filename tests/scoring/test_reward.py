@@ -1,4 +1,4 @@
-"""Reward models and language-model loss, on real two-layer Llamas, against one row at a time."""
+"""Reward models, real two-layer Llamas, against one row at a time; chunks that a killed run goes on from."""
 
 import json
 import os
@@ -10,11 +10,10 @@ import time
 import numpy as np
 import pytest
 
-from helpers.scoring_pools import alpaca_rows, make_pool
+from helpers.scoring_pools import make_pool, prompt_of, rows_of
 from qdit.cli.score import score_command
-from qdit.records import Row, import_records, open_records
-from qdit.scoring import MissingScoresError, prepare, score
-from qdit.scoring.likelihood import Likelihood, LikelihoodOptions, _fit
+from qdit.records import import_records
+from qdit.scoring import prepare, score
 from qdit.scoring.modelscorer import ChunkFile
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'qdit[score]'")
@@ -45,11 +44,6 @@ def pool(tmp_path):
     return make_pool(tmp_path, N)
 
 
-def rows_of(pool):
-    with open_records(pool) as records:
-        return list(records.rows())
-
-
 def alone(folder, texts, *, special=True):
     """Rewards of texts one at a time, without padding, straight from transformers."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -61,10 +55,6 @@ def alone(folder, texts, *, special=True):
         with torch.inference_mode():
             rewards.append(model(input_ids=ids).logits.item())
     return np.array(rewards)
-
-
-def prompt_of(row):
-    return row.instruction + (f"\n\n{row.input}" if row.input else "")
 
 
 def human_assistant(row):
@@ -262,22 +252,6 @@ def test_tokens_that_the_model_does_not_have(tmp_path, pool):
         score(tmp_path / "bees", "reward", reward_model=str(folder), reward_template="{output}")
 
 
-def test_a_first_token_has_no_likelihood(tmp_path, lm_folder):
-    """There is nothing before it that it could be likely after."""
-    folder = tmp_path / "model"
-    folder.mkdir()
-    for path in lm_folder.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    tokenizer = json.loads((folder / "tokenizer.json").read_text())
-    tokenizer["post_processor"] = None  # none that begins every text
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
-    scorer = Likelihood("lm-loss", LikelihoodOptions(lm_model=str(folder), lm_template="{instruction}"))
-    found = [Row(i, str(i), "", "", "", text, ()) for i, text in enumerate(("a", "ab", ""))]
-    scores, tokens = scorer.score_chunk(found, lambda done: None)
-    assert np.isnan(scores).tolist() == [True, False, True]
-    assert tokens.tolist() == [0, 2, 0]
-
-
 def test_out_of_memory_halves_the_batch(pool, reward_folder, monkeypatch):
     options = {"reward_model": str(reward_folder), "reward_template": "{output}"}
     want = score(pool, "reward", **options).quality
@@ -296,66 +270,6 @@ def test_out_of_memory_halves_the_batch(pool, reward_folder, monkeypatch):
     made = score(pool, "reward", **options)
     assert made.manifest["results"][0]["batch_size"] == 2
     np.testing.assert_allclose(made.quality, want, atol=1e-6)
-
-
-def nll(folder, prompts, responses, *, special=True):
-    """Mean loss of each response by transformers' own loss, one row at a time."""
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
-    losses = []
-    for prompt, response in zip(prompts, responses, strict=True):
-        before = tokenizer(prompt, add_special_tokens=special)["input_ids"]
-        after = tokenizer(response, add_special_tokens=False)["input_ids"]
-        before, after = _fit(before, after, LENGTH)
-        labels = torch.tensor([[-100] * len(before) + after])
-        with torch.inference_mode():
-            losses.append(model(input_ids=torch.tensor([before + after]), labels=labels).loss.item())
-    return np.array(losses)
-
-
-def test_language_model_loss(pool, lm_folder):
-    rows = rows_of(pool)
-    made = score(pool, "lm-loss", lm_model=str(lm_folder), batch_size=4)
-    want = nll(lm_folder, [f"{prompt_of(row)}\n\n" for row in rows], [row.output for row in rows])
-    np.testing.assert_allclose(made.quality, want, rtol=1e-5)
-    assert made.manifest["scorers"][0]["kind"] == "heuristic"
-    negative = score(pool, "lm-likelihood", lm_model=str(lm_folder), batch_size=4, overwrite=True).quality
-    assert negative.tolist() == (-made.quality).tolist()
-
-
-def test_language_model_loss_with_a_chat_template(tmp_path, pool):
-    folder = make_language_model(tmp_path / "model", chat=True)
-    rows = rows_of(pool)
-    made = score(pool, "lm-loss", lm_model=str(folder))
-    prompts = [f"<s>[user] {prompt_of(row)}</s>[assistant] " for row in rows]
-    want = nll(folder, prompts, [row.output for row in rows], special=False)
-    np.testing.assert_allclose(made.quality, want, rtol=1e-5)
-
-
-def test_empty_responses_have_no_loss(tmp_path, lm_folder):
-    rows = alpaca_rows(5)
-    rows[2]["output"] = ""
-    pool = make_pool(tmp_path, rows)
-    with pytest.raises(MissingScoresError, match=r"1 of 5 rows have no score \(rows 2\); lm-loss: 1 without"):
-        score(pool, "lm-loss", lm_model=str(lm_folder))
-    made = score(pool, "lm-loss", lm_model=str(lm_folder), missing="lowest")
-    assert made.quality[2] == np.delete(made.quality, 2).min()
-
-
-def test_loss_needs_a_model(pool):
-    with pytest.raises(ValueError, match="lm_model: got none"):
-        score(pool, "lm-loss")
-
-
-@pytest.mark.parametrize(
-    ("prompt", "response", "want"),
-    [(3, 4, (3, 4)), (8, 4, (6, 4)), (8, 30, (5, 5)), (2, 30, (2, 8)), (30, 1, (9, 1))],
-)
-def test_long_rows_keep_the_end_of_the_prompt(prompt, response, want):
-    before, after = _fit(list(range(prompt)), list(range(100, 100 + response)), 10)
-    assert (len(before), len(after)) == want
-    assert before[-1] == prompt - 1
-    assert after[0] == 100
 
 
 def test_dry_run_counts_what_is_left(pool, reward_folder, capsys):
