@@ -8,9 +8,11 @@ import pytest
 
 import qdit
 from helpers.embedding_pools import sample_rows, write_pool
+from qdit import distributed
 from qdit.cli.embed import embed_command
 from qdit.cli.select import select_command
 from qdit.common.files import sha256_file
+from qdit.distributed.sources import split
 from qdit.embedding import OtherRunError, embed, prepare
 from qdit.embedding.hashed import HashEncoder
 from qdit.embedding.job import faults, finished
@@ -141,9 +143,15 @@ def test_texts_without_a_vector_are_zeros_and_left_out_from_then_on(tmp_path, ch
     found = json.loads((pool / "embeddings.json").read_text())
     assert (found["zero_rows"], found["first_zero_rows"]) == (4, without)
     with pytest.raises(ValueError, match="row 0 is all zeros"):
-        qdit.select(pool / "embeddings.npy", alpha=0, k=5)  # an array: nothing is known of it
-    want = qdit.select(pool / "embeddings.npy", alpha=0, k=26, zero_rows="ignore").indices
+        qdit.select(np.load(pool / "embeddings.npy"), alpha=0, k=5)  # an array: nothing is known of it
+    want = qdit.select(np.load(pool / "embeddings.npy"), alpha=0, k=26, zero_rows="ignore").indices
     assert not set(want) & set(without)
+    for shards in ([pool / "embeddings.npy"], split(pool / "embeddings.npy", 2)):
+        found = distributed.select(shards, alpha=0, k=26, address="in-process")
+        assert found.indices.tolist() == want.tolist()
+    for source in (pool / "embeddings.npy", Pool.open(pool).embeddings):
+        assert qdit.select(source, alpha=0, k=26).indices.tolist() == want.tolist()
+        assert not qdit.row_coverage(source, want)[without].any()
     assert qdit.select_pool(pool, alpha=0, k=26).indices.tolist() == want.tolist()
     for source in (pool, pool / "embeddings.npy"):
         select_command(str(source), alpha=0, k=26, progress=False, out=str(tmp_path / source.name))

@@ -97,7 +97,7 @@ def test_bad_rows_become_zeros(tmp_path):
         {"row": 131, "id": "doc 131", "reason": "NaN, Inf or null"},
     ]
     assert made.manifest["bad_rows"] == made.bad
-    assert not set(qdit.select(made.rows, alpha=0, k=N - 3, zero_rows="ignore").indices) & {7, 130, 131}
+    assert not set(qdit.select(made.rows, alpha=0, k=N - 3).indices) & {7, 130, 131}
 
 
 def test_null_rows(tmp_path):

@@ -207,7 +207,6 @@ def _random_state(seed: Any) -> Any:
 
 def _similarities(X: Any, metric: str, n_neighbors: Any) -> Any:
     """Return an (n, n) float64 array or CSR matrix of similarities."""
-    refuse_masked("X", X)
     sparse = hasattr(X, "tocsr")
     if sparse and metric != "precomputed":
         raise ValueError(
@@ -260,6 +259,7 @@ def _compared(X: Floats, metric: str, n_neighbors: Any) -> Any:
 
 
 def _floats(name: str, values: Any) -> Floats:
+    refuse_masked(name, values)
     try:
         return np.asarray(values, np.float64)
     except (TypeError, ValueError) as error:
@@ -270,7 +270,6 @@ def _floats(name: str, values: Any) -> Floats:
 def _costs(costs: Any, n: int) -> Floats:
     if costs is None:
         return np.ones(n)
-    refuse_masked("sample_cost", costs)
     found = _floats("sample_cost", costs)
     if found.shape != (n,):
         raise ValueError(f"sample_cost: got shape {found.shape}, wanted ({n},), one a row")

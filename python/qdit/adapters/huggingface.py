@@ -15,13 +15,12 @@ from ..common.progress import AnyProgressLike
 from ..common.types import StrPath
 from ..embedding import embed
 from ..embedding.options import DEFAULT_MODEL
-from ..engine.rows import EmbeddingsLike, Rows, open_embeddings
+from ..engine.rows import EmbeddingsLike, open_embeddings
 from ..exporting.writers import columns_of
 from ..records import import_records
 from ..records.records import MANIFEST
 from ..selection.api import select
 from ..selection.options import SelectOptions
-from ..selection.pool import zero_rows_of
 from ..vectors.arrow import find_column, from_arrow, is_vectors
 
 _EXTRA = "data"
@@ -89,15 +88,14 @@ def select_dataset(
     named = {name: _values(dataset, name, of) for name, of in columns.items() if isinstance(of, str)}
     with ExitStack() as held:
         rows: Any = embeddings
-        zero_rows = asked.zero_rows
         if embeddings is None and asked.text is not None:
-            rows, zero_rows = _embedded(dataset, asked, held, progress)
+            rows = _embedded(dataset, asked, held, progress)
         elif embeddings is None or isinstance(embeddings, str):
             rows = _vectors(dataset, embeddings)
         rows = open_embeddings(rows)
         if rows.n != len(dataset):
             raise ValueError(f"embeddings: got {rows.n} rows for {len(dataset)} of the data set")
-        chosen = asked.only(SelectOptions, **named, zero_rows=zero_rows)
+        chosen = asked.only(SelectOptions, **named)
         found = select(rows, **vars(chosen), checkpoint=checkpoint, progress=progress)
     picked = dataset.select(found.indices.tolist())
     if asked.columns:
@@ -159,12 +157,8 @@ def _folder(cache: StrPath | None, dataset: Any, names: list[str]) -> Any:
     return nullcontext(path)
 
 
-def _embedded(
-    dataset: Any, asked: DatasetOptions, held: ExitStack, progress: AnyProgressLike
-) -> tuple[Rows, str]:
+def _embedded(dataset: Any, asked: DatasetOptions, held: ExitStack, progress: AnyProgressLike) -> Any:
     """Return embeddings of texts, made in a pool directory, where what is done is kept.
-
-    And the option zero_rows for them.
 
     held: keeps the directory as long as the embeddings are read from it.
     """
@@ -187,5 +181,4 @@ def _embedded(
         rows = pa.table({"prompt": texts, "completion": empty})
         import_records(rows, folder, format="prompt", progress=progress)
     options = {"template": "instruction", **(asked.model_options or {})}
-    rows = embed(folder, asked.model, progress=progress, **options).rows
-    return rows, zero_rows_of(folder / "embeddings.npy", asked)
+    return embed(folder, asked.model, progress=progress, **options).rows

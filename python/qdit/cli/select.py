@@ -13,7 +13,7 @@ from ..common.identity import OtherRunError
 from ..engine.rows import Rows, open_embeddings
 from ..selection.api import run_job
 from ..selection.options import SelectOptions
-from ..selection.pool import PoolOptions, PoolSelectOptions, is_pool, open_pool, zero_rows_of
+from ..selection.pool import PoolOptions, PoolSelectOptions, is_pool, open_pool
 from ..selection.run import prepare
 from ..selection.selection import MANIFEST, Selection
 from .select_ray import refuse, select_by_ray
@@ -117,7 +117,7 @@ def open_source(
             "qdit import"
         )
     rows = open_embeddings(embeddings, shape=parse_shape(asked.shape), dtype=asked.dtype)
-    return rows, asked.only(SelectOptions, zero_rows=zero_rows_of(embeddings, asked))
+    return rows, asked.only(SelectOptions)
 
 
 def check_new(folders: list[Path], overwrite: bool) -> None:

@@ -4,19 +4,18 @@ from pathlib import Path
 from typing import Any
 
 from ..common.checks import check_int
+from ..common.options import Options
 from ..distributed.api import select
 from ..distributed.options import IN_PROCESS, ShardSelectOptions
 from ..distributed.ray_transport import connect, import_ray
 from ..distributed.sources import split
-from ..selection.options import Similarity
-from ..selection.pool import zero_rows_of
 from ..selection.selection import Selection
 
 _SUFFIXES = (".npy", ".parquet")
 
 
 def select_by_ray(
-    embeddings: str, options: Similarity, address: str, actors: int | None, **how: Any
+    embeddings: str, options: Options, address: str, actors: int | None, **how: Any
 ) -> Selection:
     """Select from one .npy file cut into shards, or from a folder that has a file for each shard.
 
@@ -44,12 +43,9 @@ def select_by_ray(
                     f"actors: got {actors} for the folder {path}, which has a file for each; leave it out"
                 )
             shards: list[Any] = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
-            if any(zero_rows_of(file, options) == "ignore" for file in shards):
-                known["zero_rows"] = "ignore"
             if not shards:
                 raise ValueError(f"embeddings: {path} has no .npy or .parquet files, one for each actor")
         elif path.suffix == ".npy" or not path.exists():
-            known["zero_rows"] = zero_rows_of(path, options)
             shards = list(split(path, _cpus(address) if actors is None else check_int("actors", actors)))
         else:
             raise ValueError(

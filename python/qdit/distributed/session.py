@@ -19,7 +19,7 @@ from ..common.versions import versions
 from ..engine import arrays
 from ..engine.backend import resolve_precision
 from ..engine.device import item_type
-from ..engine.rows import Rows, open_embeddings
+from ..engine.rows import Rows, kept_zeros, open_embeddings
 from ..selection import record
 from ..selection.methods import Method
 from ..selection.options import Objective, ObjectiveOptions, resolve_k
@@ -31,7 +31,7 @@ from .messages import EngineOptions
 from .options import IN_PROCESS, ShardOptions
 from .pool import ShardedPool
 from .ray_transport import RayTransport, connect, import_ray
-from .sources import Slice, Source, has_rows, open_shard
+from .sources import Slice, Source, has_rows, open_shard, path_of
 from .transport import LocalTransport, MakeTransport
 
 _LEAST_MEMORY = 64 << 20
@@ -144,6 +144,8 @@ def open_session(
     """Start workers and check everything; arguments and errors as in `qdit.distributed.select`."""
     begin = time.perf_counter()
     sources = _sources(shards)
+    if any(kept_zeros(path_of(source)) for source in sources):
+        options = replace(options, zero_rows="ignore")
     engines = EngineOptions(
         metric=options.metric,
         floor=options.floor,
@@ -166,7 +168,7 @@ def open_session(
         yield Session(pool, problem, k, _memory(limit, len(sources)), sink, begin)
 
 
-def _sources(shards: Sequence[Source]) -> list[Source]:
+def _sources(shards: Sequence[Source]) -> list[str | Slice | Rows]:
     if isinstance(shards, str | os.PathLike | np.ndarray) or not isinstance(shards, Sequence):
         raise TypeError(
             f"shards: got {type(shards).__name__}, wanted a list of paths or arrays, one for each actor"

@@ -34,6 +34,11 @@ class Slice:
 Source = StrPath | Slice | EmbeddingsLike  # a shard: where its rows are, or the rows
 
 
+def path_of(source: str | Slice | Rows) -> str:
+    """Return where the rows of a shard are, "memory" if they are in no file."""
+    return source if isinstance(source, str) else source.path if isinstance(source, Slice) else source.source
+
+
 def split(path: StrPath, parts: int) -> list[Slice]:
     """Cut a .npy file into shards of equal size, which actors map in place.
 

@@ -1,6 +1,7 @@
 """Embeddings as the engine reads them: 2-D, C-contiguous, aligned, native byte order, never copied."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -8,12 +9,14 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..common import npy
+from ..common import files, npy
 from ..common.types import Array, Indices, StrPath
 from . import arrays
 from .device import DeviceArray, check_shape, is_on_device, is_tensor, item_type, open_device_array
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
+_HEAD_BYTES = 64
+_KIND = re.compile(rb'\{\s*"format":\s*"(qdit-[\w-]+)"')  # how manifests begin
 _WANTED = "float16, bfloat16, float32 or float64"
 
 
@@ -119,6 +122,20 @@ def open_embeddings(
         # It has the shape and size of an array; whatever needs its items in CPU memory gets a TypeError.
         return Rows(cast("Array", rows), rows.dtype_name, f"CUDA device {rows.device}")
     return check_rows("embeddings", source, tag)
+
+
+def kept_zeros(source: StrPath) -> int:
+    """Return how many rows of zeros a file of rows was made to keep, as the manifest beside it says."""
+    path = Path(source).with_suffix(".json")
+    if Path(source).suffix != ".npy" or not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        kind = _KIND.match(file.read(_HEAD_BYTES))
+    if kind is None:  # a data set of the same name, say
+        return 0
+    found = files.read_json(path, kind[1].decode())
+    zeros, bad = found.get("zero_rows"), found.get("bad_rows")
+    return zeros if isinstance(zeros, int) and zeros else len(bad) if isinstance(bad, list) else 0
 
 
 def check_rows(name: str, source: ArrayLike | CudaArray, tag: str | None = None) -> Rows:

@@ -11,6 +11,7 @@ import numpy as np
 from ..common import files
 from ..common.progress import AnyProgressLike
 from ..common.types import Floats, StrPath
+from ..engine.rows import kept_zeros
 from ..pipeline.state import Say, State, Watch, fingerprint, silent, with_checkpoint
 from ..selection.api import run_sweep, select
 from ..selection.evaluate import row_coverage
@@ -49,9 +50,9 @@ class Shelf:
         """Open or make the folder."""
         self.source, self.work, self.options = source, work, options or SelectOptions()
         self.progress, self.say = progress, say
-        if source.zero_rows:
-            self.options = replace(self.options, zero_rows="ignore")
-            say(f"{source.zero_rows:,} rows of {source.name} are zeros: they have no vector and are left out")
+        zeros = kept_zeros(source.rows.source)
+        if zeros:
+            say(f"{zeros:,} rows of {source.name} are zeros: they have no vector and are left out")
         self._state = State(work / _SELECTIONS)
 
     def get(self, methods: Iterable[Method], k: int | float) -> dict[Method, Selection]:

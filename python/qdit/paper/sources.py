@@ -11,7 +11,7 @@ from ..common.types import Floats, StrPath
 from ..engine.rows import Rows, open_embeddings
 from ..records import Records, import_records, open_records
 from ..records.importing import is_imported
-from ..records.pool import Pool, zero_rows
+from ..records.pool import Pool
 from ..selection.options import Column
 from ..selection.pool import is_pool
 from ..selection.quality import open_quality
@@ -28,7 +28,6 @@ class Source:
         rows: (n, d) embeddings.
         quality: (n,) float64 scores, or None.
         records: the texts, or None.
-        zero_rows: how many rows of zeros the embeddings were made to keep.
 
     """
 
@@ -36,7 +35,6 @@ class Source:
     rows: Rows
     quality: Floats | None
     records: Records | None
-    zero_rows: int = 0
 
     @cached_property
     def hashes(self) -> dict[str, str]:
@@ -97,8 +95,7 @@ def open_source(
             raise FileNotFoundError(f"{opened.directory}: no embeddings.npy; make them with qdit embed")
         scores = opened.quality if quality is None else open_quality(quality, opened.embeddings.n)
         title = name or opened.directory.resolve().name
-        zeros = zero_rows(opened.directory / "embeddings.npy")
-        return Source(title, opened.embeddings, scores, opened.records, zeros)
+        return Source(title, opened.embeddings, scores, opened.records)
     path = Path(pool)
     if path.is_dir():
         raise FileNotFoundError(
@@ -111,7 +108,7 @@ def open_source(
             f"records: {records} has {len(texts):,} rows, {path} has {rows.n:,}; row i of one must be row i "
             "of the other"
         )
-    return Source(name or path.stem, rows, open_quality(quality, rows.n), texts, zero_rows(path))
+    return Source(name or path.stem, rows, open_quality(quality, rows.n), texts)
 
 
 def _open_texts(path: Path, work: StrPath | None, progress: AnyProgressLike) -> Records:

@@ -12,7 +12,6 @@ its length can be checked.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,14 +28,12 @@ from ..common.job import Job
 from ..common.progress import RowProgressLike
 from ..common.shape import ENTRIES, Shape
 from ..common.types import JSON, Array, Floats, Ints, StrPath
-from ..engine.rows import Rows, open_embeddings
+from ..engine.rows import Rows, kept_zeros, open_embeddings
 from . import Records, open_records
 from .tokens import count_tokens
 
 SHAPE: Shape = {"files": ENTRIES, "records": {"sha256": str}, "settings": {}, "results": list}
 FORMATS = {"embeddings": "qdit-embeddings", "quality": "qdit-quality"}
-_HEAD_BYTES = 64
-_KIND = re.compile(rb'\{\s*"format":\s*"(qdit-[\w-]+)"')  # how manifests begin
 _COPY_BYTES = 1 << 22
 _MAKERS = {"embeddings": "embed", "quality": "score"}
 
@@ -195,20 +192,6 @@ def attach(
     return Pool.open(path)
 
 
-def zero_rows(array: Path) -> int:
-    """Return how many rows of zeros an array of embeddings was allowed to keep, as its manifest says."""
-    path = array.with_suffix(".json")
-    if array.suffix != ".npy" or not path.is_file():
-        return 0
-    with path.open("rb") as file:
-        kind = _KIND.match(file.read(_HEAD_BYTES))
-    if kind is None:  # a data set of the same name, say
-        return 0
-    found = files.read_json(path, kind[1].decode())
-    zeros, bad = found.get("zero_rows"), found.get("bad_rows")
-    return zeros if isinstance(zeros, int) and zeros else len(bad) if isinstance(bad, list) else 0
-
-
 def check_arrays(*, embeddings: StrPath | None = None, quality: StrPath | None = None) -> None:
     """Raise the errors of `attach` that can be told without records."""
     n = None if embeddings is None else open_embeddings(Path(embeddings)).n
@@ -236,7 +219,7 @@ def _replaced(target: Path, records: Records, source: Path, overwrite: bool) -> 
             "versions": {"qdit": __version__},
         }
         if target.stem == "embeddings":
-            record["zero_rows"] = zero_rows(source)
+            record["zero_rows"] = kept_zeros(source)
         else:
             record |= {"scorers": [{"by": "attached file"}], "results": []}
         files.write_json(folder / manifest, record)

@@ -67,7 +67,8 @@ def select(
         gain_scale: "sum" adds the gain as it is, "per_k" multiplies it by k / n.
         quality_scale: "raw", "minmax", "zscore" or "rank".
         metric: "cosine" (rows are normalised as they are read) or "dot".
-        zero_rows: under "cosine", "error" refuses rows of zeros and "ignore" leaves them out.
+        zero_rows: under "cosine", "error" refuses rows of zeros, "ignore" leaves them out; those that embed
+            or convert was told to keep in a file are always left out.
         floor: similarity that every row starts with; None starts with nothing, so that the first pick's
             similarities count as they are, negative ones too.
         given: what is already chosen: row numbers of the pool, or (m, d) rows outside it. Their coverage

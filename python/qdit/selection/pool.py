@@ -13,10 +13,10 @@ from ..common.progress import AnyProgressLike
 from ..common.types import StrPath
 from ..engine.rows import Rows
 from ..records import tokens
-from ..records.pool import Pool, zero_rows
+from ..records.pool import Pool
 from ..records.records import MANIFEST
 from .api import run_job, run_sweep
-from .options import SelectOptions, Similarity
+from .options import SelectOptions
 from .run import prepare
 from .selection import Selection
 
@@ -63,11 +63,6 @@ def is_pool(path: Any) -> bool:
     return isinstance(path, str | os.PathLike) and (Path(path) / MANIFEST).is_file()
 
 
-def zero_rows_of(array: StrPath, options: Similarity) -> str:
-    """Return the option zero_rows for the rows of a file: those that it was made to keep are left out."""
-    return "ignore" if zero_rows(Path(array)) else options.zero_rows
-
-
 def open_pool(
     pool: Pool | StrPath,
     options: PoolSelectOptions,
@@ -96,7 +91,6 @@ def open_pool(
                 f"{pool.directory}: no quality.npy with alpha {max(alphas)}; make it with: qdit score "
                 f"{pool.directory}, or pass alpha=0 for diversity only"
             )
-    filled["zero_rows"] = zero_rows_of(pool.directory / "embeddings.npy", options)
     if options.budget_tokens is not None:
         filled["costs"] = pool.token_costs(options.tokenizer, progress=progress)
         filled["budget"] = options.budget_tokens

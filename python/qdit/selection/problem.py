@@ -11,7 +11,7 @@ from .._core import Engine, gain_weight
 from ..common.types import JSON, Array, Floats, Indices
 from ..engine import arrays
 from ..engine.backend import open_engine, resolve_backend, resolve_precision
-from ..engine.rows import Rows, check_rows, open_embeddings
+from ..engine.rows import Rows, check_rows, kept_zeros, open_embeddings
 from . import memory
 from . import quality as scaling
 from .options import ObjectiveOptions, SelectOptions
@@ -104,6 +104,9 @@ def make_problem(embeddings: Any, options: ObjectiveOptions | SelectOptions) -> 
             f"quality: got None with alpha {options.alpha}, wanted one score per row; pass quality or alpha=0"
         )
     indices, outside = open_given(options.given, rows)
+    measures = {name: getattr(options, name) for name in MEASURES}
+    if kept_zeros(rows.source):
+        measures["zero_rows"] = "ignore"
     return Problem(
         rows=rows,
         quality=raw,
@@ -113,7 +116,8 @@ def make_problem(embeddings: Any, options: ObjectiveOptions | SelectOptions) -> 
         backend=backend,
         device=device,
         precision=resolve_precision(options.precision, rows.dtype) if backend == "cuda" else None,
-        **{name: getattr(options, name) for name in ("alpha", *MEASURES)},
+        alpha=options.alpha,
+        **measures,
     )
 
 
