@@ -7,7 +7,8 @@ from those before it.
     keys      YAML files: their keys, and the options under them (those of studies too)
     config    `read_config`: the file of a run, checked
     state     run.json: which stages ran, on what, and what they took
-    stages    a class for each: what it depends on, whether it is done, how it is done
+    stage     `Stage`: options, folder, fingerprint, and checks before the work
+    stages    a class for each: what it depends on, what is checked, how it is done
     runner    `plan` says what a run would do, as `Step`s; `run` does it
 """
 

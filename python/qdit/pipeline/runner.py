@@ -6,7 +6,8 @@ from functools import partial
 from ..common.optional import check_installed
 from ..common.progress import AnyProgressLike
 from .config import Config
-from .stages import KINDS, Import, Stage
+from .stage import Stage
+from .stages import KINDS, Import
 from .state import Say, State, silent
 
 

@@ -1,13 +1,12 @@
-"""The stages of a run: what each one depends on, whether it is done, and how it is done."""
+"""The stages of a run, each with what it depends on, what is checked, and how it is done."""
 
 import shutil
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..common import files
 from ..common.identity import OtherRunError
-from ..common.optional import Package
 from ..common.progress import AnyProgressLike
 from ..common.types import JSON
 from ..embedding.api import prepare as prepare_embed
@@ -29,64 +28,12 @@ from ..scoring.options import ScoreOptions
 from ..selection.options import resolve_k
 from ..selection.plan import check_k
 from ..selection.pool import PoolSelectOptions, select_pool, sweep_pool
-from ..selection.selection import MANIFEST
 from ..selection.tables import SWEEP, format_sweep, save_sweep
-from .config import STAGES, Config
-from .state import State, fingerprint, with_checkpoint
+from .config import Config
+from .stage import Stage
+from .state import State, with_checkpoint
 
 _ALPHAS = (0.1, 0.3, 0.5, 0.7, 0.9)
-
-
-class Stage(ABC):
-    """One stage of a run; a class says what differs between stages in the methods with an underscore.
-
-    Attributes:
-        name: its key in the file, and its folder in that of the run.
-        needs: stages whose results it uses.
-        last: the file that is written last, so where it is the result is whole.
-
-    """
-
-    name: str
-    needs: tuple[str, ...] = ()
-    last: str = MANIFEST
-
-    def __init__(self, config: Config, state: State) -> None:
-        self.config, self.state = config, state
-        self.options = config.stages[self.name]
-        self.folder = self._folder()
-        self.result = self.folder / self.last
-
-    def key(self) -> str:
-        """Return the fingerprint of options and inputs; all stages before must be done."""
-        return fingerprint(**self._inputs(), **self.options)
-
-    def is_done(self) -> bool:
-        """Return whether the result is there and is that of these options and inputs."""
-        return self.state.is_done(self.name, self.key())
-
-    def packages(self) -> tuple[Package, ...]:
-        """Return the optional packages that its options need."""
-        return STAGES[self.name].made(self.options).packages()
-
-    def check(self) -> None:
-        """Raise for what would stop this stage and can be told before any other runs."""
-        files.check_writable(self.folder)
-
-    def check_rows(self) -> None:  # noqa: B027
-        """Raise for what would stop this stage and can be told once the rows are there."""
-
-    def _folder(self) -> Path:
-        """Return what the stage writes into."""
-        return self.config.out / self.name
-
-    @abstractmethod
-    def _inputs(self) -> JSON:
-        """Return what the stage is made of beside its options: hashes, as far as it can be hashed."""
-
-    @abstractmethod
-    def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
-        """Make the result. overwrite: replace one of other options or inputs."""
 
 
 class _InPool(Stage):
