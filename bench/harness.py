@@ -93,7 +93,8 @@ class Report:
     def _line(values: Any) -> str:
         return "| " + " | ".join(f"{v:.3g}" if isinstance(v, float) else str(v) for v in values) + " |"
 
-    def write(self, folder: Path) -> None:
+    def save(self, folder: Path) -> None:
+        """Write what there is so far."""
         where = machine()
         folder.mkdir(parents=True, exist_ok=True)
         data = {"title": self.title, "machine": where, "rows": self.rows}
@@ -103,4 +104,7 @@ class Report:
         table = [self._line(head), "|" + "---|" * len(head), *(self._line(r.values()) for r in self.rows)]
         text = "\n".join([f"{self.title}", "", about, "", *table, ""])
         (folder / f"{self.name}.md").write_text(text)
+
+    def write(self, folder: Path) -> None:
+        self.save(folder)
         print(f"\nwritten to {folder / self.name}.md and .json")

@@ -1,8 +1,9 @@
 """Large pools with the geometry of real embeddings, written to a file block by block.
 
-`python bench/pools.py OUT.npy --n 1000000` makes one. Each row is a mix of a row of a seed pool with a close
-neighbour of it, plus noise that has the spectrum of the seed pool's residuals. Seeds are the real embeddings
-in the folder named by QDIT_DATA, or synthetic ones.
+`python bench/pools.py OUT.npy --kind spectrum` makes one. Every row is (1 - w) a + w b + 0.2 (e - f), w from
+0 to 0.5, with a, b, e and f rows of a seed pool, whose spectrum the new pool keeps. Seeds are the real
+embeddings of a file (--data, or alpaca_mpnet_f16.npy in the folder named by QDIT_DATA), or synthetic rows
+whose spectrum decays as that of real ones does.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,68 +19,101 @@ from numpy.typing import NDArray
 from harness import pool
 
 BLOCK = 8192
-NEIGHBOURS = 8  # a row is mixed with one of so many
-NOISE = 0.35  # length of the noise beside a row of length 1
-COPY_NOISE = 0.08  # the same for near-copies of a template
+SPREAD = 0.2  # of e - f
+COPY_SPREAD = 0.065  # the same for near-copies of a template
+TEMPLATES = 300
+SEEDS = 20_000  # synthetic ones
+
+# What `make_pool` takes for each kind. Isotropic noise has no spectrum: the longer it is, the less bounds of
+# leading columns rule out.
+KINDS: dict[str, dict[str, float]] = {
+    "spectrum": {},
+    "isotropic": {"noise": 0.35},
+    "copies": {"copies": 1 / 3},
+}
+
+# What share of the squared norm so many leading columns of 768 hold; measured on all-mpnet-base-v2.
+_LEADING = {0: 0.0, 64: 0.61, 128: 0.77, 192: 0.86, 256: 0.92, 384: 0.97, 768: 1.0}
 
 
-def seed_rows(d: int = 768) -> NDArray[np.float32]:
-    """Return (m, d) rows of norm 1: real ones where there are any."""
+def real_data() -> Path | None:
+    """Return the real embeddings of the folder named by QDIT_DATA."""
     folder = os.environ.get("QDIT_DATA")
-    if folder:
-        rows = np.load(Path(folder) / "alpaca_mpnet_f16.npy").astype(np.float32)
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return pool(20_000, d)
+    return Path(folder) / "alpaca_mpnet_f16.npy" if folder else None
 
 
-def close_neighbours(rows: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Return (m, NEIGHBOURS) row numbers, the row itself left out."""
-    found = np.empty((len(rows), NEIGHBOURS), np.int32)
-    for start in range(0, len(rows), 1024):
-        sims = rows[start : start + 1024] @ rows.T
-        sims[np.arange(len(sims)), start + np.arange(len(sims))] = -2
-        found[start : start + 1024] = np.argpartition(-sims, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
-    return found
+def seed_rows(data: Path | None, d: int = 768) -> NDArray[np.float32]:
+    """Return (m, d) rows of norm 1: real ones where there is a file of them."""
+    if data is None:
+        return _synthetic(SEEDS, d)
+    rows = np.load(data, mmap_mode="r").astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def make_pool(path: Path, n: int, *, copies: float = 0.0, templates: int = 300, seed: int = 0) -> None:
+def leading_shares(rows: NDArray[Any], sample: int = 10_000) -> dict[int, float]:
+    """Return what share of the squared norm so many leading columns of some rows hold."""
+    some = rows[:: max(1, len(rows) // sample)].astype(np.float32)
+    some /= np.linalg.norm(some, axis=1, keepdims=True)
+    values = np.sort(np.linalg.eigvalsh(some.T @ some))[::-1]
+    shares = np.cumsum(values) / values.sum()
+    return {columns: float(shares[columns - 1]) for columns in list(_LEADING)[1:-1] if columns < len(shares)}
+
+
+def make_pool(
+    path: Path,
+    n: int,
+    *,
+    copies: float = 0.0,
+    noise: float = 0.0,
+    seed: int = 0,
+    data: Path | None = None,
+) -> None:
     """Write (n, d) float16 rows of norm 1 to a .npy file.
 
-    copies: the share of rows, spread over the file, that are near-copies of `templates` rows; the sizes of
-    these groups fall off as 1 / rank.
+    copies: the share of rows, spread over the file, that are near-copies of some templates; the sizes of
+    these groups fall off as 1 / rank. noise: length of isotropic noise that is added to rows of length 1.
     """
     rng = np.random.default_rng(seed)
-    rows = seed_rows()
-    near = close_neighbours(rows)
+    rows = seed_rows(data or real_data())
     d = rows.shape[1]
-    _, spectrum, axes = np.linalg.svd(rows[:4096] - rows[near[:4096, 0]], full_matrices=False)
-    axes = (axes * (spectrum / np.linalg.norm(spectrum))[:, None]).astype(np.float32)
-    weights = 1 / np.arange(1, templates + 1)
-    patterns = rows[rng.choice(len(rows), templates, replace=False)]
+    weights = 1 / np.arange(1, TEMPLATES + 1)
+    patterns = rows[rng.choice(len(rows), TEMPLATES, replace=False)]
     out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(n, d))
     for start in range(0, n, BLOCK):
         count = min(BLOCK, n - start)
-        one = rng.integers(0, len(rows), count)
-        other = near[one, rng.integers(0, NEIGHBOURS, count)]
-        share = rng.uniform(0, 1, (count, 1)).astype(np.float32)
-        block = share * rows[one] + (1 - share) * rows[other]
+        a, b, e, f = rng.integers(0, len(rows), (4, count))
+        share = rng.uniform(0, 0.5, (count, 1)).astype(np.float32)
+        block = (1 - share) * rows[a] + share * rows[b]
         copy = rng.uniform(size=count) < copies
-        block[copy] = patterns[rng.choice(templates, int(copy.sum()), p=weights / weights.sum())]
-        block /= np.linalg.norm(block, axis=1, keepdims=True)
-        noise = rng.standard_normal((count, len(axes)), dtype=np.float32) @ axes
-        block += np.where(copy, COPY_NOISE, NOISE).astype(np.float32)[:, None] * noise
+        block[copy] = patterns[rng.choice(TEMPLATES, int(copy.sum()), p=weights / weights.sum())]
+        block += np.where(copy, COPY_SPREAD, SPREAD).astype(np.float32)[:, None] * (rows[e] - rows[f])
+        if noise:
+            block /= np.linalg.norm(block, axis=1, keepdims=True)
+            block += noise / d**0.5 * rng.standard_normal((count, d), dtype=np.float32)
         out[start : start + count] = block / np.linalg.norm(block, axis=1, keepdims=True)
     out.flush()
+
+
+def _synthetic(n: int, d: int) -> NDArray[np.float32]:
+    """Return rows of norm 1 around uneven centres, with the spectrum of `_LEADING`."""
+    rows = pool(n, d)
+    values, axes = np.linalg.eigh(rows.T @ rows / n)
+    held = np.interp(np.arange(d + 1), np.array(list(_LEADING)) * d / 768, list(_LEADING.values()))
+    wanted = np.diff(held)[::-1]  # of the smallest value first
+    rows = rows @ (axes * np.sqrt(wanted / values)).astype(np.float32)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--n", type=int, default=1_000_000)
-    parser.add_argument("--copies", type=float, default=0.0, help="share of near-copies of templates")
+    parser.add_argument("--kind", choices=KINDS, default="spectrum")
+    parser.add_argument("--data", type=Path, help="real embeddings; none for those of QDIT_DATA")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    make_pool(options.out, options.n, copies=options.copies, seed=options.seed)
+    make_pool(options.out, options.n, data=options.data, seed=options.seed, **KINDS[options.kind])
+    print(leading_shares(np.load(options.out, mmap_mode="r")))
 
 
 if __name__ == "__main__":

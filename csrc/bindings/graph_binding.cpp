@@ -83,7 +83,7 @@ class Builder {
     const auto lock = enter();
     const py::gil_scoped_release release;
     Ticker tick(on_progress);
-    builder_->nearest(rows, count, to, [&](double share) { tick(share); });
+    assigning_ += builder_->nearest(rows, count, to, [&](double share) { tick(share); });
     return ids;
   }
 
@@ -114,6 +114,7 @@ class Builder {
     stats["cut_lists"] = result.cut_lists;
     stats["parts"] = result.parts;
     stats["multiplied"] = result.products;
+    stats["multiplied_assigning"] = assigning_;
     if (!builder_->device().empty()) {
       stats["built_on"] = builder_->device();
       stats["rounds"] = result.rounds;
@@ -134,6 +135,7 @@ class Builder {
 
   py::object rows_;  // keeps the pool's memory alive
   std::unique_ptr<GraphBackend> builder_;
+  double assigning_ = 0.0;  // products of two rows, by nearest()
   std::mutex mutex_;
 };
 

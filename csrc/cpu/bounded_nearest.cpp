@@ -85,7 +85,7 @@ Index BoundedNearest::choose(Index count) {
   });
 }
 
-void BoundedNearest::run(Index count, std::span<std::int32_t> ids, std::span<std::int32_t> sims) {
+double BoundedNearest::run(Index count, std::span<std::int32_t> ids, std::span<std::int32_t> sims) {
   const Index n = input_.rows.n;
   const Index block = kRowTiles * input_.kernels.tile_rows;
   std::vector<Workspace> workspaces;
@@ -109,6 +109,10 @@ void BoundedNearest::run(Index count, std::span<std::int32_t> ids, std::span<std
       find(i, ids.subspan(first, at(count)), sims.subspan(first, at(count)), space);
     }
   });
+  double products = static_cast<double>(n) * static_cast<double>(input_.centroids.n) *
+                    static_cast<double>(leading_) / static_cast<double>(input_.rows.d);
+  for (const Workspace& space : workspaces) products += space.cascade.multiplied();
+  return products;
 }
 
 // The nearest of the i-th row of the block. ids, sims: empty lists.

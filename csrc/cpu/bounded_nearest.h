@@ -21,7 +21,7 @@ class BoundedNearest {
   // Whether that pays for finding so many for each row; makes what it takes.
   bool pays(Index count);
   // As nearest_centroids().
-  void run(Index count, std::span<std::int32_t> ids, std::span<std::int32_t> sims);
+  double run(Index count, std::span<std::int32_t> ids, std::span<std::int32_t> sims);
 
  private:
   struct Workspace;

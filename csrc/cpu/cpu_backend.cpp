@@ -186,14 +186,13 @@ class CpuBackend final : public Backend {
     const ScaledRows scaled = scaled_.add(centroids);
     std::vector<std::int32_t> best(ids.size());
     std::vector<std::int32_t> best_sims(ids.size());
-    cpu::nearest_centroids(
+    stats_.products += cpu::nearest_centroids(
         {kernels_, pool_, options_.rows, factors(), centroids, scaled.factors, &scaled_, &bounds_}, 1, best,
         best_sims);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       ids[i] = best[i];
       sims[i] = best_sims[i] / scaled_.scale();
     }
-    stats_.products += static_cast<double>(n_) * static_cast<double>(centroids.n);
     stats_.rows_read += n_;
   }
 

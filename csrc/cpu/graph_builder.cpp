@@ -32,25 +32,27 @@ GraphBuilder::GraphBuilder(PoolOptions options)
       bounds_(kernels_, pool_, scaled_),
       cosine_factors_(row_factors(scaled_.squared_norms(), Metric::kCosine, kScaleBits / 2)) {}
 
-void GraphBuilder::nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids,
-                           const Tick& tick) {
+double GraphBuilder::nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids,
+                             const Tick& tick) {
   const auto squared = squared_norms(centroids, kernels_, pool_);
   check_rows(centroids, squared, Metric::kCosine, ZeroRows::kError);
   const auto scales = row_factors(squared, Metric::kCosine, kScaleBits / 2);
   std::vector<std::int32_t> sims(static_cast<std::size_t>(std::min(kNearestRows, size()) * count));
   // Those of dot products bound no cosines.
   Bounds* bounds = options_.metric == Metric::kCosine ? &bounds_ : nullptr;
+  double products = 0.0;
   for (Index begin = 0; begin < size(); begin += kNearestRows) {
     const Index rows = std::min(kNearestRows, size() - begin);
     const auto items = static_cast<std::size_t>(rows * count);
     const RowView some = slice(options_.rows, begin, rows);
     const auto factors =
         std::span(cosine_factors_).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(rows));
-    nearest_centroids({kernels_, pool_, some, factors, centroids, scales, &scaled_, bounds, begin}, count,
-                      ids.subspan(static_cast<std::size_t>(begin * count), items),
-                      std::span(sims).first(items));
+    products += nearest_centroids(
+        {kernels_, pool_, some, factors, centroids, scales, &scaled_, bounds, begin}, count,
+        ids.subspan(static_cast<std::size_t>(begin * count), items), std::span(sims).first(items));
     tick(static_cast<double>(begin + rows) / static_cast<double>(size()));
   }
+  return products;
 }
 
 GraphBuilder::Result GraphBuilder::pairs(const Pairs& request, const Tick& tick) {

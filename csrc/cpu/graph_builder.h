@@ -24,7 +24,8 @@ class GraphBuilder final : public GraphBackend {
   Index size() const override { return options_.rows.n; }
   Index depth() const override { return options_.rows.d; }
   double scale() const override { return scaled_.scale(); }
-  void nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids, const Tick& tick) override;
+  double nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids,
+                 const Tick& tick) override;
   Result pairs(const Pairs& request, const Tick& tick) override;
 
  private:

@@ -44,12 +44,9 @@ void insert_nearest(std::span<std::int32_t> ids, std::span<std::int32_t> sims, s
   ids[place] = id;
 }
 
-void nearest_centroids(const NearestInput& input, Index count, std::span<std::int32_t> ids,
-                       std::span<std::int32_t> sims) {
-  if (BoundedNearest bounded(input); bounded.pays(count)) {
-    bounded.run(count, ids, sims);
-    return;
-  }
+double nearest_centroids(const NearestInput& input, Index count, std::span<std::int32_t> ids,
+                         std::span<std::int32_t> sims) {
+  if (BoundedNearest bounded(input); bounded.pays(count)) return bounded.run(count, ids, sims);
   const Kernels& kernels = input.kernels;
   const Index n = input.rows.n;
   const Index block = kRowTiles * kernels.tile_rows;
@@ -87,6 +84,7 @@ void nearest_centroids(const NearestInput& input, Index count, std::span<std::in
       }
     });
   }
+  return static_cast<double>(n) * static_cast<double>(m);
 }
 
 }  // namespace qdit::cpu

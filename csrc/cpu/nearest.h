@@ -35,8 +35,9 @@ void insert_nearest(std::span<std::int32_t> ids, std::span<std::int32_t> sims, s
                     std::int32_t sim);
 
 // For every pool row the `count` most similar centroids, the best first, the smaller number on ties.
-// ids, sims: (n, count), row after row; sims in fixed point.
-void nearest_centroids(const NearestInput& input, Index count, std::span<std::int32_t> ids,
-                       std::span<std::int32_t> sims);
+// ids, sims: (n, count), row after row; sims in fixed point. Returns the products of two whole rows, in
+// effect, that it took.
+double nearest_centroids(const NearestInput& input, Index count, std::span<std::int32_t> ids,
+                         std::span<std::int32_t> sims);
 
 }  // namespace qdit::cpu

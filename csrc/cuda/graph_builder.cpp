@@ -48,8 +48,8 @@ GraphBuilder::~GraphBuilder() {
   (void)cudaSetDevice(device_.index());  // for what the members free
 }
 
-void GraphBuilder::nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids,
-                           const Tick& tick) {
+double GraphBuilder::nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids,
+                             const Tick& tick) {
   const KeepDevice before = device_.enter();
   const Index n = size();
   const auto width = static_cast<std::int32_t>(count);
@@ -67,6 +67,7 @@ void GraphBuilder::nearest(const RowView& centroids, Index count, std::span<std:
     tick(static_cast<double>(begin + rows) / static_cast<double>(n));
   };
   product_.strips(batch, use, factors.data());
+  return static_cast<double>(n) * static_cast<double>(centroids.n);
 }
 
 // Pairs that lists may have at a time: no more than asked for, and than the device has beside the rest.

@@ -32,7 +32,8 @@ class GraphBuilder final : public GraphBackend {
   double scale() const override { return pool_->scale(); }
   std::string device() const override { return choice_.text; }
   std::int64_t peak_bytes() const override { return static_cast<std::int64_t>(device_.peak()); }
-  void nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids, const Tick& tick) override;
+  double nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids,
+                 const Tick& tick) override;
   Result pairs(const Pairs& request, const Tick& tick) override;
 
  private:

@@ -28,9 +28,10 @@ class GraphBackend {
   virtual std::string device() const { return {}; }
   virtual std::int64_t peak_bytes() const { return 0; }
 
-  // The `count` centroids of largest cosine for every row, best first: (n, count).
-  virtual void nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids,
-                       const Tick& tick) = 0;
+  // The `count` centroids of largest cosine for every row, best first: (n, count). Returns the products of
+  // two rows that it took.
+  virtual double nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids,
+                         const Tick& tick) = 0;
 
   struct Pairs {
     std::span<const std::int32_t> nearest;  // (n, probes) cells of each row, its own first

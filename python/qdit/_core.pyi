@@ -254,8 +254,9 @@ class GraphBuilder:
         device for lists at a time; rows take turns where all lists need more, or more than is free.
 
         stats: cut_lists (rows with more pairs than are kept), parts (cells after splitting), multiplied
-        (products of two rows; cuda multiplies a pair once for each of its rows and once more to count), cuda:
-        built_on, rounds (turns), device_bytes (the most memory that was taken there).
+        (products of two rows; cuda multiplies a pair once for each of its rows and once more to count),
+        multiplied_assigning (by `nearest` so far), cuda: built_on, rounds (turns), device_bytes (the most
+        memory that was taken there).
         """
 
 def graph_select(

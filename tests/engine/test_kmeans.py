@@ -55,7 +55,7 @@ def test_a_cluster_whose_rows_cancel_out_starts_again():
         rows = np.array(rows, np.float32)
         found = kmeans.spherical(open_embeddings(rows), engine_over(rows), 1, 0)
         assert found.labels.tolist() == [0] * len(rows)
-        cells = kmeans.cell_centroids(open_embeddings(rows), 1, 0)
+        cells = kmeans.cell_centroids(open_embeddings(rows), engine_over(rows), 1, 0)
         assert np.linalg.norm(cells) == pytest.approx(1)
 
 
@@ -70,7 +70,8 @@ def test_kmeans_in_chunks(monkeypatch):
 def test_cells_are_means_of_unit_length_whatever_the_threads(dtype):
     rows = X.astype(dtype)
     rows[7] = 0
-    found = [kmeans.cell_centroids(open_embeddings(rows), 12, 5, threads=threads) for threads in (1, 3)]
+    engines = [Engine(rows, dtype=dtype, zero_rows="ignore", threads=threads) for threads in (1, 3)]
+    found = [kmeans.cell_centroids(open_embeddings(rows), engine, 12, 5) for engine in engines]
     assert found[0].tobytes() == found[1].tobytes()
     assert found[0].shape == (12, 24)
     assert np.allclose(np.linalg.norm(found[0], axis=1), 1, atol=1e-6)

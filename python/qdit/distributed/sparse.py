@@ -42,7 +42,7 @@ def candidates(session: Session, seed: int) -> tuple[Indices, dict[str, Any]]:
     closed = session.closed
     session.tell("sampling", 0.0, 0)
     free = np.setdiff1d(np.arange(pool.n), pool.ignored)
-    first = steps.first_picks(
+    first, _ = steps.first_picks(
         replace(problem, given=session.given),
         session.k,
         np.sort(shuffled(free, seed)[: plan.sample]),

@@ -42,6 +42,11 @@ def commit(engine: Engine, picks: Indices, tick: Callable[[float], None] = lambd
     return gains
 
 
+def products_of(engine: Engine) -> float:
+    """Return the products of two rows that the engine has made."""
+    return float(engine.stats()["products"]) * float(engine.n) ** 2
+
+
 def fixed_coverage(engine: Engine) -> NDArray[np.int32]:
     """Return the running maximum of every row in fixed point."""
     return np.rint(engine.row_coverage() * engine.scale).astype(np.int32)

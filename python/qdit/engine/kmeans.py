@@ -9,14 +9,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import Engine
 from ..common.types import Array, Floats, Indices
-from .backend import open_engine
 from .rows import Rows, to_float32, to_float64
 from .shuffle import shuffled
 
@@ -65,20 +63,19 @@ def spherical(rows: Rows, engine: Engine, clusters: int, seed: int) -> Clusterin
 
 
 def cell_centroids(
-    rows: Rows, cells: int, seed: int, tick: Callable[[float], None] = lambda share: None, **placement: Any
+    rows: Rows, engine: Engine, cells: int, seed: int, tick: Callable[[float], None] = lambda share: None
 ) -> NDArray[np.float32]:
     """Return (cells, d) float32 centroids of norm 1, after 6 iterations.
 
     Args:
-        rows: training rows, in CPU memory; rows of zeros take no part.
+        rows: training rows, those of the engine, in CPU memory; rows that it ignores take no part.
+        engine: over them.
         cells: at most the number of rows that are not zero.
         seed: of the rows that centroids start from.
         tick: called with the share that is done.
-        **placement: backend, device, precision and threads of the engine.
 
     """
     read = partial(to_float32, rows)
-    engine = open_engine(rows, zero_rows="ignore", **placement)
     free = np.setdiff1d(np.arange(rows.n), engine.ignored)
     centroids = _start(read, free, cells, seed)
     for iteration in range(1, CELL_ITERATIONS + 1):

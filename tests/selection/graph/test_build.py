@@ -132,6 +132,18 @@ def test_large_cells_are_split_and_work_stays_bounded(graph_variant):
     assert graph.stats["multiplied"] <= times * n * 4 * (4 * n / cells) * 2
 
 
+@pytest.mark.skipif("QDIT_PREFIX" in os.environ, reason="bounds change what is multiplied")
+def test_products_are_counted_in_every_part():
+    n, cells, sample, first = 300, 20, 100, 5
+    graph = qdit.build_graph(clustered(n), cells=cells, first_picks=first, sample=sample)
+    stats = graph.stats
+    assert stats["multiplied_cells"] == pytest.approx(6 * cells * n)
+    assert stats["multiplied_assigning"] == n * cells
+    assert sample**2 / 2 <= stats["multiplied_sampling"] - first * n <= 2 * sample**2
+    picked = graph.select(alpha=0, k=30)
+    assert sample**2 / 2 <= picked.stats["multiplied_first"] <= 2 * sample**2
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "bfloat16"])
 def test_dtypes(graph_variant, dtype):
     rows = clustered(150).astype(np.float32)

@@ -129,9 +129,9 @@ class SimilarityGraph:
         d_start = engine.coverage()
         count = min(k, self.params["first_picks"]) if problem.alpha < 1.0 else 0
         phases.enter("first", count, "picks")
-        first = np.empty(0, np.int64)
+        first, multiplied = np.empty(0, np.int64), 0.0
         if count:
-            first = steps.first_picks(problem, k, self.sampled, count, threads, closed)
+            first, multiplied = steps.first_picks(problem, k, self.sampled, count, threads, closed)
         gains = commit(engine, first, phases.tick)
         phases.enter("picking")
         rest = self._rest(problem, k, engine, threads, np.union1d(closed, first), len(first), phases)
@@ -141,6 +141,7 @@ class SimilarityGraph:
         phases.picks = k
         phases.enter("done")
         report = {**phases.seconds, "seconds_to_picks": seconds, "first_picks": len(first)}
+        report["multiplied_first"] = multiplied
         return Outcome(np.concatenate([first, rest]), gains, engine.scale, d_start, report=report)
 
     def _rest(

@@ -11,7 +11,7 @@ from ..._core import GraphBuilder
 from ...common.progress import Phases
 from ...common.types import JSON, Array, Indices
 from ...engine.backend import open_engine
-from ...engine.blocks import commit, fixed_coverage
+from ...engine.blocks import commit, fixed_coverage, products_of
 from ...engine.kmeans import cell_centroids
 from ...engine.rows import Rows, subset
 from ...engine.shuffle import shuffled
@@ -48,18 +48,22 @@ def build(
     if len(order) == 0:
         raise ValueError(f"embeddings: all {rows.n:,} rows are zero, wanted at least one that is not")
     sampled = np.sort(order[: plan.sample])
+    multiplied: dict[str, float] = {}
     phases.enter("sampling", plan.first_picks, "picks")
     if floors is None:
-        commit(
-            engine, first_picks(problem, plan.first_picks, sampled, plan.first_picks, threads), phases.tick
-        )
+        first, products = first_picks(problem, plan.first_picks, sampled, plan.first_picks, threads)
+        commit(engine, first, phases.tick)
+        multiplied["multiplied_sampling"] = products + products_of(engine)
         floors = fixed_coverage(engine)
     del engine
     phases.enter("cells")
-    training = np.sort(order[: TRAINING_ROWS * plan.cells])
-    count = min(plan.cells, len(training))
+    training = subset(rows, np.sort(order[: TRAINING_ROWS * plan.cells]))
+    count = min(plan.cells, training.n)
     placement = problem.placement(threads)
-    centroids = cell_centroids(subset(rows, training), count, plan.seed, phases.tick, **placement)
+    trained = open_engine(training, zero_rows="ignore", **placement)
+    centroids = cell_centroids(training, trained, count, plan.seed, phases.tick)
+    multiplied["multiplied_cells"] = products_of(trained)
+    del training, trained
     phases.enter("assigning", rows.n)
     builder = GraphBuilder(
         rows.array, dtype=rows.dtype, metric=problem.metric, zero_rows=problem.zero_rows, **placement
@@ -77,7 +81,7 @@ def build(
         on_progress=phases.tick,
     )
     phases.enter("done")
-    return Built(offsets, pairs, sampled, builder.scale, stats | phases.seconds)
+    return Built(offsets, pairs, sampled, builder.scale, stats | multiplied | phases.seconds)
 
 
 def first_picks(
@@ -88,8 +92,8 @@ def first_picks(
     threads: int,
     closed: Indices | None = None,
     read: Callable[[Indices], Rows] | None = None,
-) -> Indices:
-    """Return the first picks of exact greedy on a sample of the rows.
+) -> tuple[Indices, float]:
+    """Return the first picks of exact greedy on a sample of the rows, and the products of two rows it took.
 
     Args:
         problem: the pool, what is given, and how rows are scored.
@@ -105,7 +109,7 @@ def first_picks(
     excluded = np.flatnonzero(np.isin(sampled, [] if closed is None else closed))
     count = min(count, len(sampled) - len(excluded))
     if count == 0:
-        return np.empty(0, np.int64)
+        return np.empty(0, np.int64), 0.0
     some = read(sampled)
     outside = read(problem.given) if len(problem.given) else problem.outside
     engine = open_engine(
@@ -125,4 +129,4 @@ def first_picks(
         excluded=excluded,
         memory=_SAMPLE_PAIR_BYTES,
     )
-    return np.asarray(sampled[picks], dtype=np.int64)
+    return np.asarray(sampled[picks], dtype=np.int64), products_of(engine)
