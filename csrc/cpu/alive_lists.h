@@ -2,6 +2,7 @@
 //
 // Maxima only rise, so a pair that is dead stays dead, and leaving it out is exact. A list may be cut at a
 // threshold above m_v to keep within its share of memory; it is complete again once m_v has reached that.
+// While pairs are appended each list has room for its share; compact() hands back what they do not need.
 #pragma once
 
 #include <atomic>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "cpu/kernels.h"
+#include "engine/free.h"
 #include "engine/types.h"
 
 namespace qdit::cpu {
@@ -35,12 +37,17 @@ class AliveLists {
   }
 
   // Adds those of the pairs that are above the threshold, as candidates id + first. May be called by several
-  // threads at once. A full list raises its threshold to the median and drops what is below.
+  // threads at once. A full list raises its threshold and drops the least similar quarter.
   void append(Index v, const Pairs& found, std::size_t count, Index first);
   // Fetches the end of a list that is about to be appended to.
   void prefetch(Index v) { __builtin_prefetch(list(v) + count(v), 1); }
 
+  // Moves the lists together and hands the memory behind them back; nothing can be appended any more.
+  void compact();
+
   std::size_t bytes() const;  // of memory that was written to
+  // Of pairs in the lists now: what compact() would leave.
+  std::size_t pair_bytes() const;
 
  private:
   // Together on one cache line: a list is reached at random, and each line missed costs more than its pairs.
@@ -51,14 +58,17 @@ class AliveLists {
   };
 
   static std::size_t index(Index v) { return static_cast<std::size_t>(v); }
-  AlivePair* list(Index v) { return pairs_.get() + index(v) * static_cast<std::size_t>(capacity_); }
+  AlivePair* list(Index v) {
+    return pairs_.get() + (compact_begin_.empty() ? index(v) * index(capacity_) : compact_begin_[index(v)]);
+  }
   void shrink(Index v);
 
   Index n_;
   Index capacity_;
   std::unique_ptr<Head[]> heads_;
   // Never initialised: pages that no list reaches are never given out by the system.
-  std::unique_ptr<AlivePair[]> pairs_;
+  std::unique_ptr<AlivePair[], Free> pairs_;
+  std::vector<std::size_t> compact_begin_;  // n + 1, once they are
 };
 
 }  // namespace qdit::cpu

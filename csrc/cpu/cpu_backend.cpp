@@ -145,9 +145,10 @@ class CpuBackend final : public Backend {
     }
     spent_.reset();
     const auto evaluations = stats_.evaluations;
+    const bool again = std::exchange(tracked_, true);  // who comes a second time is not the last
     exact_ = std::make_unique<cpu::ExactGains>(
-        cpu::ExactGains::Input{kernels_, pool_, product_, options_.rows, factors(), max_.values()}, gains,
-        memory, [&](double share) {
+        cpu::ExactGains::Input{kernels_, pool_, product_, options_.rows, factors(), max_.values(), 0, again},
+        gains, memory, [&](double share) {
           stats_.evaluations = evaluations + static_cast<std::int64_t>(share * static_cast<double>(n_));
           tick(share);
         });
@@ -315,6 +316,7 @@ class CpuBackend final : public Backend {
   std::vector<double> row_sum_;             // sum over v of factor(v) * row(v), when first needed
   std::unique_ptr<cpu::ExactGains> exact_;  // while tracking
   std::unique_ptr<cpu::ExactGains> spent_;  // of the run before: the next may start from the same maxima
+  bool tracked_ = false;                    // a run did track
 };
 
 }  // namespace

@@ -8,9 +8,12 @@
 namespace qdit::cpu {
 namespace {
 
-constexpr Index kSample = 256;       // candidates that thresholds are estimated from
+// Candidates that thresholds are estimated from: so many, and more in large pools, where that is little work.
+constexpr Index kLeastSample = 256;
+constexpr Index kMostSample = 2048;
+constexpr Index kSampleShare = 128;  // one in so many
 constexpr double kListShare = 0.08;  // of all pairs: more costs memory traffic, fewer cost products later
-constexpr double kSlack = 0.7;       // of a list's capacity: estimates err
+constexpr double kSlack = 0.9;       // of a list's capacity: estimates err
 constexpr double kRegroupSeconds = 20e-9;  // to group one pair by candidate
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
@@ -21,8 +24,9 @@ ExactGains::ExactGains(const Input& input, std::span<Fixed> gains, std::size_t m
                        const std::function<void(double)>& tick)
     : input_(input), gains_(gains), memory_(memory), evaluated_(gains.size(), 0) {
   const Index n = input_.rows.n;
-  // A quarter of the memory is for pairs grouped by candidate, later.
-  const auto fit = static_cast<Index>(memory / 4 * 3 / sizeof(AlivePair) / at(n));
+  // Pairs grouped by candidate come later: in a quarter, or in what dead pairs leave.
+  const std::size_t for_lists = input.again ? memory / 4 * 3 : memory;
+  const auto fit = static_cast<Index>(for_lists / sizeof(AlivePair) / at(n));
   const Index capacity = std::clamp<Index>(fit, 1, candidates());
   const double share =
       std::min(kListShare, kSlack * static_cast<double>(capacity) / static_cast<double>(candidates()));
@@ -57,7 +61,7 @@ void ExactGains::start() {
 
 // Pairs that left a list are still there, behind its end: raise() moves them, it loses none.
 bool ExactGains::restart(std::span<Fixed> gains, std::size_t memory) {
-  if (list_bytes_ > memory) return false;
+  if (start_max_.empty() || list_bytes_ > memory) return false;
   if (!std::equal(start_max_.begin(), start_max_.end(), input_.max.begin())) return false;
   memory_ = memory;
   gains_ = gains;
@@ -90,12 +94,13 @@ void ExactGains::begin() {
 std::vector<std::int32_t> ExactGains::choose_thresholds(double share) {
   const Index n = input_.rows.n;
   std::vector<std::int32_t> thresholds(input_.max.begin(), input_.max.begin() + n);
-  if (n <= 4 * kSample) return thresholds;
-  std::vector<Index> sample(at(kSample));
-  for (Index i = 0; i < kSample; ++i) sample[at(i)] = i * n / kSample;
+  const Index size = std::clamp(n / kSampleShare, kLeastSample, kMostSample);
+  if (n <= 4 * size) return thresholds;
+  std::vector<Index> sample(at(size));
+  for (Index i = 0; i < size; ++i) sample[at(i)] = i * n / size;
   panels_.pack(input_.kernels, input_.rows, input_.factors, sample);
   BlockSims sims(sample.size(), input_.product.block_rows(), input_.pool.threads());
-  const auto rank = static_cast<std::ptrdiff_t>((1.0 - share) * static_cast<double>(kSample));
+  const auto rank = static_cast<std::ptrdiff_t>((1.0 - share) * static_cast<double>(size));
   const auto done = [&](const Product::Block& block) {
     std::vector<std::int32_t> of_row(sample.size());
     for (Index i = 0; i < block.count; ++i) {
@@ -107,7 +112,7 @@ std::vector<std::int32_t> ExactGains::choose_thresholds(double share) {
   };
   std::vector<Fixed> unused(sample.size());
   input_.product.run({panels_, input_.factors, input_.max.data(), unused, sims.target(), done});
-  products_ += static_cast<double>(n) * static_cast<double>(kSample);
+  products_ += static_cast<double>(n) * static_cast<double>(size);
   return thresholds;
 }
 
@@ -319,11 +324,24 @@ void ExactGains::maybe_regroup() {
   const std::span<const std::int32_t> max(input_.max.data(), at(n));
   const std::int64_t pairs = PairsByCandidate::count(*lists_, max);
   if (dense_seconds_ < kRegroupSeconds * static_cast<double>(pairs)) return;
-  if (static_cast<std::size_t>(pairs) * sizeof(CandidatePair) > memory_ / 4) return;
+  if (!make_room(static_cast<std::size_t>(pairs) * sizeof(CandidatePair))) return;
   listed_.group(*lists_, max, pairs, candidates(), input_.pool);
   all_dense_ = false;
   dense_ = incomplete_;
   dense_seconds_ = 0.0;
+}
+
+// Whether there is memory for so much beside the lists, made compact if need be: then they cannot start
+// again.
+bool ExactGains::make_room(std::size_t bytes) {
+  if (bytes + list_bytes_ <= memory_) return true;
+  if (input_.again || bytes + lists_->pair_bytes() > memory_) return false;
+  lists_->compact();
+  list_bytes_ = pass_bytes_ = lists_->bytes();
+  start_max_ = {};
+  start_gains_ = {};
+  start_counts_ = {};
+  return true;
 }
 
 std::size_t ExactGains::bytes() const {

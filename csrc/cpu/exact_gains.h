@@ -42,6 +42,7 @@ class ExactGains {
     // Number of the first row among the candidates, where these rows are a part of a larger pool; kNone: they
     // are added like the others.
     Index first = 0;
+    bool again = false;  // others will start from the same pass: what restart() needs stays
   };
   static constexpr Index kNone = -1;
   // Some candidates: their numbers, and where their rows are: row which[i] of `rows` is number numbers[i].
@@ -105,6 +106,7 @@ class ExactGains {
   void multiply_dense(const Candidates& candidates, BlockSims& sims, const Product::Done& done);
   void apply(Changes& changes);
   void maybe_regroup();
+  bool make_room(std::size_t bytes);
 
   Input input_;
   std::span<Fixed> gains_;
@@ -124,7 +126,7 @@ class ExactGains {
   std::int64_t commits_ = 0;
   double dense_seconds_ = 0.0;  // spent on products of commits since the last regroup()
   double products_ = 0.0;
-  // As the pass left them, for restart().
+  // As the pass left them, for restart(); empty once that is not possible.
   std::vector<std::int32_t> start_max_;
   std::vector<Fixed> start_gains_;
   std::vector<std::uint32_t> start_counts_;

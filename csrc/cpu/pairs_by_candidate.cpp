@@ -36,6 +36,7 @@ void PairsByCandidate::group(AliveLists& lists, std::span<const std::int32_t> ma
     for (auto& counts : next) end += std::exchange(counts[c], end);
     offsets_[c + 1] = end;
   }
+  pairs_.reset();  // before there are others
   pairs_ = std::make_unique_for_overwrite<CandidatePair[]>(static_cast<std::size_t>(count));
   count_ = static_cast<std::size_t>(count);
   pool.run(parts, [&](std::int64_t part, int /*thread*/) {

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "engine/free.h"
 #include "engine/types.h"
 
 namespace qdit {
@@ -14,10 +14,6 @@ namespace qdit {
 struct Neighbor {
   std::uint32_t row;
   std::int32_t sim;  // fixed point
-};
-
-struct Free {
-  void operator()(void* memory) const { std::free(memory); }
 };
 
 // Compressed rows: the neighbors of v are pairs[offsets[v] .. offsets[v + 1]), by falling similarity, the

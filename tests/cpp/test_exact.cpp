@@ -1,6 +1,7 @@
 // The symmetric pass, the lists of alive pairs, and gains kept exact from pick to pick.
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <stdexcept>
 #include <thread>
 
@@ -112,6 +113,31 @@ TEST(a_full_list_keeps_everything_above_its_threshold) {
   CHECK(lists.count(0) <= 40);
   CHECK(lists.threshold(0) > -1000);
   CHECK(same(sorted(lists.pairs(0)), alive(data, 0, lists.threshold(0))));
+}
+
+TEST(lists_made_compact_keep_their_pairs_and_take_no_more_memory) {
+  const IntegerPool data(120, 6, 5);
+  const std::vector<std::int32_t> thresholds(3, -1000);
+  AliveLists lists(3, 120, thresholds);
+  std::vector<std::uint32_t> ids(120);
+  std::iota(ids.begin(), ids.end(), 0u);
+  std::vector<std::vector<AlivePair>> wanted;
+  for (Index v = 0; v < 3; ++v) {
+    std::vector<std::int32_t> sims;
+    for (Index c = 0; c < data.n; ++c) sims.push_back(static_cast<std::int32_t>(data.dot(c, v)));
+    lists.append(v, {ids.data(), sims.data()}, ids.size(), 0);
+    lists.cut(v, v == 1 ? 0 : static_cast<std::size_t>(50 - v));
+    wanted.push_back(sorted(lists.pairs(v)));
+  }
+  for (int time = 0; time < 2; ++time) {
+    CHECK(lists.pair_bytes() ==
+          98 * sizeof(AlivePair) - static_cast<std::size_t>(time) * 40 * sizeof(AlivePair));
+    lists.compact();
+    CHECK(lists.bytes() <= lists.pair_bytes() + 3 * 16);
+    for (Index v = 0; v < 3; ++v) CHECK(same(sorted(lists.pairs(v)), wanted[static_cast<std::size_t>(v)]));
+    lists.cut(0, 10);
+    wanted[0] = sorted(lists.pairs(0));
+  }
 }
 
 TEST(exact_makes_the_picks_of_naive_whatever_memory_it_gets) {
