@@ -1,6 +1,7 @@
 // Greedy on a similarity graph: gains of all rows, exact as far as the graph knows, from pick to pick.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -36,8 +37,11 @@ class GraphGreedy {
            const std::function<void()>& tick);
 
  private:
+  template <class Function>
+  void for_each_above(Index v, std::int32_t least, const Fixed* gains, const Function& function) const;
   void raise(std::size_t v, std::int32_t to);
   std::size_t row(const Neighbor& neighbor) const;
+  std::size_t ahead(const Neighbor& neighbor, std::ptrdiff_t by) const;
 
   GraphView graph_;
   std::span<std::int32_t> max_;
