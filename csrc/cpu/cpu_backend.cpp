@@ -147,7 +147,8 @@ class CpuBackend final : public Backend {
     const auto evaluations = stats_.evaluations;
     const bool again = std::exchange(tracked_, true);  // who comes a second time is not the last
     exact_ = std::make_unique<cpu::ExactGains>(
-        cpu::ExactGains::Input{kernels_, pool_, product_, options_.rows, factors(), max_.values(), 0, again},
+        cpu::ExactGains::Input{kernels_, pool_, product_, options_.rows, factors(), max_.values(), 0, again,
+                               &scaled_, &bounds_},
         gains, memory, [&](double share) {
           stats_.evaluations = evaluations + static_cast<std::int64_t>(share * static_cast<double>(n_));
           tick(share);

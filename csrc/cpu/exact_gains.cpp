@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cpu/pruned_pass.h"
 #include "engine/interrupt.h"
 
 namespace qdit::cpu {
@@ -32,6 +33,10 @@ ExactGains::ExactGains(const Input& input, std::span<Fixed> gains, std::size_t m
       std::min(kListShare, kSlack * static_cast<double>(capacity) / static_cast<double>(candidates()));
   lists_ = std::make_unique<AliveLists>(n, capacity, choose_thresholds(share));
   changes_.resize(at(input_.pool.threads()));
+  if (pruned_pass(tick)) {
+    start();
+    return;
+  }
   pass_ = std::make_unique<SymmetricPass>(SymmetricPass::Input{
       input_.kernels, input_.pool, input_.rows, input_.factors, input_.max.data(), input_.first});
   if (input_.first != kNone) {
@@ -39,6 +44,17 @@ ExactGains::ExactGains(const Input& input, std::span<Fixed> gains, std::size_t m
     products_ += static_cast<double>(pass_->pairs());
   }
   if (input_.first == 0 && candidates() == n) start();
+}
+
+// False, and nothing done, where bounds do not pay.
+bool ExactGains::pruned_pass(const std::function<void(double)>& tick) {
+  if (input_.bounds == nullptr) return false;
+  PrunedPass pass(input_.kernels, input_.pool, *input_.scaled, *input_.bounds, input_.max.data());
+  if (!pass.pays()) return false;
+  pass.run(gains_, *lists_, tick);
+  products_ += pass.products();
+  pass_bytes_ = pass.bytes();
+  return true;
 }
 
 void ExactGains::add(const RowView& rows, std::span<const float> factors, Index first,
@@ -50,7 +66,8 @@ void ExactGains::add(const RowView& rows, std::span<const float> factors, Index 
 void ExactGains::start() {
   const Index n = input_.rows.n;
   list_bytes_ = lists_->bytes();
-  pass_bytes_ = pass_->bytes() + list_bytes_;
+  pass_bytes_ += list_bytes_;
+  if (pass_) pass_bytes_ += pass_->bytes();
   pass_.reset();
   start_max_.assign(input_.max.begin(), input_.max.begin() + n);
   start_gains_.assign(gains_.begin(), gains_.end());

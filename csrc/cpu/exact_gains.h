@@ -18,10 +18,12 @@
 
 #include "cpu/aligned.h"
 #include "cpu/alive_lists.h"
+#include "cpu/bounds.h"
 #include "cpu/kernels.h"
 #include "cpu/pairs_by_candidate.h"
 #include "cpu/pool.h"
 #include "cpu/product.h"
+#include "cpu/scaled_pool.h"
 #include "cpu/symmetric_pass.h"
 #include "cpu/thread_pool.h"
 #include "engine/rows.h"
@@ -43,6 +45,9 @@ class ExactGains {
     // are added like the others.
     Index first = 0;
     bool again = false;  // others will start from the same pass: what restart() needs stays
+    // Of all these rows, where bounds may make less of the pass; or null.
+    const ScaledPool* scaled = nullptr;
+    Bounds* bounds = nullptr;
   };
   static constexpr Index kNone = -1;
   // Some candidates: their numbers, and where their rows are: row which[i] of `rows` is number numbers[i].
@@ -98,6 +103,7 @@ class ExactGains {
   Candidates of_pool(std::span<const Index> ids) const { return {ids, input_.rows, input_.factors, ids}; }
   void begin();
   std::vector<std::int32_t> choose_thresholds(double share);
+  bool pruned_pass(const std::function<void(double)>& tick);
   void sum_complete();
   void find_incomplete();
   void raise(Index v, std::int32_t to, Fixed* gains, Fixed* complete);

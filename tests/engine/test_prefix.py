@@ -34,10 +34,15 @@ for n, d in ((1, 1), (2, 3), (97, 5), (310, 64), (403, 300), (205, 770)):
                 engine = Engine(
                     pool, dtype=pool.dtype.name, metric=metric, threads=2, zero_rows="ignore", floor=-0.1
                 )
+                plain = {"weight": 1.0, "bonus": np.zeros(n)}
                 picks = np.setdiff1d(np.arange(n), engine.ignored)
                 gains = commit(engine, random.permutation(picks)[: n - n // 3])
                 digest.update(gains.tobytes())
                 digest.update(engine.row_coverage().tobytes())
+                for memory in (4000, 1 << 28):  # with the less no list holds all pairs
+                    chosen, gains = engine.select("exact", n // 9, memory=memory, **plain)
+                    digest.update(chosen.tobytes() + gains.tobytes() + engine.gains(picks).tobytes())
+                    engine.reset(picks[: n // 4])
                 products += engine.stats()["products"]
                 if metric == "cosine" and len(picks) > 20:
                     centroids = np.ascontiguousarray(pool[picks[::3]], np.float32)
