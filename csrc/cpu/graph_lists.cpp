@@ -1,9 +1,15 @@
 #include "cpu/graph_lists.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
 #include <cstring>
 #include <functional>
 #include <new>
+#include <numeric>
+#include <utility>
+#include <vector>
 
 #include "cpu/spin_lock.h"
 
@@ -13,7 +19,87 @@ namespace {
 constexpr Index kSortRows = 1024;  // rows of one task of a sort
 
 // Room for more than is kept, so that a full list is shrunk rarely.
-std::size_t capacity_for(std::size_t keep) { return keep + std::max<std::size_t>(16, keep / 8); }
+std::size_t capacity_for(std::size_t keep) { return keep + std::max<std::size_t>(16, keep / 16); }
+
+// Moves the `keep` largest of some keys to the front, and returns the least of them. Nearly all are kept: a
+// pivot from a sample that is a little larger than that one leaves few, and parting by it takes no branches.
+NeighborKey keep_largest(std::span<NeighborKey> keys, std::size_t keep) {
+  constexpr std::size_t kSample = 16;
+  std::size_t begin = 0;
+  std::size_t end = keys.size();
+  while (end - begin > 4 * kSample) {
+    std::array<NeighborKey, kSample> sample;
+    const std::size_t step = (end - begin) / kSample;
+    for (std::size_t i = 0; i < kSample; ++i) sample[i] = keys[begin + i * step];
+    std::sort(sample.begin(), sample.end(), std::greater<>());
+    const std::size_t rank = (keep - begin) * kSample / (end - begin);
+    const NeighborKey pivot = sample[rank - std::min<std::size_t>(rank, 2)];
+    std::size_t above = begin;
+    for (std::size_t i = begin; i < end; ++i) {
+      const NeighborKey key = keys[i];
+      keys[i] = keys[above];
+      keys[above] = key;
+      above += static_cast<std::size_t>(key > pivot);
+    }
+    if (above == begin) break;
+    (above < keep ? begin : end) = above;
+  }
+  const auto first = keys.begin();
+  std::nth_element(first + static_cast<std::ptrdiff_t>(begin), first + static_cast<std::ptrdiff_t>(keep) - 1,
+                   first + static_cast<std::ptrdiff_t>(end), std::greater<>());
+  return keys[keep - 1];
+}
+
+// Sorts keys by the digits of their similarities, from the last one on; comparisons take three times as long.
+class KeySort {
+ public:
+  // The largest first.
+  void operator()(std::span<NeighborKey> keys) {
+    if (keys.size() < kFew) {
+      std::sort(keys.begin(), keys.end(), std::greater<>());
+      return;
+    }
+    const auto [least, most] = std::minmax_element(keys.begin(), keys.end());
+    first_ = *most >> 32;
+    other_.resize(keys.size());
+    const auto bits = static_cast<int>(std::bit_width(first_ - (*least >> 32)));
+    std::span<NeighborKey> from = keys;
+    std::span<NeighborKey> to = other_;
+    for (int shift = 0; shift < bits; shift += kDigit) {
+      by_digit(from, to, shift);
+      std::swap(from, to);
+    }
+    if (from.data() != keys.data()) std::copy(from.begin(), from.end(), keys.begin());
+    sort_ties(keys);
+  }
+
+ private:
+  static constexpr int kDigit = 9;  // bits
+  static constexpr std::size_t kFew = 64;
+
+  void by_digit(std::span<const NeighborKey> from, std::span<NeighborKey> to, int shift) {
+    const auto digit = [&](NeighborKey key) {
+      return ((first_ - (key >> 32)) >> shift) & ((std::uint64_t{1} << kDigit) - 1);
+    };
+    places_.fill(0);
+    for (const NeighborKey key : from) ++places_[digit(key)];
+    std::exclusive_scan(places_.begin(), places_.end(), places_.begin(), std::uint32_t{0});
+    for (const NeighborKey key : from) to[places_[digit(key)]++] = key;
+  }
+
+  static void sort_ties(std::span<NeighborKey> keys) {
+    const auto differ = [](NeighborKey a, NeighborKey b) { return (a >> 32) != (b >> 32); };
+    for (auto begin = keys.begin(); begin != keys.end();) {
+      const auto end = std::find_if(begin, keys.end(), [&](NeighborKey key) { return differ(*begin, key); });
+      std::sort(begin, end, std::greater<>());
+      begin = end;
+    }
+  }
+
+  std::uint64_t first_ = 0;
+  std::array<std::uint32_t, std::size_t{1} << kDigit> places_;
+  std::vector<NeighborKey> other_;
+};
 
 Neighbor decode(NeighborKey key) {
   const auto high = static_cast<std::uint32_t>(key >> 32) ^ 0x80000000u;
@@ -21,10 +107,6 @@ Neighbor decode(NeighborKey key) {
 }
 
 }  // namespace
-
-std::size_t NeighborLists::bytes_per_row(Index keep) {
-  return capacity_for(index(keep)) * sizeof(NeighborKey) + sizeof(Head);
-}
 
 NeighborLists::NeighborLists(Index n, Index keep)
     : n_(n),
@@ -54,9 +136,8 @@ void NeighborLists::append(Index v, std::span<const NeighborKey> keys) {
 }
 
 std::uint32_t NeighborLists::shrink(Index v) {
-  NeighborKey* keys = list(v);
-  std::nth_element(keys, keys + keep_ - 1, keys + capacity_, std::greater<>());
-  heads_[index(v)].cutoff.store(keys[keep_ - 1], std::memory_order_relaxed);
+  const NeighborKey least = keep_largest({list(v), capacity_}, keep_);
+  heads_[index(v)].cutoff.store(least, std::memory_order_relaxed);
   return static_cast<std::uint32_t>(keep_);
 }
 
@@ -69,9 +150,14 @@ Index NeighborLists::cut_lists() const {
 NeighborTable NeighborLists::finish(ThreadPool& pool) {
   pool.run((n_ + kSortRows - 1) / kSortRows, [&](std::int64_t task, int /*thread*/) {
     const Index end = std::min(n_, (task + 1) * kSortRows);
+    KeySort sort;
     for (Index v = task * kSortRows; v < end; ++v) {
-      NeighborKey* keys = list(v);
-      std::sort(keys, keys + heads_[index(v)].count.load(std::memory_order_relaxed), std::greater<>());
+      const std::span<NeighborKey> keys(list(v), heads_[index(v)].count.load(std::memory_order_relaxed));
+      sort(keys);
+      for (NeighborKey& key : keys) {
+        const Neighbor pair = decode(key);
+        std::memcpy(&key, &pair, sizeof pair);
+      }
     }
   });
   NeighborTable table;
@@ -80,10 +166,8 @@ NeighborTable NeighborLists::finish(ThreadPool& pool) {
   std::size_t size = 0;
   for (Index v = 0; v < n_; ++v) {
     const std::size_t count = std::min<std::size_t>(heads_[index(v)].count, keep_);
-    for (std::size_t i = 0; i < count; ++i, ++size) {
-      const Neighbor pair = decode(list(v)[i]);
-      std::memcpy(bytes + size * sizeof pair, &pair, sizeof pair);
-    }
+    std::memmove(bytes + size * sizeof(Neighbor), list(v), count * sizeof(Neighbor));
+    size += count;
     table.offsets[index(v) + 1] = static_cast<std::int64_t>(size);
   }
   heads_.reset();

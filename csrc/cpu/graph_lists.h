@@ -42,9 +42,6 @@ class NeighborLists {
   // Sorts all lists and hands them out as one table, in the same memory; this object is empty then.
   NeighborTable finish(ThreadPool& pool);
 
-  // Memory for one row whose list is full.
-  static std::size_t bytes_per_row(Index keep);
-
  private:
   struct alignas(16) Head {
     std::atomic_flag lock;

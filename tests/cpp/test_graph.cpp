@@ -123,10 +123,10 @@ TEST(full_lists_keep_the_best_whatever_the_order) {
   }
 }
 
-TEST(lists_take_pairs_from_several_threads) {
+void check_lists(Index keep) {
   constexpr Index kRows = 9;
   constexpr std::uint32_t kEach = 4000;
-  NeighborLists lists(kRows, 100);
+  NeighborLists lists(kRows, keep);
   std::vector<std::thread> writers;
   for (std::uint32_t t = 0; t < 4; ++t) {
     writers.emplace_back([&lists, t] {
@@ -144,11 +144,15 @@ TEST(lists_take_pairs_from_several_threads) {
     wanted.push_back({500 - static_cast<std::int32_t>(i * 7919u % 1000u), i});
   }
   std::sort(wanted.begin(), wanted.end());
-  wanted.resize(100);
+  wanted.resize(at(keep));
   Interrupt interrupt;
   ThreadPool pool(2, interrupt);
   const NeighborTable table = lists.finish(pool);
   for (Index v = 0; v < kRows; ++v) CHECK(row_of(table, v) == wanted);
+}
+
+TEST(lists_take_pairs_from_several_threads) {
+  for (const Index keep : {3, 100, 1500}) check_lists(keep);
 }
 
 TEST(cells_are_split_and_every_row_sees_its_own_part) {

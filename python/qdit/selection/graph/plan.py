@@ -17,7 +17,7 @@ _FIRST_PICKS = (25, 500)  # at least, at most
 _DEFAULT_BYTES = 5 * 10**9
 _ROW_BYTES = 120  # norms, maxima, offsets, list heads, members and parts, without what each probe takes
 _PROBE_BYTES = 12
-_KEEP_BYTES = 9  # per pair of a row: 8, and room to shrink lists rarely
+_KEEP_BYTES = 9  # per pair of a row: 8, room to shrink lists rarely, and bounds of the pairs
 _LEAST_KEEP = 16
 TRAINING_ROWS = 16  # per cell
 
