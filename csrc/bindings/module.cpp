@@ -33,4 +33,5 @@ PYBIND11_MODULE(_core, module) {
   qdit::bindings::register_cuda(module);
   qdit::bindings::register_graph(module);
   qdit::bindings::register_shard(module);
+  qdit::bindings::register_text(module);
 }

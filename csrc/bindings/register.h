@@ -9,5 +9,6 @@ void register_engine(pybind11::module_& module);
 void register_cuda(pybind11::module_& module);
 void register_graph(pybind11::module_& module);
 void register_shard(pybind11::module_& module);
+void register_text(pybind11::module_& module);
 
 }  // namespace qdit::bindings

@@ -21,6 +21,12 @@ def build_info() -> BuildInfo:
 def sample_candidates(seed: int, step: int, taken: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
     """Return what method "stochastic" draws at `step`: `count` distinct rows, not `taken`, ascending."""
 
+def hash_ngrams(characters: NDArray[np.uint32], ends: NDArray[np.int64], threads: int) -> NDArray[np.float64]:
+    """Return the vectors of builtin:hash, whole numbers: (len(ends), 384); see csrc/text/ngrams.h.
+
+    characters: of all texts one after the other, in lower case. ends: where each text ends in them.
+    """
+
 def gain_factor(gain_scale: str, k: int, n: int) -> float:
     """Return what a gain is multiplied by: 1 for "sum", k / n for "per_k"."""
 

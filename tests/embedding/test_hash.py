@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from qdit._core import hash_ngrams
 from qdit.embedding import hashed
 from qdit.embedding.hashed import HashEncoder
 from qdit.embedding.options import BUILTIN, EmbedOptions
@@ -94,6 +95,26 @@ def test_a_row_does_not_depend_on_its_neighbors(monkeypatch):
         np.testing.assert_array_equal(encode([text])[0], rows[i])
     monkeypatch.setattr(hashed, "_CHARACTERS", 30)
     np.testing.assert_array_equal(encode(TEXTS), rows)
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_threads_do_not_show(threads, monkeypatch):
+    texts = [f"{text} {i}" for i in range(200) for text in TEXTS[:8]]
+    monkeypatch.setattr(hashed, "check_threads", lambda threads: 1)
+    want = encode(texts)
+    monkeypatch.setattr(hashed, "check_threads", lambda asked: threads)
+    np.testing.assert_array_equal(encode(texts), want)
+
+
+@pytest.mark.parametrize("ends", [[3, 2], [6], [-1]])
+def test_positions_that_cannot_be_are_refused(ends):
+    with pytest.raises(ValueError, match="ends"):
+        hash_ngrams(np.zeros(5, np.uint32), np.array(ends), 1)
+
+
+def test_no_threads_are_refused():
+    with pytest.raises(ValueError, match="threads: got 0"):
+        hash_ngrams(np.zeros(5, np.uint32), np.array([5]), 0)
 
 
 def test_alike_texts_are_near():

@@ -11,6 +11,7 @@ a manifest, it describes the files beside it.
 import io
 import shutil
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +20,7 @@ import numpy as np
 from . import files
 from .closing import Closing
 from .lock import LOCK, Lock
-from .types import JSON, Array
+from .types import JSON, Array, Indices
 
 ROWS, PROGRESS = "rows.npy", "progress.json"
 FORMAT_VERSION = 1
@@ -100,13 +101,20 @@ class PartialRows(Closing):
         for name in (PROGRESS, ROWS):
             (self._folder / name).unlink(missing_ok=True)
 
-    def _write(self, rows: Array) -> None:
-        """Store the next rows (m, d), durably; they count once `_mark` says so."""
+    def _write(self, rows: Array, numbers: Indices | None = None) -> None:
+        """Store rows (m, d), durably; they count once `_mark` says so.
+
+        numbers: which they are, ascending; None for those that follow the finished ones.
+        """
         assert self._file is not None
+        rows = np.ascontiguousarray(rows, self._dtype)
+        first = np.array([self.done]) if numbers is None else numbers
+        starts = [0, *(np.flatnonzero(np.diff(first) != 1) + 1).tolist()]
         with files.writing(self._folder / ROWS):
-            self._file.seek(self._offset + self.done * self._dimension * self._dtype.itemsize)
-            # written, not through a memory map: on a full disk that would be a crash instead of an error
-            self._file.write(np.ascontiguousarray(rows, self._dtype).data)
+            for start, stop in pairwise([*starts, len(rows)]):
+                self._file.seek(self._offset + int(first[start]) * self._dimension * self._dtype.itemsize)
+                # written, not through a memory map: on a full disk that would be a crash instead of an error
+                self._file.write(rows[start:stop].data)
             files.sync(self._file)
 
     def _mark(self, done: int, **fields: Any) -> None:

@@ -19,6 +19,7 @@ from .hashed import HashEncoder
 from .options import EmbedOptions
 from .sentence import SentenceEncoder
 from .server import ServerEncoder
+from .window import Window
 from .writer import REMEDY, ROWS, Writer, partial_rows, remove_finished
 
 _SHOWN = 60  # characters of a text in an error
@@ -26,6 +27,7 @@ _SAMPLE = 1000  # rows that an estimate looks at
 _BYTES_PER_TOKEN = 4  # of English text, roughly
 _NAMED = 5  # rows that an error names
 _LISTED = 20  # rows that the manifest lists
+_COMPARED = 256  # rows whose vectors are compared with the model's own
 _FINITE = "pass dtype float32 (--dtype float32), model_dtype float32, or another model"
 KEEP = (
     "pass zero_rows keep (--zero-rows keep; under embed in the file of a run) for rows of zeros, which are "
@@ -141,22 +143,44 @@ class EmbedJob(PoolJob[Embeddings]):
             )
 
     def _embed(self, encoder: Encoder, writer: Writer, progress: RowProgressLike) -> None:
-        n, chunk, before = len(self.records), self.options.layout()["chunk_rows"], writer.done
+        n, before = len(self.records), writer.done
+        chunk = self.options.layout()["chunk_rows"] * encoder.lanes
         state = self._state(encoder, writer)
         start, seconds = time.monotonic(), state["seconds"]
+        window = self._window(encoder, writer)
+        begun = window.worked(before - window.first)
         with RowTracker(progress, "embed", n - before) as tracker:
+
+            def tick(done: int) -> None:  # longer texts come first, so rows do not tell the share of the work
+                place = writer.done - window.first + done
+                share = (window.worked(place) - begun) / (n - begun)
+                tracker.update(window.first + place - before, share)
+
             while writer.done < n:
-                first = writer.done
-                texts = [self.template(row) for row in self.records.rows(first, min(n, first + chunk))]
-                rows, stopped = self._rows(encoder, texts, first, state, tracker.after(first - before))
+                if writer.done == window.stop:
+                    window = self._window(encoder, writer)
+                place = writer.done - window.first
+                texts, numbers = window.part(place, place + chunk)
+                rows, stopped = self._rows(encoder, texts, numbers, state, tick)
+                numbers = numbers[: len(rows)]
+                count(state, "cut_rows", window.cut(place, place + len(rows)))
                 if encoder.batch_size != state["batch_sizes"][-1][1]:
-                    state["batch_sizes"].append([first, encoder.batch_size])
+                    state["batch_sizes"].append([writer.done, encoder.batch_size])
                 state |= {"seconds": seconds + time.monotonic() - start, "details": encoder.details()}
                 if len(rows):
-                    writer.append(rows, state)
+                    writer.add(rows, numbers, window.first, state)
                 if stopped is not None:
                     raise stopped
             tracker.done(n - before)
+
+    def _window(self, encoder: Encoder, writer: Writer) -> Window:
+        """Return the rows that come next, or those among which an earlier run stopped."""
+        layout, n, first = self.options.layout(), len(self.records), writer.window
+        size = layout.get("window_rows", layout["chunk_rows"])
+        if writer.done >= (first // size + 1) * size:
+            first = writer.done
+        stop = min(n, (first // size + 1) * size)
+        return Window(first, [self.template(row) for row in self.records.rows(first, stop)], encoder)
 
     def _state(self, encoder: Encoder, writer: Writer) -> JSON:
         """Return the state to go on with, after a check that the model is still the same."""
@@ -165,19 +189,30 @@ class EmbedJob(PoolJob[Embeddings]):
             _log.warning("%s is a %s", self.options.model, identity["stand_in"])
         if not writer.state:
             sizes = [[0, encoder.batch_size]]
-            return {"model": identity, "batch_sizes": sizes, "zero_rows": 0, "seconds": 0.0, "runs": 1}
+            state: JSON = {"model": identity, "batch_sizes": sizes, "zero_rows": 0, "seconds": 0.0, "runs": 1}
+            fidelity = encoder.fidelity(self._sample())
+            if fidelity is not None:
+                state["fidelity"] = fidelity
+                _log.warning("%s", told_fidelity(fidelity))
+            return state
         check_same(f"{self.directory}: the model", writer.state["model"], identity, REMEDY)
         encoder.batch_size = writer.state["batch_sizes"][-1][1]
         return {**writer.state, "runs": writer.state["runs"] + 1}
 
+    def _sample(self) -> list[str]:
+        """Return texts from all over the pool."""
+        n = len(self.records)
+        rows = (self.records.row(i) for i in range(0, n, -(-n // _COMPARED)))
+        return [text for row in rows if (text := self.template(row)).strip()]
+
     def _rows(
-        self, encoder: Encoder, texts: list[str], first: int, state: JSON, tick: Tick
+        self, encoder: Encoder, texts: list[str], numbers: list[int], state: JSON, tick: Tick
     ) -> tuple[Array, BaseException | None]:
         """Return the finished rows of a chunk, (len(texts), d); or those before an error, and the error."""
         filled, stopped = [i for i, text in enumerate(texts) if text.strip()], None
         try:  # a word tells how long a vector is where there is nothing else
-            given, numbers = [texts[i] for i in filled] or ["word"], [first + i for i in filled] or [first]
-            vectors = encoder.encode(given, numbers, tick)[: len(filled)]
+            given = [texts[i] for i in filled] or ["word"]
+            vectors = encoder.encode(given, [numbers[i] for i in filled] or numbers[:1], tick)[: len(filled)]
         except Stopped as error:
             vectors, stopped = error.rows, error.cause
             if not len(vectors):
@@ -187,14 +222,14 @@ class EmbedJob(PoolJob[Embeddings]):
         bad = faults(rows, zeros=self.options.zero_rows == "error")
         if bad is not None:
             i, what = bad
-            row, text = first + filled[i], texts[filled[i]]
+            row, text = numbers[filled[i]], texts[filled[i]]
             raise ValueError(f"row {row}: the vector of its text {shorten(text, _SHOWN)!r} {what}")
         if len(filled) < len(texts):
             whole = np.zeros((len(texts), rows.shape[1]), rows.dtype)
             whole[filled] = rows
             rows = whole
-        count(state, "zero_rows", (first + np.flatnonzero(~rows.any(axis=1))).tolist())
-        count(state, "cut_rows", sorted(row for row in encoder.cut if row < first + len(rows)))
+        count(state, "zero_rows", [numbers[i] for i in np.flatnonzero(~rows.any(axis=1))])
+        count(state, "cut_rows", [row for row in numbers[: len(rows)] if row in encoder.cut])
         encoder.cut.clear()
         return rows, stopped
 
@@ -202,19 +237,27 @@ class EmbedJob(PoolJob[Embeddings]):
 def count(state: JSON, name: str, rows: list[int]) -> None:
     """Add rows to a count of the manifest, and the first ones to its list."""
     state[name] = state.get(name, 0) + len(rows)
-    state[f"first_{name}"] = (state.get(f"first_{name}", []) + rows)[:_LISTED]
+    state[f"first_{name}"] = sorted(state.get(f"first_{name}", []) + rows)[:_LISTED]
 
 
 def notes(manifest: JSON) -> list[str]:
     """Return what is to be known about some of the rows, a line each."""
     kinds = {"zero_rows": "have no vector; they are zeros and are never chosen", "cut_rows": "were cut"}
-    lines = []
+    lines = [told_fidelity(manifest["fidelity"])] if "fidelity" in manifest else []
     for name, what in kinds.items():
         if manifest.get(name):
             listed = manifest.get(f"first_{name}", [])
             shown = ", ".join(map(str, listed)) + ", ..." * (manifest[name] > len(listed))
             lines.append(f"{manifest[name]:,} rows {what}: {shown}")
     return lines
+
+
+def told_fidelity(found: JSON) -> str:
+    """Return in words how near vectors come to the model's own."""
+    return (
+        f"{found['weights']}: cosine to the model's own vectors is {found['mean']:.4f} on average, at least "
+        f"{found['least']:.4f}, of {found['rows']} rows from all over the pool"
+    )
 
 
 def finished(vectors: Array, options: EmbedOptions) -> Array:

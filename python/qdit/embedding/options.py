@@ -12,22 +12,22 @@ from ..records.templates import make_template
 BUILTIN = "builtin:hash"
 DEFAULT_MODEL = "sentence-transformers/all-mpnet-base-v2"
 DTYPES = ("float16", "float32")
-MODEL_DTYPES = ("float32", "float16", "bfloat16")
+MODEL_DTYPES = ("float32", "float16", "bfloat16", "int8")
+BACKENDS = ("torch", "onnx", "openvino")
 ZERO_ROWS = ("error", "keep")
 BUILTIN_ROWS = 16384  # in a batch, and in a chunk, of the built-in model
 _BATCH_SIZE = 32
-_CHUNK_BATCHES = 64  # batches in a chunk: what a kill may lose, and what is sorted by length together
-_DECIDING = ("model", "revision", "template", "prompt", "normalize", "dtype", "model_dtype", "dimensions")
-_BUILTIN_UNUSED = (
-    "revision",
-    "prompt",
-    "device",
-    "model_dtype",
-    "dimensions",
-    "local_files_only",
-    "truncate",
+_CHUNK_BATCHES = 64  # batches in a chunk: what a kill may lose
+_WINDOW_ROWS = 16384  # enough for batches of nearly equal length, and a few tens of MB of text
+_DECIDING = (
+    *("model", "revision", "template", "prompt", "prompt_name", "normalize", "dtype", "model_dtype"),
+    *("dimensions", "max_tokens"),
 )
-_SERVER_UNUSED = ("revision", "device", "model_dtype", "local_files_only")
+_SERVER_UNUSED = (
+    *("revision", "device", "processes", "backend", "model_dtype", "prompt_name", "max_tokens"),
+    *("window_rows", "local_files_only"),
+)
+_BUILTIN_UNUSED = (*_SERVER_UNUSED, "prompt", "dimensions", "truncate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,21 +42,31 @@ class EmbedOptions(Endpoint):
             or a format string such as "{instruction}\n{output}" with {instruction}, {input}, {output},
             {source} and {id}.
         prompt: Text put before each row's, as some models want ("query: "); None for the model's own.
+        prompt_name: One of the prompts that come with a model, such as query or document, by its name.
+        max_tokens: Longest text in tokens, those of the prompt and of the model's own included; what is
+            longer is cut, and counted. None for the model's own limit.
         normalize: Scale rows to length 1.
         dtype: Of the file, float16 or float32.
         batch_size: Texts that are encoded together, or sent in one request; None for 32. Halved when memory
             runs out.
-        chunk_rows: Rows that are done before any is written, what a kill may lose; None for 64 batches.
-            Texts are sorted by length within a chunk.
-        device: auto, a torch device such as cuda:1, several as cuda:0,cuda:1 or a list (a process each; a
-            script then needs ``if __name__ == "__main__"``), or all for every CUDA device.
-        model_dtype: Of the weights, float32, float16 or bfloat16; None for the model's own.
+        chunk_rows: Rows that each process does before any is written, what a kill may lose; None for 64
+            batches.
+        window_rows: Rows whose texts are sorted by their number of tokens together, so that a batch holds
+            texts of one length; their texts are in memory. None for 16384.
+        device: auto, a torch device such as cuda:1, several as cuda:0,cuda:1 or a list (a process each), or
+            all for every CUDA device.
+        processes: Processes that share the work, and the processors, on device cpu; each loads the model.
+            The vectors are the same.
+        backend: What runs the model: torch, onnx or openvino.
+        model_dtype: Of the weights, float32, float16 or bfloat16; with backend onnx or openvino float32 or
+            int8, which is faster and less exact: how near its vectors come to the model's own is measured on
+            some rows and said. None for the model's own.
         dimensions: Cut vectors to the first so many, for models that are trained for it (Matryoshka).
         local_files_only: Do not ask the Hub; the model must be in its cache.
         zero_rows: What becomes of rows without a vector (blank texts, those whose vector is zero, those that
             a server refuses as too long): error, or keep for rows of zeros, which are never chosen.
         truncate: Cut texts that a server refuses as too long until it takes them. Models that run here cut
-            texts at their own limit.
+            texts at their own limit, or at max_tokens.
 
     """
 
@@ -64,11 +74,16 @@ class EmbedOptions(Endpoint):
     revision: str | None = None
     template: str = "with_input"
     prompt: str | None = None
+    prompt_name: str | None = None
+    max_tokens: int | None = None
     normalize: bool = True
     dtype: str = "float16"
     batch_size: int | None = None
     chunk_rows: int | None = None
+    window_rows: int | None = None
     device: str | Sequence[str] = "auto"
+    processes: int = 1
+    backend: str = "torch"
     model_dtype: str | None = None
     dimensions: int | None = None
     local_files_only: bool = False
@@ -84,18 +99,27 @@ class EmbedOptions(Endpoint):
         checks.check_choice("dtype", self.dtype, DTYPES)
         checks.check_choice("zero_rows", self.zero_rows, ZERO_ROWS)
         make_template(self.template)
+        checks.check_choice("backend", self.backend, BACKENDS)
         if self.model_dtype is not None:
             checks.check_choice("model_dtype", self.model_dtype, MODEL_DTYPES)
-        for name in ("batch_size", "chunk_rows", "dimensions"):
+            taken = MODEL_DTYPES[:3] if self.backend == "torch" else ("float32", "int8")
+            if self.model_dtype not in taken:
+                raise ValueError(
+                    f"model_dtype: got {self.model_dtype!r}, wanted {', '.join(taken)} or none with backend "
+                    f"{self.backend} (int8 is for onnx and openvino)"
+                )
+        for name in ("batch_size", "chunk_rows", "window_rows", "processes", "dimensions", "max_tokens"):
             if getattr(self, name) is not None:
                 checks.check_least(name, getattr(self, name), 1)
-        resolve_devices(self.device)
+        if self.prompt is not None and self.prompt_name is not None:
+            raise ValueError("prompt_name: a prompt is given too; leave one of the two out")
+        self.devices()
         if self.base_url is not None:
             self._refuse(_SERVER_UNUSED, "a server (base_url)")
         elif self.is_builtin:
             self._refuse(_BUILTIN_UNUSED, f"model {BUILTIN!r}")
         else:
-            self._refuse(("truncate",), "a model that runs here (it cuts texts at its own limit)")
+            self._refuse(("truncate",), "a model that runs here (pass max_tokens, or leave its own limit)")
 
     @property
     def is_builtin(self) -> bool:
@@ -103,14 +127,30 @@ class EmbedOptions(Endpoint):
         return self.model == BUILTIN and self.base_url is None
 
     def identity(self) -> JSON:
-        """Return what decides the rows, rounding aside."""
-        return {name: getattr(self, name) for name in (*_DECIDING, "base_url")}
+        """Return what decides the rows, rounding aside; backend None is torch, as in older manifests."""
+        backend = None if self.backend == "torch" else self.backend
+        return {name: getattr(self, name) for name in (*_DECIDING, "base_url")} | {"backend": backend}
 
     def layout(self) -> dict[str, int]:
-        """Return what decides the rounding: "batch_size" and "chunk_rows", as numbers."""
+        """Return what decides the rounding, as numbers; "window_rows" only where texts are sorted."""
         batch = self.batch_size or (BUILTIN_ROWS if self.is_builtin else _BATCH_SIZE)
         chunk = self.chunk_rows or (BUILTIN_ROWS if self.is_builtin else batch * _CHUNK_BATCHES)
-        return {"batch_size": batch, "chunk_rows": chunk}
+        sizes = {"batch_size": batch, "chunk_rows": chunk}
+        if self.is_builtin or self.base_url is not None:
+            return sizes
+        return sizes | {"window_rows": self.window_rows or _WINDOW_ROWS}
+
+    def devices(self) -> list[str]:
+        """Return the torch devices, one for each process; none for the library's choice."""
+        found = resolve_devices(self.device)
+        if self.processes == 1:
+            return found
+        if len(found) > 1 or not all(device.startswith("cpu") for device in found):
+            raise ValueError(
+                f"processes: got {self.processes} with device {self.device!r}, wanted device cpu; several "
+                "devices have a process each (device cuda:0,cuda:1)"
+            )
+        return ["cpu"] * self.processes
 
     def _refuse(self, unused: Sequence[str], what: str) -> None:
         """Refuse options that the encoder would ignore."""

@@ -4,8 +4,11 @@ progress.json also says what is embedded with what, and the state to go on with.
 """
 
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+
+import numpy as np
 
 from ..common import files, partial
 from ..common.identity import check_same
@@ -21,6 +24,7 @@ class Writer(partial.PartialRows):
 
     Attributes:
         done: rows that are durable.
+        window: first row of the last window; the rows before it are done, and those of it in its own order.
         state: JSON values that were given with the last of them, {} at the start.
 
     """
@@ -40,6 +44,7 @@ class Writer(partial.PartialRows):
         super().__init__(pool / PARTIAL, n, dtype)
         self._pool = pool
         self._identity = identity
+        self.window = 0
         self.state: JSON = {}
         try:
             files.remove_leftovers(pool, (MANIFEST,))
@@ -53,19 +58,23 @@ class Writer(partial.PartialRows):
             self.close()
             raise
 
-    def append(self, rows: Array, state: JSON) -> None:
-        """Store the next rows (m, d) and, with them, the state to go on with; both are durable on return."""
+    def add(self, rows: Array, numbers: Sequence[int], window: int, state: JSON) -> None:
+        """Store rows (m, d) and, with them, the state to go on with; both are durable on return.
+
+        numbers: which rows they are. window: first row of theirs.
+        """
         if self._file is None:
             self._create(rows.shape[1])
         if rows.shape[1] != self._dimension:
             raise RuntimeError(
-                f"row {self.done}: got a vector of {rows.shape[1]} dimensions, those before have "
+                f"row {numbers[0]}: got a vector of {rows.shape[1]} dimensions, those before have "
                 f"{self._dimension}; check the model"
             )
-        self._write(rows)
-        shape = {"n": self._n, "dimension": self._dimension, "offset": self._offset}
-        self._mark(self.done + len(rows), **shape, identity=self._identity, state=state)
-        self.state = state
+        order = np.argsort(numbers)
+        self._write(rows[order], np.asarray(numbers)[order])
+        where = {"n": self._n, "dimension": self._dimension, "offset": self._offset, "window": window}
+        self._mark(self.done + len(rows), **where, identity=self._identity, state=state)
+        self.window, self.state = window, state
 
     def finish(self, record: JSON) -> None:
         """Put the finished file and its manifest in place; "files" is added to the record."""
@@ -73,10 +82,14 @@ class Writer(partial.PartialRows):
 
     def _go_on(self) -> None:
         found = self._earlier()
-        if found is not None:
-            check_same(f"{self._folder} was made otherwise", found.get("identity"), self._identity, REMEDY)
-            self._resume(self._pool / ROWS, int(found["done"]), int(found["dimension"]), int(found["offset"]))
-            self.state = found["state"]
+        if found is None:
+            return
+        then = found.get("identity")
+        if isinstance(then, dict) and "window" not in found:  # of a version without windows: other rounding
+            then = {"window_rows": self._identity.get("window_rows"), **then}
+        check_same(f"{self._folder} was made otherwise", then, self._identity, REMEDY)
+        self._resume(self._pool / ROWS, int(found["done"]), int(found["dimension"]), int(found["offset"]))
+        self.window, self.state = int(found.get("window", self.done)), found["state"]
 
 
 def partial_rows(pool: Path) -> int:

@@ -24,7 +24,10 @@ from ...engine.rows import Rows, open_embeddings
 from ...generation.questions import Question
 from ...records.pool import Pool
 
-_KEPT = ("revision", "prompt", "normalize", "model_dtype", "dimensions", "base_url")
+_KEPT = (
+    *("revision", "prompt", "prompt_name", "max_tokens", "normalize", "backend", "model_dtype", "dimensions"),
+    "base_url",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +122,7 @@ def open_encoding(options: EncodingOptions, *, needed: bool = True) -> tuple[Row
             f"model: nothing says which model made {rows.source}; pass its name or folder, it "
             "embeds the questions"
         )
-    kept = {name: then[name] for name in _KEPT if name in then}
+    kept = {name: then[name] for name in _KEPT if then.get(name) is not None}
     kept["model"] = str(then["model"]) if options.model is None else options.model
     own = {"device": options.device, "local_files_only": options.local_files_only, "key_env": options.key_env}
     encoding = EmbedOptions.of("coverage", {**kept, **own, "dtype": "float32"})
@@ -170,7 +173,7 @@ def _encode(
     name: str, texts: list[str], encoding: Encoding, encoder: Encoder, progress: RowProgressLike
 ) -> NDArray[np.float32]:
     with RowTracker(progress, f"embed {name}", len(texts)) as tracker:
-        found = encoder.encode(texts, range(len(texts)), tracker.update)
+        found = encoder.encode_sorted(texts, range(len(texts)), tracker.update)
         tracker.done(len(texts))
     if found.shape[1] != encoding.d:
         raise ValueError(
