@@ -1,8 +1,10 @@
 """Models of sentence-transformers: a tiny static one made here, MiniLM, and the paper's mpnet."""
 
 import gzip
+import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 
 from helpers.embedding_pools import sample_rows, write_pool
 from qdit.embedding import OtherRunError, embed
+from qdit.embedding.job import notes
 from qdit.embedding.options import EmbedOptions
 from qdit.embedding.sentence import SentenceEncoder
 from qdit.records import import_records
@@ -135,6 +138,142 @@ def test_texts_longer_than_the_models_positions_are_cut(tmp_path):
     assert made.manifest["model"]["max_tokens"] == 18
 
 
+def tokens_of(folder, texts):
+    from transformers import AutoTokenizer
+
+    return [len(ids) for ids in AutoTokenizer.from_pretrained(folder)(texts)["input_ids"]]
+
+
+def test_texts_are_encoded_by_tokens_longest_first(pool, tmp_path, monkeypatch):
+    folder = make_language_model(tmp_path / "model")
+    seen, encode = [], library.SentenceTransformer.encode
+
+    def watched(model, texts, **options):
+        seen.extend(texts)
+        return encode(model, texts, **options)
+
+    monkeypatch.setattr(library.SentenceTransformer, "encode", watched)
+    embed(pool, str(folder), batch_size=2, chunk_rows=16, window_rows=30)
+    for first in (0, 30):
+        counts = tokens_of(folder, seen[first : first + 30])
+        assert counts == sorted(counts, reverse=True)
+        assert set(seen[first : first + 30]) == set(texts_of(pool)[first : first + 30])
+
+
+def test_longest_text_in_tokens(pool, tmp_path):
+    folder = make_language_model(tmp_path / "model")
+    counts = tokens_of(folder, [f"bees: {text}" for text in texts_of(pool)])
+    most = int(np.median(counts))
+    made = embed(pool, str(folder), max_tokens=most, prompt="bees: ", dtype="float32")
+    long = [i for i, count in enumerate(counts) if count > most]
+    assert made.manifest["cut_rows"] == len(long) > 20
+    assert made.manifest["first_cut_rows"] == long[:20]
+    assert f"{len(long)} rows were cut: " in "".join(notes(made.manifest))
+    assert made.manifest["model"]["max_tokens"] == made.manifest["settings"]["max_tokens"] == most
+    model = library.SentenceTransformer(str(folder))
+    model.tokenizer.pad_token = model.tokenizer.eos_token  # masked
+    model.max_seq_length = most
+    want = model.encode(texts_of(pool), prompt="bees: ", normalize_embeddings=True)
+    np.testing.assert_allclose(made.rows.array, want, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"), [(1, "max_tokens: got 1, wanted at least 2"), (97, "wanted at most the 96 of")]
+)
+def test_numbers_of_tokens_that_a_model_does_not_take(pool, tmp_path, tokens, message):
+    with pytest.raises(ValueError, match=message):
+        embed(pool, str(make_language_model(tmp_path / "model")), max_tokens=tokens)
+
+
+def test_a_static_model_cuts_no_texts(static, pool):
+    with pytest.raises(ValueError, match=r"max_tokens: got 8, but .* cuts no texts"):
+        embed(pool, static, max_tokens=8)
+
+
+def test_prompts_by_name(static, pool, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(static, folder)
+    with pytest.raises(ValueError, match=r"prompt_name: got 'bees', of .* wanted one of 'query', 'document'"):
+        embed(pool, str(folder), prompt_name="bees")
+    prompts = {"prompts": {"bees": "explain ", "other": "number "}, "default_prompt_name": None}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    made = embed(pool, str(folder), prompt_name="bees")
+    assert made.manifest["settings"]["prompt_name"] == "bees"
+    assert made.manifest["model"]["prompt"] == "explain "
+    got = made.rows.array.tobytes()
+    assert embed(pool, str(folder), prompt="explain ", overwrite=True).rows.array.tobytes() == got
+    embed(pool, str(folder), prompt_name="bees", overwrite=True)
+    with pytest.raises(OtherRunError, match="prompt_name is 'other' now and was 'bees'"):
+        embed(pool, str(folder), prompt_name="other")
+
+
+@pytest.mark.parametrize(
+    ("backend", "more", "want"),
+    [
+        ("torch", {}, {"model_kwargs": None}),
+        ("torch", {"model_dtype": "bfloat16"}, {"model_kwargs": {"dtype": "bfloat16"}}),
+        ("onnx", {}, {"backend": "onnx", "model_kwargs": {"provider": "CPUExecutionProvider"}}),
+        (
+            "openvino",
+            {"model_dtype": "int8"},
+            {
+                "backend": "openvino",
+                "model_kwargs": {
+                    "ov_config": {"INFERENCE_PRECISION_HINT": "f32"},
+                    "load_in_8bit": True,
+                },
+            },
+        ),
+    ],
+)
+def test_backends_reach_the_library(static, monkeypatch, backend, more, want):
+    given = {}
+
+    def stand_in(name, **options):
+        given.update(options)
+        raise RuntimeError("stop here")
+
+    monkeypatch.setattr(library, "SentenceTransformer", stand_in)
+    monkeypatch.setattr("qdit.embedding.runtime.check_installed", lambda packages: None)
+    monkeypatch.setattr("qdit.embedding.sentence.check_installed", lambda packages: None)
+    with pytest.raises(OSError, match="stop here"):
+        SentenceEncoder(EmbedOptions(model=static, backend=backend, **more))
+    assert {name: value for name, value in given.items() if name in ("backend", "model_kwargs")} == want
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_a_backend_that_is_not_installed_is_named(static, pool, backend, monkeypatch):
+    find_spec, missing = importlib.util.find_spec, ("onnxruntime", "optimum", "openvino")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in missing else find_spec(name))
+    with pytest.raises(ImportError, match=rf"for backend {backend}: pip install 'qdit\[{backend}\]'"):
+        embed(pool, static, backend=backend)
+
+
+def test_int8_is_compared_with_the_models_own_vectors(static, pool, monkeypatch, caplog):
+    """Here the same model takes the place of the one in int8, with vectors that are a little off."""
+
+    def load(options, name, device, threads):
+        model = library.SentenceTransformer(name, device="cpu")
+        if options.model_dtype == "int8":
+            weights = next(model.parameters())
+            weights.data += 0.1 * torch.sign(weights)
+        return model
+
+    monkeypatch.setattr("qdit.embedding.sentence.load_model", load)
+    monkeypatch.setattr("qdit.embedding.sentence.check_installed", lambda packages: None)
+    made = embed(pool, static, backend="onnx", model_dtype="int8", dtype="float32")
+    want = cosines(made.rows.array, library.SentenceTransformer(static).encode(texts_of(pool)))
+    found = made.manifest["fidelity"]
+    assert found["rows"] == 60
+    assert found["least"] == pytest.approx(want.min(), abs=1e-5)
+    assert found["least"] < 0.9999
+    assert found["mean"] == pytest.approx(want.mean(), abs=1e-5)
+    assert "cosine to the model's own vectors is 0.9" in caplog.text
+    assert "int8" in notes(made.manifest)[0]
+    assert made.manifest["model"]["backend"] == "onnx"
+    assert made.manifest["model"]["weights"].startswith("int8 (")
+
+
 @pytest.mark.parametrize("model_dtype", ["bfloat16", "float16"])
 def test_weights_of_half_precision(pool, tmp_path, model_dtype):
     folder = make_language_model(tmp_path / "model")
@@ -198,8 +337,6 @@ def test_one_text_that_does_not_fit(static, pool, small, monkeypatch):
 
 
 def test_a_changed_model_does_not_go_on(static, pool, tmp_path, monkeypatch):
-    import shutil
-
     folder = tmp_path / "model"
     shutil.copytree(static, folder)
     monkeypatch.setattr("qdit.common.progress._SECONDS", 0)
@@ -281,14 +418,31 @@ def test_minilm_killed_and_resumed(minilm, pool, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_rows_of_one(minilm, pool):
-    texts = texts_of(pool)
-    with SentenceEncoder(EmbedOptions(model=minilm, device=["cpu"], batch_size=4)) as one:
-        want = one.encode(texts, range(60), lambda done: None)
-    with SentenceEncoder(EmbedOptions(model=minilm, device=["cpu", "cpu"], batch_size=4)) as two:
-        got = two.encode(texts, range(60), lambda done: None)
-        assert two.details() == {"devices": ["cpu", "cpu"]}
-    assert got.tobytes() == want.tobytes()
+@pytest.mark.parametrize("how", [{"processes": 2}, {"device": "cpu,cpu"}])
+def test_two_processes_give_the_rows_of_one(minilm, pool, tmp_path, how):
+    (tmp_path / "one").mkdir()
+    one = write_pool(tmp_path / "one", sample_rows(60))
+    options = {"batch_size": 4, "chunk_rows": 16, "dtype": "float32"}
+    embed(one, minilm, device="cpu", **options)
+    made = embed(pool, minilm, **how, **options)
+    assert made.manifest["details"] == {"devices": ["cpu", "cpu"]}
+    assert (pool / "embeddings.npy").read_bytes() == (one / "embeddings.npy").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_minilm_by_other_runtimes(minilm, pool, tmp_path, backend):
+    for name in ("optimum", {"onnx": "onnxruntime"}.get(backend, backend)):
+        pytest.importorskip(name, reason=f"needs qdit[{backend}]")
+    (tmp_path / "own").mkdir()
+    want = embed(write_pool(tmp_path / "own", sample_rows(60)), minilm, dtype="float32").rows.array
+    made = embed(pool, minilm, backend=backend, dtype="float32")
+    assert made.manifest["model"]["backend"] == backend
+    assert cosines(made.rows.array, want).min() > 0.99999
+    made = embed(pool, minilm, backend=backend, model_dtype="int8", dtype="float32", overwrite=True)
+    found = made.manifest["fidelity"]
+    assert cosines(made.rows.array, want).min() == pytest.approx(found["least"], abs=1e-3)
+    assert 0.9 < found["least"] < 0.99999
 
 
 @pytest.mark.slow
