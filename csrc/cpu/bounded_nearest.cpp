@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "cpu/block_similarities.h"
+#include "cpu/bound_tiles.h"
 
 namespace qdit::cpu {
 namespace {
@@ -21,16 +21,21 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 }  // namespace
 
 struct BoundedNearest::Workspace {
-  Workspace(const NearestInput& input, const CascadeRows& pool, Index leading, Index block)
+  Workspace(const NearestInput& input, const CascadeRows& pool, const CascadeColumns& centroids,
+            Index leading, Index block)
       : cascade(pool, leading, input.kernels.tile_rows, input.centroids.n, input.kernels),
-        bounds(input.kernels, leading, block, input.centroids.n),
+        prefixes(leading, block),
+        stride(centroids.panels().padded()),
+        bounds(at(block * stride)),
         found_ids(at(input.centroids.n + input.kernels.lanes)),
         found_bounds(found_ids.size()),
         sims(found_ids.size()) {}
 
   Cascade cascade;
   std::vector<Index> rows;
-  BlockSimilarities bounds;
+  BoundRows prefixes;
+  Index stride;
+  AlignedVector<std::int32_t> bounds;  // of a block of rows with all centroids
   std::vector<std::uint32_t> found_ids;
   std::vector<std::int32_t> found_bounds;
   std::vector<std::int32_t> sims;
@@ -91,7 +96,7 @@ double BoundedNearest::run(Index count, std::span<std::int32_t> ids, std::span<s
   std::vector<Workspace> workspaces;
   workspaces.reserve(at(input_.pool.threads()));
   for (int thread = 0; thread < input_.pool.threads(); ++thread) {
-    workspaces.emplace_back(input_, *pool_, leading_, block);
+    workspaces.emplace_back(input_, *pool_, centroids_, leading_, block);
   }
   std::fill(ids.begin(), ids.end(), -1);
   std::fill(sims.begin(), sims.end(), kNone);
@@ -101,9 +106,8 @@ double BoundedNearest::run(Index count, std::span<std::int32_t> ids, std::span<s
     const Index rows = std::min(block, n - begin);
     space.rows.resize(at(rows));
     std::iota(space.rows.begin(), space.rows.end(), input_.first + begin);
-    space.bounds.multiply(
-        pool_->prefix.view(leading_), space.rows,
-        [&](std::size_t i) { return pool_->prefix.factors()[at(space.rows[i])]; }, centroids_.panels());
+    space.prefixes.load(pool_->prefix, space.rows);
+    store_bounds(input_.kernels, space.prefixes, centroids_.panels(), space.bounds.data(), space.stride);
     for (Index i = 0; i < rows; ++i) {
       const std::size_t first = at((begin + i) * count);
       find(i, ids.subspan(first, at(count)), sims.subspan(first, at(count)), space);
@@ -119,7 +123,7 @@ double BoundedNearest::run(Index count, std::span<std::int32_t> ids, std::span<s
 void BoundedNearest::find(Index i, std::span<std::int32_t> ids, std::span<std::int32_t> sims,
                           Workspace& space) const {
   const Kernels& kernels = input_.kernels;
-  const std::int32_t* bounds = space.bounds.row(i);
+  const std::int32_t* bounds = space.bounds.data() + i * space.stride;
   const auto m = at(input_.centroids.n);
   const Pairs found{space.found_ids.data(), space.found_bounds.data()};
   const auto multiply = [&] {

@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "cpu/tiles.h"
+#include "cpu/bound_tiles.h"
 
 namespace qdit::cpu {
 namespace {
@@ -47,17 +47,6 @@ PrefixedRows::PrefixedRows(const ScaledPool& pool, std::span<const Index> ids, c
       rotation, Prefix::Input{view_, squared_norms_, pool.metric(), pool.half_exponent()}, kernels, threads);
 }
 
-void pack(Panels& panels, const Kernels& kernels, const AlignedVector<float>& values, Index columns,
-          std::span<const float> factors) {
-  RowView rows;
-  rows.data = reinterpret_cast<const std::byte*>(values.data());
-  rows.n = static_cast<Index>(factors.size());
-  rows.d = columns;
-  std::vector<Index> all(factors.size());
-  std::iota(all.begin(), all.end(), 0);
-  panels.pack(kernels, rows, factors, all);
-}
-
 Bounds::Bounds(const Kernels& kernels, ThreadPool& pool, const ScaledPool& scaled)
     : kernels_(kernels), pool_(pool), scaled_(scaled) {}
 
@@ -88,7 +77,7 @@ Index Bounds::choose(const Costs& costs, double each, const Survivors& survivors
   } else {
     const double last = costs.more + costs.last * survivors(Prefix::kColumns);
     for (Index columns = Prefix::kChunk; columns <= Prefix::kColumns; columns += Prefix::kChunk) {
-      double cost = (static_cast<double>(columns) + kTileColumns) / d + last;
+      double cost = (static_cast<double>(columns) * kernels_.short_cost + kTileColumns) / d + last;
       if (columns < Prefix::kColumns) cost += costs.first * survivors(columns);
       if (!(cost < least)) continue;
       least = cost;
@@ -103,8 +92,7 @@ Index Bounds::choose(const Costs& costs, double each, const Survivors& survivors
 
 const Rotation& Bounds::rotation() {
   if (!rotation_) {
-    rotation_ = std::make_unique<Rotation>(scaled_.rows().view, scaled_.squared_norms(), Prefix::kDirections,
-                                           kernels_, pool_);
+    rotation_ = std::make_unique<Rotation>(scaled_.rows().view, scaled_.squared_norms(), kernels_, pool_);
   }
   return *rotation_;
 }
@@ -123,27 +111,20 @@ PrefixedRows Bounds::some(std::span<const Index> ids) { return {scaled_, ids, ro
 
 Index Bounds::count(const PrefixedRows& rows, std::span<const std::int32_t> max, const PrefixedRows& others,
                     std::span<const std::int32_t> other_max, Index columns) const {
-  const Index padded = rows.size() + kernels_.tile_rows;
-  std::vector<float> factor(at(padded), 0.0f);
-  std::copy(rows.prefix().factors().begin(), rows.prefix().factors().end(), factor.begin());
+  const Index padded = (rows.size() + kernels_.tile_rows - 1) / kernels_.tile_rows * kernels_.tile_rows;
   AlignedVector<std::int32_t> row_max(at(padded), kPaddingMax);
   std::copy(max.begin(), max.end(), row_max.begin());
-  RowBlock block(kernels_, columns, padded);
-  block.load(rows.prefix().view(columns), 0, rows.size());
-  std::vector<Index> all(at(others.size()));
+  std::vector<Index> all(at(std::max(rows.size(), others.size())));
   std::iota(all.begin(), all.end(), 0);
-  Panels panels;
-  pack(panels, kernels_, others.prefix().partners(all, columns, kernels_), columns,
-       others.prefix().factors());
-  AlignedVector<std::int32_t> lane_max(at(panels.panels() * kernels_.lanes), kPaddingMax);
-  std::copy(other_max.begin(), other_max.end(), lane_max.begin());
-  AlignedVector<float> partial(at(2 * kernels_.tile_rows * kernels_.lanes));
-  const BlockOperands operands{block,          rows.size(), factor.data(),
-                               row_max.data(), panels,      static_cast<int>(columns),
-                               partial.data(), nullptr};
+  BoundRows block(columns, padded);
+  block.load(rows.prefix(), std::span(all).first(at(rows.size())));
+  BoundPanels panels;
+  panels.pack(others.prefix(), std::span(all).first(at(others.size())), columns, kernels_);
+  AlignedVector<std::int32_t> column_max(at(panels.padded()), kPaddingMax);
+  std::copy(other_max.begin(), other_max.end(), column_max.begin());
   Index above = 0;
-  compare_tiles(kernels_, operands, lane_max.data(),
-                [&](Index /*row*/, std::uint32_t found, Index /*first*/) { above += std::popcount(found); });
+  compare_bounds(kernels_, block, row_max.data(), panels, column_max.data(),
+                 [&](Index /*row*/, std::uint32_t found, Index /*first*/) { above += std::popcount(found); });
   return above;
 }
 

@@ -39,10 +39,6 @@ class PrefixedRows {
   std::unique_ptr<Prefix> prefix_;
 };
 
-// Rows of `columns` floats as the columns of a product.
-void pack(Panels& panels, const Kernels& kernels, const AlignedVector<float>& values, Index columns,
-          std::span<const float> factors);
-
 class Bounds {
  public:
   // What pairs cost, in products of whole rows.

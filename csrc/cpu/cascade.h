@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "cpu/aligned.h"
+#include "cpu/bound_tiles.h"
 #include "cpu/kernels.h"
-#include "cpu/pool.h"
 #include "cpu/prefix.h"
 #include "engine/rows.h"
 #include "engine/types.h"
@@ -29,16 +29,21 @@ class CascadeColumns {
   void load(const CascadeRows& source, std::span<const Index> ids, Index leading, const Kernels& kernels);
 
   Index count() const { return panels_.count(); }
-  const Panels& panels() const { return panels_; }  // the leading columns
+  const BoundPanels& panels() const { return panels_; }  // the leading columns
   std::size_t bytes() const;
 
  private:
   friend class Cascade;
-  Panels panels_;
-  AlignedVector<float> partners_;
+  // The whole prefix of one of the others.
+  struct Partner {
+    std::int8_t values[Prefix::kColumns];
+    std::int32_t offset;
+    BoundTerms terms;
+  };
+  BoundPanels panels_;
+  AlignedVector<Partner> partners_;
   AlignedVector<float> whole_;
   std::vector<float> factors_;
-  std::vector<float> prefix_factors_;
 };
 
 // Of one thread.
@@ -74,17 +79,14 @@ class Cascade {
 
   const Kernels& kernels_;
   CascadeRows pool_;
-  Index leading_;
   std::size_t width_;
   float margin_;
-  RowBlock rows_;
-  std::vector<float> factor_;
-  AlignedVector<float> partial_;
+  BoundRows rows_;
   std::vector<std::uint16_t> found_;
   std::vector<std::size_t> counts_;
   Index row_ = -1;
   bool decoded_ = false;
-  AlignedVector<float> row_prefix_;
+  BoundTerms row_terms_{};
   AlignedVector<float> row_whole_;
   std::vector<const float*> pointers_;
   std::vector<float> dots_;

@@ -33,8 +33,33 @@ struct Tile {
   std::int64_t* gains;  // per lane: sum over the tile's rows of max(0, s - m) is added
   std::int32_t* sims;   // if not null: s of row i and lane j goes to sims[i * sims_stride + j]
   std::size_t sims_stride;
-  // Of tiles that are only compared: bit j of over[i] says that s of row i and lane j is above row_max[i] or
-  // above lane_max[j].
+};
+
+// What the bound of two rows (prefix.h) takes of each beside its short integers: with the terms of one and
+// the other, it is their product * scale * scale + rest * rest + error * norm + norm * error.
+struct BoundTerms {
+  float scale;
+  float rest;
+  float error;
+  float norm;
+};
+
+// A tile of bounds, always two panels wide. Integers: every instruction set finds the same product.
+struct BoundTile {
+  const std::uint8_t* rows;  // row i starts at rows + i * depth; at most 127 each
+  const BoundTerms* row_terms;
+  const std::int32_t* row_max;
+  // Panel p starts at panels + p * depth * lanes; column k of a lane is panel[(k / 4 * lanes + lane) * 4 + k
+  // % 4], -63 to 63.
+  const std::int8_t* panels;
+  const std::int32_t* lane_offset;  // is added to the products of a lane
+  // scale, rest, norm and error of all lanes of the first panel, then those of the second
+  const float* lane_terms;
+  int depth;  // columns, a multiple of 64
+  // Where the bounds go, in fixed point, and by how many one row is after another; or null, and
+  std::int32_t* bounds;
+  std::size_t bounds_stride;
+  // bit j of over[i] says that the bound of row i and lane j is above row_max[i] or above lane_max[j].
   const std::int32_t* lane_max;
   std::uint32_t* over;
 };
@@ -47,14 +72,15 @@ struct Pairs {
 
 struct Kernels {
   const char* name;
-  int tile_rows;                     // rows of a tile
-  int lanes;                         // candidates of a panel
-  void (*narrow)(const Tile&);       // one panel
-  void (*wide)(const Tile&);         // two panels
-  void (*narrow_over)(const Tile&);  // the same, compared instead of summed
-  void (*wide_over)(const Tile&);
+  int tile_rows;                // rows of a tile
+  int lanes;                    // candidates of a panel
+  void (*narrow)(const Tile&);  // one panel
+  void (*wide)(const Tile&);    // two panels
+  void (*bounds)(const BoundTile&);
+  // The product of two short rows of 256 columns.
+  std::int32_t (*short_product)(const std::uint8_t* a, const std::int8_t* b);
+  double short_cost;  // of a column of bounds, in columns of wide()
   void (*decode_float16)(const std::uint16_t* from, float* to, std::size_t count);
-  void (*encode_float16)(const float* from, std::uint16_t* to, std::size_t count);  // to the nearest
   // Dot products of a decoded row with others, with the bits that tiles give them.
   void (*products)(const float* row, const float* const* others, std::size_t count, int depth, float* out);
   // The dot product of two in the order that is fastest: it differs by rounding.

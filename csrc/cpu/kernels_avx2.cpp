@@ -1,6 +1,7 @@
 // AVX2 + FMA + F16C: 6 x 16 tiles in 12 accumulators.
 #include <immintrin.h>
 
+#include "cpu/bound_kernel.h"
 #include "cpu/eight_floats.h"
 #include "cpu/tile_kernel.h"
 
@@ -16,6 +17,13 @@ struct Avx2 : Eight {
   static I load_int(const std::int32_t* p) { return _mm256_loadu_si256(cast(p)); }
   static void store_int(std::int32_t* p, I x) { _mm256_storeu_si256(cast(p), x); }
   static I broadcast_int(std::int32_t x) { return _mm256_set1_epi32(x); }
+  static I load_bytes(const void* p) { return _mm256_loadu_si256(cast(p)); }
+  static F to_float(I x) { return _mm256_cvtepi32_ps(x); }
+  static I dot(I sum, I row_0, I lanes_0, I row_1, I lanes_1) {
+    const I pairs =
+        _mm256_add_epi16(_mm256_maddubs_epi16(row_0, lanes_0), _mm256_maddubs_epi16(row_1, lanes_1));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
   static I zero_int() { return _mm256_setzero_si256(); }
   static I add_int(I a, I b) { return _mm256_add_epi32(a, b); }
   static I max_int(I a, I b) { return _mm256_max_epi32(a, b); }
@@ -44,25 +52,16 @@ void decode_float16(const std::uint16_t* from, float* to, std::size_t count) {
   for (; i < count; ++i) to[i] = half_to_float(from[i]);
 }
 
-void encode_float16(const float* from, std::uint16_t* to, std::size_t count) {
-  std::size_t i = 0;
-  for (; i + 8 <= count; i += 8) {
-    const __m128i halves = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), halves);
-  }
-  for (; i < count; ++i) to[i] = float_to_half(from[i]);
-}
-
 constexpr Kernels kKernels = {
     "avx2",
     6,
     Avx2::kLanes,
-    tile_kernel<Avx2, 6, 1, false>,
-    tile_kernel<Avx2, 6, 2, false>,
-    tile_kernel<Avx2, 6, 1, true>,
-    tile_kernel<Avx2, 6, 2, true>,
+    tile_kernel<Avx2, 6, 1>,
+    tile_kernel<Avx2, 6, 2>,
+    bound_kernel<Avx2, 6, 3>,
+    short_product_kernel<Avx2>,
+    0.4,
     decode_float16,
-    encode_float16,
     products_kernel<Eight>,
     estimate_kernel<Avx2>,
     gain_kernel<Avx2>,

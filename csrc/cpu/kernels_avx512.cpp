@@ -1,6 +1,7 @@
 // AVX-512 (F, DQ, BW, VL): 14 x 32 tiles in 28 accumulators.
 #include <immintrin.h>
 
+#include "cpu/bound_kernel.h"
 #include "cpu/eight_floats.h"
 #include "cpu/tile_kernel.h"
 
@@ -22,6 +23,13 @@ struct Avx512 {
   static I load_int(const std::int32_t* p) { return _mm512_loadu_si512(p); }
   static void store_int(std::int32_t* p, I x) { _mm512_storeu_si512(p, x); }
   static I broadcast_int(std::int32_t x) { return _mm512_set1_epi32(x); }
+  static I load_bytes(const void* p) { return _mm512_loadu_si512(p); }
+  static F to_float(I x) { return _mm512_cvtepi32_ps(x); }
+  static I dot(I sum, I row_0, I lanes_0, I row_1, I lanes_1) {
+    const I pairs =
+        _mm512_add_epi16(_mm512_maddubs_epi16(row_0, lanes_0), _mm512_maddubs_epi16(row_1, lanes_1));
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+  }
   static I zero_int() { return _mm512_setzero_si512(); }
   static I add_int(I a, I b) { return _mm512_add_epi32(a, b); }
   static I max_int(I a, I b) { return _mm512_max_epi32(a, b); }
@@ -54,25 +62,16 @@ void decode_float16(const std::uint16_t* from, float* to, std::size_t count) {
   for (; i < count; ++i) to[i] = half_to_float(from[i]);
 }
 
-void encode_float16(const float* from, std::uint16_t* to, std::size_t count) {
-  std::size_t i = 0;
-  for (; i + 16 <= count; i += 16) {
-    const __m256i halves = _mm512_cvtps_ph(_mm512_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), halves);
-  }
-  for (; i < count; ++i) to[i] = float_to_half(from[i]);
-}
-
 constexpr Kernels kKernels = {
     "avx512",
     14,
     Avx512::kLanes,
-    tile_kernel<Avx512, 14, 1, false>,
-    tile_kernel<Avx512, 14, 2, false>,
-    tile_kernel<Avx512, 14, 1, true>,
-    tile_kernel<Avx512, 14, 2, true>,
+    tile_kernel<Avx512, 14, 1>,
+    tile_kernel<Avx512, 14, 2>,
+    bound_kernel<Avx512, 14, 7>,
+    short_product_kernel<Avx512>,
+    0.4,
     decode_float16,
-    encode_float16,
     products_kernel<Eight>,
     estimate_kernel<Avx512>,
     gain_kernel<Avx512>,

@@ -3,6 +3,7 @@
 // two such numbers is exact in float32.
 #include <cmath>
 
+#include "cpu/bound_kernel.h"
 #include "cpu/tile_kernel.h"
 
 namespace {
@@ -12,8 +13,14 @@ struct Baseline {
   using F = float __attribute__((vector_size(16)));
   using I = std::int32_t __attribute__((vector_size(16)));
 
-  template <class T, class S>
-  static T read(const S* p) {
+  using S = std::int16_t __attribute__((vector_size(16)));
+
+  // Bytes with their signs.
+  static S even(I x) { return reinterpret_cast<S>(x) << 8 >> 8; }
+  static S odd(I x) { return reinterpret_cast<S>(x) >> 8; }
+
+  template <class T, class From>
+  static T read(const From* p) {
     T x;
     __builtin_memcpy(&x, p, sizeof x);
     return x;
@@ -38,6 +45,18 @@ struct Baseline {
   static I load_int(const std::int32_t* p) { return read<I>(p); }
   static void store_int(std::int32_t* p, I x) { __builtin_memcpy(p, &x, sizeof x); }
   static I broadcast_int(std::int32_t x) { return I{x, x, x, x}; }
+  static I load_bytes(const void* p) {
+    I x;
+    __builtin_memcpy(&x, p, sizeof x);
+    return x;
+  }
+  static F to_float(I x) { return __builtin_convertvector(x, F); }
+  static I dot(I sum, I row_0, I lanes_0, I row_1, I lanes_1) {
+    const S pairs = even(row_0) * even(lanes_0) + odd(row_0) * odd(lanes_0) + even(row_1) * even(lanes_1) +
+                    odd(row_1) * odd(lanes_1);
+    const I both = reinterpret_cast<I>(pairs);
+    return sum + (both << 16 >> 16) + (both >> 16);
+  }
   static I zero_int() { return I{}; }
   static I add_int(I a, I b) { return a + b; }
   static I max_int(I a, I b) {
@@ -66,20 +85,16 @@ void decode_float16(const std::uint16_t* from, float* to, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) to[i] = half_to_float(from[i]);
 }
 
-void encode_float16(const float* from, std::uint16_t* to, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) to[i] = float_to_half(from[i]);
-}
-
 constexpr Kernels kKernels = {
     "baseline",
     4,
     Baseline::kLanes,
-    tile_kernel<Baseline, 4, 1, false>,
-    tile_kernel<Baseline, 4, 2, false>,
-    tile_kernel<Baseline, 4, 1, true>,
-    tile_kernel<Baseline, 4, 2, true>,
+    tile_kernel<Baseline, 4, 1>,
+    tile_kernel<Baseline, 4, 2>,
+    bound_kernel<Baseline, 4, 2>,
+    short_product_kernel<Baseline>,
+    1.2,
     decode_float16,
-    encode_float16,
     products_kernel<Baseline>,
     estimate_kernel<Baseline>,
     gain_kernel<Baseline>,

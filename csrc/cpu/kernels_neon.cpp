@@ -1,6 +1,7 @@
 // NEON of aarch64: 8 x 8 tiles in 16 accumulators.
 #include <arm_neon.h>
 
+#include "cpu/bound_kernel.h"
 #include "cpu/tile_kernel.h"
 
 namespace {
@@ -29,6 +30,23 @@ struct Neon {
   static I load_int(const std::int32_t* p) { return vld1q_s32(p); }
   static void store_int(std::int32_t* p, I x) { vst1q_s32(p, x); }
   static I broadcast_int(std::int32_t x) { return vdupq_n_s32(x); }
+  static I load_bytes(const void* p) {
+    return vreinterpretq_s32_s8(vld1q_s8(static_cast<const std::int8_t*>(p)));
+  }
+  static F to_float(I x) { return vcvtq_f32_s32(x); }
+  static I dot(I sum, I row_0, I lanes_0, I row_1, I lanes_1) {
+    const int8x16_t a = vreinterpretq_s8_s32(row_0);
+    const int8x16_t b = vreinterpretq_s8_s32(lanes_0);
+    const int8x16_t c = vreinterpretq_s8_s32(row_1);
+    const int8x16_t d = vreinterpretq_s8_s32(lanes_1);
+#if defined(__ARM_FEATURE_DOTPROD)
+    return vdotq_s32(vdotq_s32(sum, a, b), c, d);
+#else
+    const int16x8_t low = vmlal_s8(vmull_s8(vget_low_s8(a), vget_low_s8(b)), vget_low_s8(c), vget_low_s8(d));
+    const int16x8_t high = vmlal_high_s8(vmull_high_s8(a, b), c, d);
+    return vpadalq_s16(sum, vpaddq_s16(low, high));
+#endif
+  }
   static I zero_int() { return vdupq_n_s32(0); }
   static I add_int(I a, I b) { return vaddq_s32(a, b); }
   static I max_int(I a, I b) { return vmaxq_s32(a, b); }
@@ -59,24 +77,16 @@ void decode_float16(const std::uint16_t* from, float* to, std::size_t count) {
   for (; i < count; ++i) to[i] = half_to_float(from[i]);
 }
 
-void encode_float16(const float* from, std::uint16_t* to, std::size_t count) {
-  std::size_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    vst1_u16(to + i, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(from + i))));
-  }
-  for (; i < count; ++i) to[i] = float_to_half(from[i]);
-}
-
 constexpr Kernels kKernels = {
     "neon",
     8,
     Neon::kLanes,
-    tile_kernel<Neon, 8, 1, false>,
-    tile_kernel<Neon, 8, 2, false>,
-    tile_kernel<Neon, 8, 1, true>,
-    tile_kernel<Neon, 8, 2, true>,
+    tile_kernel<Neon, 8, 1>,
+    tile_kernel<Neon, 8, 2>,
+    bound_kernel<Neon, 8, 4>,
+    short_product_kernel<Neon>,
+    0.8,
     decode_float16,
-    encode_float16,
     products_kernel<Neon>,
     estimate_kernel<Neon>,
     gain_kernel<Neon>,

@@ -10,9 +10,12 @@
 namespace qdit::cpu {
 namespace {
 
-constexpr Index kRowTiles = 6;     // tiles of rows at a time
-constexpr int kBits = 26;          // of a projection in fixed point
-constexpr double kUnit = 0x1p-24;  // relative error of one rounding
+constexpr Index kRowTiles = 6;           // tiles of rows at a time
+constexpr int kBits = 26;                // of a projection in fixed point
+constexpr double kUnit = 0x1p-24;        // relative error of one rounding
+constexpr double kLargest = 63.0;        // of a short integer
+constexpr int kZero = 64;                // how 0 is stored
+constexpr double kVanishing = 0x1p-100;  // a norm for whose inverse float32 has no room to spare
 
 // Relative to the norms of both rows: the largest error of a product of d columns as the kernels sum it, its
 // factors and what else is rounded once or twice.
@@ -21,23 +24,21 @@ double product_error(Index d) {
   return static_cast<double>(std::min<Index>(d, kDepth) + blocks + 8) * kUnit;
 }
 
-// What r^2 must be larger by than 1 - |p|^2. With f the error of p, |f| <= F, and D the defect:
-// r^2 <= 1 - |p|^2 + 2 F + D, and s <= p.p + r.r + 2 F + 3 D, of which the latter is added to r^2 as well:
-// sqrt((x + e)(y + e)) >= sqrt(x y) + e. Then there are the errors of both products.
-double slack(Index d, double defect) {
-  constexpr double kColumns = Prefix::kColumns;
-  const double projection = std::sqrt(kColumns) * (product_error(d) + 0x1p-26);
-  const double halves = 0x1p-11 + std::sqrt(kColumns) * 0x1p-25;
-  return 4.0 * (projection + halves) + 4.0 * defect + product_error(d) +
-         2.0 * product_error(Prefix::kColumns) + 4e-6;
-}
-
 }  // namespace
 
+// With f the error of p, |f| <= F, and D the defect: r^2 <= 1 - |p|^2 + 2 F (1 + F) + 2 D. The product of
+// projections is at most D more than that of the parts they stand for; beside it there is the error of the
+// whole product, and a bound of at most 3 in all has some 16 roundings of its own.
+Prefix::Slack Prefix::slack(Index d, double defect) {
+  const double projection = std::sqrt(static_cast<double>(kColumns)) * (product_error(d) + 0x1p-26);
+  return {projection, 2.0 * projection * (1.0 + projection) + 2.0 * defect + kUnit,
+          2.0 * defect + product_error(d) + 4e-6};
+}
+
 Prefix::Prefix(const Rotation& rotation, const Input& input, const Kernels& kernels, ThreadPool& pool)
-    : n_(input.rows.n),
-      values_(static_cast<std::size_t>(n_ * kColumns)),
-      factors_(static_cast<std::size_t>(n_)) {
+    : values_(static_cast<std::size_t>(input.rows.n * kColumns), std::uint8_t{kZero}),
+      terms_(static_cast<std::size_t>(input.rows.n)) {
+  const Index n = input.rows.n;
   const Index d = input.rows.d;
   const RowView basis = rotation.view();
   std::vector<Index> ids(static_cast<std::size_t>(basis.n));
@@ -46,66 +47,71 @@ Prefix::Prefix(const Rotation& rotation, const Input& input, const Kernels& kern
   Panels panels;
   panels.pack(kernels, basis, scales, ids);
   const Index block = kRowTiles * kernels.tile_rows;
-  const double more = slack(d, rotation.defect());
-  // Of directions that a short row lacks the similarities stay zero.
+  const Slack more = slack(d, rotation.defect());
   std::vector<BlockSimilarities> projections(static_cast<std::size_t>(pool.threads()),
-                                             BlockSimilarities(kernels, d, block, kDirections));
-  pool.run((n_ + block - 1) / block, [&](std::int64_t task, int thread) {
+                                             BlockSimilarities(kernels, d, block, kColumns));
+  pool.run((n + block - 1) / block, [&](std::int64_t task, int thread) {
     const Index begin = task * block;
-    std::vector<Index> rows(static_cast<std::size_t>(std::min(block, n_ - begin)));
+    std::vector<Index> rows(static_cast<std::size_t>(std::min(block, n - begin)));
     std::iota(rows.begin(), rows.end(), begin);
-    std::vector<float> inverse(rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto row = static_cast<std::size_t>(rows[i]);
-      const double norm = std::sqrt(input.squared_norms[row]);
-      if (!(norm > 0.0)) continue;  // its factor stays zero, and so do its bounds
-      inverse[i] = static_cast<float>(std::ldexp(1.0 / norm, kBits / 2));
-      const double scale = input.metric == Metric::kDot ? norm * (1.0 + 0x1p-22) : 1.0;
-      factors_[row] = static_cast<float>(std::ldexp(scale, input.half_exponent));
-    }
+    const auto norm = [&](std::size_t i) {
+      return std::sqrt(input.squared_norms[static_cast<std::size_t>(rows[i])]);
+    };
+    const auto inverse = [&](std::size_t i) {
+      return static_cast<float>(norm(i) > kVanishing ? std::ldexp(1.0 / norm(i), kBits / 2) : 0.0);
+    };
     BlockSimilarities& of_thread = projections[static_cast<std::size_t>(thread)];
-    of_thread.multiply(input.rows, rows, [&](std::size_t i) { return inverse[i]; }, panels);
-    for (const Index row : rows) store(row, of_thread.row(row - begin), more, kernels);
+    of_thread.multiply(input.rows, rows, inverse, panels);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (!(norm(i) > 0.0)) continue;  // its terms stay zero, and so do its bounds
+      const double scale = input.metric == Metric::kDot ? norm(i) : 1.0;
+      store(rows[i], of_thread.row(static_cast<Index>(i)), std::ldexp(scale, input.half_exponent), more);
+    }
   });
 }
 
-// Of a row: its projections in fixed point become halves, and each chunk ends with the norm of what is left.
-void Prefix::store(Index row, const std::int32_t* projections, double more, const Kernels& kernels) {
-  std::uint16_t* to = values_.data() + row * kColumns;
-  float chunk[kChunk];
+// Rounds the projections of a row, in fixed point, to multiples of its scale.
+void Prefix::store(Index row, const std::int32_t* projections, double norm, const Slack& slack) {
+  std::int32_t most = 0;
+  for (Index k = 0; k < kColumns; ++k) most = std::max(most, std::abs(projections[k]));
+  const float scale = static_cast<float>(most) * static_cast<float>(0x1p-26 / kLargest);
+  const float inverse = most > 0 ? static_cast<float>(kLargest) / static_cast<float>(most) : 0.0f;
+  Terms& terms = terms_[static_cast<std::size_t>(row)];
+  std::uint8_t* to = values_.data() + row * kColumns;
   double squared = 0.0;
-  for (Index begin = 0; begin < kColumns; begin += kChunk) {
-    for (Index k = 0; k < kChunk - 1; ++k) chunk[k] = static_cast<float>(*projections++) * 0x1p-26f;
-    kernels.encode_float16(chunk, to + begin, kChunk - 1);
-    kernels.decode_float16(to + begin, chunk, kChunk - 1);
-    for (Index k = 0; k < kChunk - 1; ++k)
-      squared += static_cast<double>(chunk[k]) * static_cast<double>(chunk[k]);
-    // Rounding to a half takes at most 2^-11 of it away.
-    const auto rest = static_cast<float>((1.0 + 0x1p-10) * std::sqrt(std::max(0.0, 1.0 - squared) + more));
-    kernels.encode_float16(&rest, to + begin + kChunk - 1, 1);
+  double error = 0.0;
+  for (Index chunk = 0; chunk < kColumns / kChunk; ++chunk) {
+    for (Index k = chunk * kChunk; k < (chunk + 1) * kChunk; ++k) {
+      // Away from zero this is the nearest integer, or one beside it where two are as near.
+      const int value = static_cast<int>(static_cast<float>(projections[k]) * inverse + (kZero + 0.5f));
+      to[k] = static_cast<std::uint8_t>(value);
+      const double exact = static_cast<double>(projections[k]) * 0x1p-26;
+      const double left = exact - static_cast<double>(scale) * (value - kZero);
+      squared += exact * exact;
+      error += left * left;
+    }
+    const double rest = std::sqrt(std::max(0.0, 1.0 - squared) + slack.rest);
+    terms.rest[chunk] = static_cast<float>(rest * norm);
   }
+  // e_a + e_v + e_a e_v: the other row is projected, or rounded as well.
+  const double e = std::sqrt(error) + slack.projection;
+  terms.scale = static_cast<float>(static_cast<double>(scale) * norm);
+  terms.norm = static_cast<float>(norm);
+  terms.error = static_cast<float>((e + e * e / 2.0 + slack.product / 2.0) * norm);
 }
 
-RowView Prefix::view(Index columns) const {
-  RowView rows;
-  rows.data = reinterpret_cast<const std::byte*>(values_.data());
-  rows.n = n_;
-  rows.d = columns;
-  rows.stride = kColumns;
-  rows.dtype = DType::kFloat16;
-  rows.name = "prefix";
-  return rows;
+BoundTerms Prefix::terms(Index row, Index columns) const {
+  const Terms& terms = terms_[static_cast<std::size_t>(row)];
+  return {terms.scale, terms.rest[columns / kChunk - 1], terms.error, terms.norm};
 }
 
-AlignedVector<float> Prefix::partners(std::span<const Index> ids, Index columns,
-                                      const Kernels& kernels) const {
-  AlignedVector<float> partners(ids.size() * static_cast<std::size_t>(columns));
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    float* to = partners.data() + i * static_cast<std::size_t>(columns);
-    kernels.decode_float16(values_.data() + ids[i] * kColumns, to, static_cast<std::size_t>(columns));
-    for (Index end = kChunk; end < columns; end += kChunk) to[end - 1] = 0.0f;
+std::int32_t Prefix::partner(Index row, Index columns, std::int8_t* to) const {
+  std::int32_t sum = 0;
+  for (Index k = 0; k < columns; ++k) {
+    to[k] = static_cast<std::int8_t>(values(row)[k] - kZero);
+    sum += to[k];
   }
-  return partners;
+  return -kZero * sum;
 }
 
 std::int32_t estimate_margin(Index d, int bits) {

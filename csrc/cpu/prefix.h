@@ -1,12 +1,13 @@
-// Bounds of similarities from a few columns.
+// Bounds of similarities from a few short integers.
 //
-// Along nearly orthonormal directions Q (rotation.h) a unit row a is Q p_a and a rest of norm r_a, so that
+// Along nearly orthonormal directions Q (rotation.h) a unit row a is Q p_a and a rest of norm r_a, and p_a is
+// s_a q_a and an error of norm e_a, where q_a are integers from -63 to 63. So
 //
-//   s(a, v) <= p_a . p_v + r_a r_v           (Cauchy-Schwarz on the rest)
+//   s(a, v) <= s_a s_v q_a . q_v + e_a + e_v + r_a r_v           (Cauchy-Schwarz on the errors and the rest)
 //
-// whatever the rows are. With r as one more column the bound is a product of two short rows, and the kernels
-// for products find it. It is rigorous: all that rounding can do to either side is in r. A pair whose bound
-// does not exceed what it would have to is never multiplied; the others are, by the ordinary product.
+// whatever the rows are. The product of integers is exact, and finds its kernel in bound_kernel.h. The bound
+// is rigorous: all that rounding can do to either side is in e and r. A pair whose bound does not exceed what
+// it would have to is never multiplied; the others are, by the ordinary product.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +25,8 @@ namespace qdit::cpu {
 
 class Prefix {
  public:
-  static constexpr Index kColumns = kDepth;  // of a short row: one block of the kernels
-  static constexpr Index kChunk = 64;        // the last of so many columns is what the columns up to it leave
-  static constexpr Index kDirections = kColumns / kChunk * (kChunk - 1);
+  static constexpr Index kColumns = Rotation::kDirections;  // of a short row
+  static constexpr Index kChunk = Rotation::kChunk;         // bounds are of a multiple of so many columns
 
   // Rows with the metric and half_exponent that their factors were made with (scaled_pool.h).
   struct Input {
@@ -37,24 +37,35 @@ class Prefix {
   };
   Prefix(const Rotation& rotation, const Input& input, const Kernels& kernels, ThreadPool& pool);
 
-  // (n, columns), float16, the leading columns of the short rows; columns is a multiple of kChunk.
-  RowView view(Index columns) const;
-  std::span<const float> factors() const { return factors_; }
-  // The other side of a bound: leading columns of some rows, (ids.size(), columns), in which of the columns
-  // that hold a rest only the last is not zero. A product of one with a row of view(), times both factors, is
-  // an upper bound on the similarity in fixed point as it is computed from whole rows, whatever the order of
-  // its sum.
-  AlignedVector<float> partners(std::span<const Index> ids, Index columns, const Kernels& kernels) const;
-  std::size_t bytes() const {
-    return values_.size() * sizeof(std::uint16_t) + factors_.size() * sizeof(float);
-  }
+  // With those of another row over as many columns they make (kernels.h) an upper bound on the similarity in
+  // fixed point, as it is computed from whole rows, whatever the order of its sum.
+  BoundTerms terms(Index row, Index columns) const;
+  // q + 64 of a row.
+  const std::uint8_t* values(Index row) const { return values_.data() + row * kColumns; }
+  // The other side of a product: writes q, and returns what to add to its product with values().
+  std::int32_t partner(Index row, Index columns, std::int8_t* to) const;
+
+  std::size_t bytes() const { return values_.size() + terms_.size() * sizeof(Terms); }
 
  private:
-  void store(Index row, const std::int32_t* projections, double more, const Kernels& kernels);
+  struct Terms {
+    float scale = 0.0f;
+    float norm = 0.0f;
+    float error = 0.0f;
+    float rest[kColumns / kChunk] = {};
+  };
+  // What rounding adds to the errors, all relative to the norms of both rows.
+  struct Slack {
+    double projection;  // of p
+    double rest;        // to r^2
+    double product;     // to e
+  };
 
-  Index n_;
-  AlignedVector<std::uint16_t> values_;
-  std::vector<float> factors_;
+  static Slack slack(Index d, double defect);
+  void store(Index row, const std::int32_t* projections, double norm, const Slack& slack);
+
+  AlignedVector<std::uint8_t> values_;
+  std::vector<Terms> terms_;
 };
 
 // By how much an estimate of a similarity (Kernels::estimate) may differ from the similarity, in fixed point

@@ -4,7 +4,7 @@
 //
 // V offers: kLanes, F (floats), I (int32), and static functions load, store, broadcast, zero, add, fma, mul,
 // to_int (round to nearest even), load_int, store_int, broadcast_int, zero_int, add_int, relu_difference,
-// max_int, min_int, transpose (of kLanes vectors), accumulate (adds unsigned 32-bit lanes to int64s in
+// max_int, transpose (of kLanes vectors), accumulate (adds unsigned 32-bit lanes to int64s in
 // memory), greater (a bit per lane), store_selected (numbers and values of the lanes of a mask, packed).
 #pragma once
 
@@ -72,28 +72,7 @@ inline __attribute__((always_inline)) void reduce(const Tile& tile,
   }
 }
 
-// The other thing that may happen to it: which similarities are above either of their two thresholds.
 template <class V, int kRows, int kPanels>
-inline __attribute__((always_inline)) void compare(const Tile& tile,
-                                                   const Accumulators<V, kRows, kPanels>& acc) {
-  static_assert(kPanels * V::kLanes <= 32, "a bit for each lane");
-#pragma GCC unroll 32
-  for (int i = 0; i < kRows; ++i) {
-    std::uint32_t over = 0;
-#pragma GCC unroll 4
-    for (int j = 0; j < kPanels; ++j) {
-      const typename V::F lane_factor = V::load(tile.lane_factor + j * V::kLanes);
-      const typename V::F factor = V::mul(V::broadcast(tile.row_factor[i]), lane_factor);
-      const typename V::I sim = V::to_int(V::mul(acc.at[i][j], factor));
-      const typename V::I max =
-          V::min_int(V::broadcast_int(tile.row_max[i]), V::load_int(tile.lane_max + j * V::kLanes));
-      over |= static_cast<std::uint32_t>(V::greater(sim, max)) << (j * V::kLanes);
-    }
-    tile.over[i] = over;
-  }
-}
-
-template <class V, int kRows, int kPanels, bool kOver>
 void tile_kernel(const Tile& tile) {
   static_assert(kRows <= kMostTileRows, "reduce() sums a tile's contributions in 32 bits");
   Accumulators<V, kRows, kPanels> acc;
@@ -117,11 +96,7 @@ void tile_kernel(const Tile& tile) {
     }
     if (last) break;
   }
-  if constexpr (kOver) {
-    compare<V, kRows, kPanels>(tile, acc);
-  } else {
-    reduce<V, kRows, kPanels>(tile, acc);
-  }
+  reduce<V, kRows, kPanels>(tile, acc);
 }
 
 // Products of one row with `count` others, a lane for each of them, transposed as they are read. W is a
@@ -316,23 +291,6 @@ inline float half_to_float(std::uint16_t half) {
   bits |= sign | (magnitude >= 0x0f800000u ? 0x7f800000u : 0u);
   __builtin_memcpy(&value, &bits, sizeof value);
   return value;
-}
-
-// Single to half precision by integer arithmetic, to the nearest, ties to even. For |value| < 65504.
-inline std::uint16_t float_to_half(float value) {
-  std::uint32_t bits;
-  __builtin_memcpy(&bits, &value, sizeof bits);
-  const std::uint32_t sign = bits >> 31 << 15;
-  bits &= 0x7fffffffu;
-  if (bits < 0x38800000u) {  // below the smallest normal half: adding 0.5 leaves the rounded fraction behind
-    float magnitude;
-    __builtin_memcpy(&magnitude, &bits, sizeof magnitude);
-    magnitude += 0.5f;
-    __builtin_memcpy(&bits, &magnitude, sizeof bits);
-    return static_cast<std::uint16_t>(sign | (bits - 0x3f000000u));
-  }
-  const std::uint32_t odd = bits >> 13 & 1u;
-  return static_cast<std::uint16_t>(sign | ((bits - 0x38000000u + 0xfffu + odd) >> 13));
 }
 
 }  // namespace

@@ -57,23 +57,4 @@ void multiply_tiles(const Kernels& kernels, const BlockOperands& operands, std::
   });
 }
 
-// Compares the similarities of all tiles with the row maxima and with `column_max`, one threshold for each
-// column, padded to whole panels. found(row, columns, first): called for each row of which any is above
-// either, with a bit for each such column from number `first` on.
-template <class Found>
-void compare_tiles(const Kernels& kernels, const BlockOperands& operands, const std::int32_t* column_max,
-                   const Found& found) {
-  std::uint32_t over[kMostTileRows];
-  for_each_tile(kernels, operands, [&](Tile& tile, Index row, Index column, bool wide) {
-    tile.lane_max = column_max + column;
-    tile.over = over;
-    (wide ? kernels.wide_over : kernels.narrow_over)(tile);
-    const Index columns = operands.columns.count() - column;
-    const std::uint32_t there = columns >= 32 ? ~0u : (1u << columns) - 1u;
-    for (Index i = row; i < std::min(operands.count, row + kernels.tile_rows); ++i) {
-      if ((over[i - row] & there) != 0) found(i, over[i - row] & there, column);
-    }
-  });
-}
-
 }  // namespace qdit::cpu

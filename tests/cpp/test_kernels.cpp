@@ -8,6 +8,8 @@
 #include "cpu/dispatch.h"
 
 using namespace qdit;
+using cpu::BoundTerms;
+using cpu::BoundTile;
 using cpu::kDepth;
 using cpu::Kernels;
 using cpu::kRowStride;
@@ -154,6 +156,115 @@ TEST(stored_similarities_give_the_same_gains_and_maxima) {
       CHECK(kernels.gain(sims.data(), max.data(), count) == wanted);
       CHECK(kernels.raise(sims.data(), max.data(), count) == wanted);
       CHECK(max == raised);
+    }
+  }
+}
+
+// One tile of bounds; terms and products such that floats hold every sum exactly.
+struct BoundCase {
+  BoundCase(const Kernels& kernels, int depth, std::mt19937& random, bool extreme)
+      : k(kernels),
+        d(depth),
+        lanes(2 * kernels.lanes),
+        rows(at(k.tile_rows * d)),
+        panels(at(lanes * d)),
+        row_terms(at(k.tile_rows)),
+        lane_terms(at(4 * lanes)),
+        row_max(at(k.tile_rows)),
+        lane_max(at(lanes)),
+        offset(at(lanes)) {
+    const auto below = [&random](unsigned count) { return static_cast<int>(random() % count); };
+    const auto term = [&] { return static_cast<float>(below(4)); };
+    for (auto& x : rows) x = static_cast<std::uint8_t>(extreme ? 127 : below(128));
+    const int sign = below(2) == 0 ? -63 : 63;
+    for (auto& x : panels) x = static_cast<std::int8_t>(extreme ? sign : below(127) - 63);
+    for (auto& t : row_terms) t = {1.0f + static_cast<float>(below(2)), term(), term(), term()};
+    for (auto& t : lane_terms) t = 1.0f + static_cast<float>(below(2));
+    for (auto& m : row_max) m = below(40000) - 20000;
+    for (auto& m : lane_max) m = below(40000) - 20000;
+    for (auto& o : offset) o = below(2000) - 1000;
+  }
+
+  static std::size_t at(int i) { return static_cast<std::size_t>(i); }
+
+  std::int64_t wanted(int i, int lane) const {
+    const int panel = lane / k.lanes;
+    const int in_panel = lane % k.lanes;
+    const std::int8_t* columns = panels.data() + panel * d * k.lanes;
+    std::int64_t product = offset[at(lane)];
+    for (int c = 0; c < d; ++c)
+      product += std::int64_t{rows[at(i * d + c)]} * columns[(c / 4 * k.lanes + in_panel) * 4 + c % 4];
+    const float* terms = lane_terms.data() + panel * 4 * k.lanes + in_panel;
+    const BoundTerms& row = row_terms[at(i)];
+    return product * std::llrint(row.scale * terms[0]) +
+           std::llrint(row.rest * terms[k.lanes] + row.error * terms[2 * k.lanes] +
+                       row.norm * terms[3 * k.lanes]);
+  }
+
+  void check() const {
+    BoundTile tile{};
+    tile.rows = rows.data();
+    tile.row_terms = row_terms.data();
+    tile.row_max = row_max.data();
+    tile.panels = panels.data();
+    tile.lane_offset = offset.data();
+    tile.lane_terms = lane_terms.data();
+    tile.depth = d;
+    tile.lane_max = lane_max.data();
+    std::vector<std::uint32_t> over(at(k.tile_rows + 1), 0xabcdu);
+    tile.over = over.data();
+    k.bounds(tile);
+    const int stride = lanes + 3;
+    std::vector<std::int32_t> bounds(at(k.tile_rows * stride), static_cast<std::int32_t>(kSentinel));
+    tile.bounds = bounds.data();
+    tile.bounds_stride = at(stride);
+    k.bounds(tile);
+    for (int i = 0; i < k.tile_rows; ++i) {
+      for (int lane = 0; lane < lanes; ++lane) {
+        const std::int64_t bound = wanted(i, lane);
+        CHECK(bounds[at(i * stride + lane)] == bound);
+        const bool above = bound > row_max[at(i)] || bound > lane_max[at(lane)];
+        CHECK((over[at(i)] >> lane & 1u) == (above ? 1u : 0u));
+      }
+      if (lanes < 32) CHECK(over[at(i)] >> lanes == 0);
+      for (int lane = lanes; lane < stride; ++lane) CHECK(bounds[at(i * stride + lane)] == kSentinel);
+    }
+    CHECK(over.back() == 0xabcdu);
+  }
+
+  const Kernels& k;
+  int d;
+  int lanes;
+  AlignedVector<std::uint8_t> rows;
+  AlignedVector<std::int8_t> panels;
+  AlignedVector<BoundTerms> row_terms;
+  AlignedVector<float> lane_terms;
+  AlignedVector<std::int32_t> row_max, lane_max, offset;
+};
+
+TEST(bounds_equal_the_definition_and_no_product_of_short_integers_overflows) {
+  std::mt19937 random(7);
+  for (const auto& level : cpu::supported_levels()) {
+    const Kernels& kernels = cpu::select_kernels(level);
+    for (const int d : {64, 128, 192, 256}) {
+      for (int i = 0; i < 8; ++i) BoundCase(kernels, d, random, i % 4 == 3).check();
+    }
+  }
+}
+
+TEST(products_of_short_rows_are_exact) {
+  std::mt19937 random(8);
+  for (const auto& level : cpu::supported_levels()) {
+    for (int i = 0; i < 20; ++i) {
+      AlignedVector<std::uint8_t> a(256);
+      AlignedVector<std::int8_t> b(256);
+      std::int32_t wanted = 0;
+      for (std::size_t c = 0; c < a.size(); ++c) {
+        a[c] = static_cast<std::uint8_t>(i < 2 ? 127 : random() % 128);
+        b[c] = static_cast<std::int8_t>(i < 2 ? (i == 0 ? 63 : -63) : static_cast<int>(random() % 127) - 63);
+        wanted += a[c] * b[c];
+      }
+      CHECK(cpu::select_kernels(level).short_product(a.data(), b.data()) == wanted);
     }
   }
 }
