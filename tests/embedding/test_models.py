@@ -234,7 +234,6 @@ def test_backends_reach_the_library(static, monkeypatch, backend, more, want):
         raise RuntimeError("stop here")
 
     monkeypatch.setattr(library, "SentenceTransformer", stand_in)
-    monkeypatch.setattr("qdit.embedding.runtime.check_installed", lambda packages: None)
     monkeypatch.setattr("qdit.embedding.sentence.check_installed", lambda packages: None)
     with pytest.raises(OSError, match="stop here"):
         SentenceEncoder(EmbedOptions(model=static, backend=backend, **more))
@@ -334,6 +333,16 @@ def test_one_text_that_does_not_fit(static, pool, small, monkeypatch):
     monkeypatch.setattr(small, "room", 10)
     with pytest.raises(MemoryError, match=r"rows 0 to 59: one text at a time .* use another device"):
         embed(pool, static)
+
+
+def test_the_end_of_a_process_is_told_as_it_is(static, monkeypatch):
+    def gone(texts, tick):
+        raise ChildProcessError("process 7 was killed")
+
+    with SentenceEncoder(EmbedOptions(model=static)) as encoder:
+        monkeypatch.setattr(encoder, "_encode", gone)
+        with pytest.raises(ChildProcessError, match="process 7 was killed"):
+            encoder.encode(["explain 1"], [0], lambda done: None)
 
 
 def test_a_changed_model_does_not_go_on(static, pool, tmp_path, monkeypatch):

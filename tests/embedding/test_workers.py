@@ -51,7 +51,7 @@ def test_an_error_is_that_of_the_process_and_the_others_go_on():
 def test_a_process_that_is_killed_is_told():
     with Workers([failing] * 2) as workers:
         processes = processes_of(workers)
-        with pytest.raises(RuntimeError, match=r"process \d+, .* was killed by SIGKILL; repeat the call"):
+        with pytest.raises(ChildProcessError, match=r"process \d+, .* killed by SIGKILL; repeat the call"):
             workers.encode([*PARTS, [""], *PARTS], 4, lambda done: None)
     assert all(process.poll() is not None for process in processes)
 
@@ -60,7 +60,7 @@ def test_a_process_that_was_killed_before_is_told():
     with Workers([failing]) as workers:
         processes_of(workers)[0].kill()
         processes_of(workers)[0].wait()
-        with pytest.raises(RuntimeError, match="was killed by SIGKILL"):
+        with pytest.raises(ChildProcessError, match="was killed by SIGKILL"):
             workers.encode(PARTS, 4, lambda done: None)
 
 

@@ -40,6 +40,7 @@ def embed(
         OSError: the model cannot be loaded.
         ImportError: a package that the model needs is not installed.
         RuntimeError: the server keeps failing, or another run is at work in the pool; what is done is kept.
+        ChildProcessError: one of several processes has ended; what is done is kept.
         MemoryError: not even one text at a time fits the device.
 
     """

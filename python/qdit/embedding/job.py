@@ -17,6 +17,7 @@ from ..records.templates import make_template
 from .encoder import Encoder, Stopped, Tick
 from .hashed import HashEncoder
 from .options import EmbedOptions
+from .runtime import RUNTIMES
 from .sentence import SentenceEncoder
 from .server import ServerEncoder
 from .window import Window
@@ -98,7 +99,7 @@ class EmbedJob(PoolJob[Embeddings]):
         return f"go on; {done:,} of {len(self.records):,} rows are done"
 
     def _libraries(self) -> tuple[str, ...]:
-        return encoder_class(self.options).libraries
+        return *encoder_class(self.options).libraries, *RUNTIMES[self.options.backend]
 
     def estimate(self) -> JSON:
         """Return rows, rows left, and characters and tokens of those left as the first 1000 rows suggest."""

@@ -6,19 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from .._core import build_info
-from ..common.optional import Package, check_installed, require
+from ..common.optional import Package, require
 from ..common.types import JSON
 from .options import EmbedOptions
 
 Model = Any  # a SentenceTransformer
 
-_RUNTIMES = {"torch": (), "onnx": ("onnxruntime", "optimum"), "openvino": ("openvino", "optimum")}
+RUNTIMES: dict[str, tuple[str, ...]] = {  # what each backend needs beside torch
+    "torch": (),
+    "onnx": ("onnxruntime", "optimum"),
+    "openvino": ("openvino", "optimum"),
+}
 
 
 def packages(options: EmbedOptions) -> tuple[Package, ...]:
     """Return the packages that a model needs with these options."""
     why = f"to embed with {options.model}"
-    more = ((name, options.backend, f"for backend {options.backend}") for name in _RUNTIMES[options.backend])
+    more = ((name, options.backend, f"for backend {options.backend}") for name in RUNTIMES[options.backend])
     return ("sentence_transformers", "embed", why), *more
 
 
@@ -32,7 +36,6 @@ def load_model(options: EmbedOptions, name: str, device: str | None, threads: in
         threads: None for all processors.
 
     """
-    check_installed(packages(options))
     library = require(*packages(options)[0])
     given: JSON = {"device": device, "trust_remote_code": False, "truncate_dim": options.dimensions}
     own = {"revision": options.revision, "local_files_only": options.local_files_only}

@@ -71,7 +71,7 @@ class Workers(Closing):
         """Return the vectors of all parts in order; after an error of a process those at work are waited for.
 
         Raises:
-            RuntimeError: if a process has ended.
+            ChildProcessError: if a process has ended.
 
         """
         found: list[Any] = [None] * len(parts)
@@ -133,7 +133,7 @@ class Workers(Closing):
         code = process.returncode
         killed = code is not None and code < 0
         how = f"was killed by {signal.Signals(-code).name}" if killed else f"ended with code {code}"
-        raise RuntimeError(
+        raise ChildProcessError(
             f"process {process.pid}, which embedded texts, {how}; repeat the call to go on; if memory was "
             "short, with fewer processes or a smaller batch_size"
         ) from None
