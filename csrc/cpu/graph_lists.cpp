@@ -101,10 +101,7 @@ class KeySort {
   std::vector<NeighborKey> other_;
 };
 
-Neighbor decode(NeighborKey key) {
-  const auto high = static_cast<std::uint32_t>(key >> 32) ^ 0x80000000u;
-  return {0xffffffffu - static_cast<std::uint32_t>(key), static_cast<std::int32_t>(high)};
-}
+Neighbor decode(NeighborKey key) { return {0xffffffffu - static_cast<std::uint32_t>(key), similarity(key)}; }
 
 }  // namespace
 
@@ -120,17 +117,14 @@ NeighborLists::NeighborLists(Index n, Index keep)
 void NeighborLists::append(Index v, std::span<const NeighborKey> keys) {
   Head& head = heads_[index(v)];
   const SpinLock lock(head.lock);
-  NeighborKey* to = list(v);
   std::uint32_t count = head.count.load(std::memory_order_relaxed);
-  NeighborKey cutoff = head.cutoff.load(std::memory_order_relaxed);
-  for (const NeighborKey key : keys) {
-    if (key <= cutoff) continue;
-    if (count == capacity_) {
-      count = shrink(v);
-      cutoff = head.cutoff.load(std::memory_order_relaxed);
-      if (key <= cutoff) continue;
-    }
-    to[count++] = key;
+  while (true) {
+    const std::size_t room = std::min(capacity_ - count, keys.size());
+    std::copy_n(keys.begin(), room, list(v) + count);
+    count += static_cast<std::uint32_t>(room);
+    keys = keys.subspan(room);
+    if (keys.empty()) break;
+    count = shrink(v);
   }
   head.count.store(count, std::memory_order_relaxed);
 }

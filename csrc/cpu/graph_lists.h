@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 
@@ -23,6 +24,10 @@ inline NeighborKey neighbor_key(std::uint32_t row, std::int32_t sim) {
   return (std::uint64_t{static_cast<std::uint32_t>(sim) ^ 0x80000000u} << 32) | (0xffffffffu - row);
 }
 
+inline std::int32_t similarity(NeighborKey key) {
+  return static_cast<std::int32_t>(static_cast<std::uint32_t>(key >> 32) ^ 0x80000000u);
+}
+
 class NeighborLists {
  public:
   // keep: pairs a row in the end.
@@ -30,8 +35,15 @@ class NeighborLists {
 
   // Keys that are not above this need not be appended to the list of v.
   NeighborKey cutoff(Index v) const { return heads_[index(v)].cutoff.load(std::memory_order_relaxed); }
+  // No similarity up to this is of use to the list of v.
+  std::int32_t need(Index v) const {
+    const NeighborKey key = cutoff(v);
+    return key == 0 ? std::numeric_limits<std::int32_t>::min() : similarity(key) - 1;
+  }
   // May be called by several threads at once. The same pair must not be added twice.
   void append(Index v, std::span<const NeighborKey> keys);
+  // Fetches what cutoff() and prefetch() read.
+  void prefetch_head(Index v) const { __builtin_prefetch(&heads_[index(v)], 1, 2); }
   // Fetches the end of a list that is about to be appended to.
   void prefetch(Index v) const {
     __builtin_prefetch(list(v) + heads_[index(v)].count.load(std::memory_order_relaxed), 1);

@@ -45,18 +45,27 @@ class PairPass {
     std::size_t count;
     Index probers;
   };
+  // A column that sees a part, and the number of the next one that does.
+  struct Viewer {
+    std::uint32_t column;
+    std::int32_t next;
+  };
   struct Workspace {
     Workspace(const Input& input, Index width);
-    std::vector<Index> row_ids;
+    std::vector<Index> probers;        // the rows that stream past
+    std::vector<std::int32_t> owners;  // the part of each
     RowBlock rows;
     Panels columns;
     AlignedVector<std::int32_t> no_max;
     AlignedVector<float> partial;
     AlignedVector<std::int32_t> sims;
     std::vector<float> row_factor;
+    std::vector<std::int32_t> row_floor;
     std::vector<Fixed> unused_gains;
-    std::vector<std::int32_t> floors;  // of the columns
-    std::vector<std::int32_t> thresholds;
+    std::vector<Viewer> viewers;
+    std::vector<std::int32_t> first_viewer;  // per part
+    std::vector<std::int32_t> floors;        // of the columns
+    std::vector<std::int32_t> needs;         // of the columns
     std::vector<std::uint32_t> found_ids;
     std::vector<std::int32_t> found_sims;
     std::vector<NeighborKey> keys;         // of a row
@@ -66,13 +75,19 @@ class PairPass {
 
   void run_columns(const Columns& columns, Workspace& space, NeighborLists& lists,
                    const std::function<void()>& tick) const;
-  void load_columns(const Columns& columns, Workspace& space) const;
-  void multiply(std::span<const std::uint32_t> rows, Workspace& space) const;
-  void reduce_row(const Columns& columns, std::uint32_t row, const std::int32_t* sims, Workspace& space,
-                  NeighborLists& lists) const;
-  void collect(const Columns& columns, std::size_t column, NeighborKey key, Workspace& space,
-               NeighborLists& lists) const;
-  bool sees(Index row, std::int32_t part) const;
+  void load_columns(const Columns& columns, Workspace& space, const NeighborLists& lists) const;
+  void unload_columns(const Columns& columns, Workspace& space) const;
+  void sort_probers(const Columns& columns, Workspace& space) const;
+  template <class Need>
+  void set_needs(std::int32_t part, Workspace& space, const Need& need) const;
+  void multiply(std::span<const Index> rows, Workspace& space) const;
+  void reduce_row(const Columns& columns, Index row, std::int32_t floor, const std::int32_t* sims,
+                  Workspace& space, NeighborLists& lists) const;
+  void flush(const Columns& columns, std::size_t j, Workspace& space, NeighborLists& lists) const;
+  Index member(const Columns& columns, std::size_t j) const {
+    return input_.layout.members[columns.begin + j];
+  }
+  std::span<const std::int32_t> seen(Index row) const;
 
   Input input_;
   Index width_;                   // columns at a time

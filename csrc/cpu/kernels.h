@@ -70,6 +70,15 @@ struct Pairs {
   std::int32_t* sims;
 };
 
+// What a similarity must be above to be of use to a row or to one of some others: above the floor of either
+// of the two, and no less than what the list of either takes: above a number of each, `need`.
+struct Uses {
+  const std::int32_t* floors;  // of the others
+  const std::int32_t* needs;
+  std::int32_t floor;  // of the row
+  std::int32_t need;
+};
+
 struct Kernels {
   const char* name;
   int tile_rows;                // rows of a tile
@@ -93,6 +102,8 @@ struct Kernels {
   // outputs need room for count + lanes.
   std::size_t (*above)(const std::int32_t* sims, const std::int32_t* thresholds, std::size_t count,
                        const Pairs& out);
+  // The same of all that is above min(floor, floors[i]) and above min(need, needs[i]).
+  std::size_t (*above_uses)(const std::int32_t* sims, const Uses& uses, std::size_t count, const Pairs& out);
   // The same with one threshold for all.
   std::size_t (*above_one)(const std::int32_t* sims, std::int32_t threshold, std::size_t count,
                            const Pairs& out);

@@ -7,6 +7,22 @@
 
 namespace {
 
+// For every mask of eight lanes the numbers of those that are set, in order.
+struct Selected {
+  std::uint8_t lanes[256][8] = {};
+};
+constexpr Selected select_lanes() {
+  Selected all;
+  for (int mask = 0; mask < 256; ++mask) {
+    int count = 0;
+    for (int lane = 0; lane < 8; ++lane) {
+      if ((mask >> lane & 1) != 0) all.lanes[mask][count++] = static_cast<std::uint8_t>(lane);
+    }
+  }
+  return all;
+}
+constexpr Selected kSelected = select_lanes();
+
 struct Avx2 : Eight {
   using I = __m256i;
 
@@ -34,7 +50,12 @@ struct Avx2 : Eight {
   }
   static void store_selected(unsigned mask, std::uint32_t first, I values, std::uint32_t* ids,
                              std::int32_t* sims) {
-    store_selected_one_by_one<Avx2>(mask, first, values, ids, sims);
+    // Packed in the register and stored whole: the room behind the last one is overwritten.
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kSelected.lanes[mask]));
+    const I lanes = _mm256_cvtepu8_epi32(bytes);
+    const I numbers = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(first)), lanes);
+    _mm256_storeu_si256(cast(ids), numbers);
+    _mm256_storeu_si256(cast(sims), _mm256_permutevar8x32_epi32(values, lanes));
   }
   static void accumulate(I sums, std::int64_t* to) {
     const __m256i low = _mm256_cvtepu32_epi64(_mm256_castsi256_si128(sums));
@@ -67,6 +88,7 @@ constexpr Kernels kKernels = {
     gain_kernel<Avx2>,
     raise_kernel<Avx2>,
     above_kernel<Avx2>,
+    above_uses_kernel<Avx2>,
     above_one_kernel<Avx2>,
 };
 

@@ -77,6 +77,7 @@ constexpr Kernels kKernels = {
     gain_kernel<Avx512>,
     raise_kernel<Avx512>,
     above_kernel<Avx512>,
+    above_uses_kernel<Avx512>,
     above_one_kernel<Avx512>,
 };
 

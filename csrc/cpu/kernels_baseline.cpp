@@ -100,6 +100,7 @@ constexpr Kernels kKernels = {
     gain_kernel<Baseline>,
     raise_kernel<Baseline>,
     above_kernel<Baseline>,
+    above_uses_kernel<Baseline>,
     above_one_kernel<Baseline>,
 };
 

@@ -92,6 +92,7 @@ constexpr Kernels kKernels = {
     gain_kernel<Neon>,
     raise_kernel<Neon>,
     above_kernel<Neon>,
+    above_uses_kernel<Neon>,
     above_one_kernel<Neon>,
 };
 

@@ -54,6 +54,13 @@ void decode(const Kernels& kernels, DType dtype, const std::byte* from, float* t
   }
 }
 
+void prefetch(const RowView& rows, Index row) {
+  constexpr std::size_t kLine = 64;
+  const std::byte* from = rows.row(row);
+  const std::size_t bytes = static_cast<std::size_t>(rows.d) * item_size(rows.dtype);
+  for (std::size_t at = 0; at < bytes; at += kLine) __builtin_prefetch(from + at, 0, 2);
+}
+
 std::vector<double> squared_norms(const RowView& rows, const Kernels& kernels, ThreadPool& pool) {
   std::vector<double> squared(static_cast<std::size_t>(rows.n));
   pool.run((rows.n + kScanRows - 1) / kScanRows, [&](std::int64_t task, int /*thread*/) {

@@ -16,6 +16,9 @@ namespace qdit::cpu {
 // Decodes `count` items to float32.
 void decode(const Kernels& kernels, DType dtype, const std::byte* from, float* to, std::size_t count);
 
+// Fetches a row that is soon to be decoded.
+void prefetch(const RowView& rows, Index row);
+
 // Squared Euclidean norm of every row, in float64, of the values rounded to float32.
 std::vector<double> squared_norms(const RowView& rows, const Kernels& kernels, ThreadPool& pool);
 

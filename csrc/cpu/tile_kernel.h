@@ -4,7 +4,7 @@
 //
 // V offers: kLanes, F (floats), I (int32), and static functions load, store, broadcast, zero, add, fma, mul,
 // to_int (round to nearest even), load_int, store_int, broadcast_int, zero_int, add_int, relu_difference,
-// max_int, transpose (of kLanes vectors), accumulate (adds unsigned 32-bit lanes to int64s in
+// max_int, min_int, transpose (of kLanes vectors), accumulate (adds unsigned 32-bit lanes to int64s in
 // memory), greater (a bit per lane), store_selected (numbers and values of the lanes of a mask, packed).
 #pragma once
 
@@ -18,6 +18,7 @@ using qdit::cpu::kMostTileRows;
 using qdit::cpu::kRowStride;
 using qdit::cpu::Pairs;
 using qdit::cpu::Tile;
+using qdit::cpu::Uses;
 
 template <class V, int kRows, int kPanels>
 struct Accumulators {
@@ -230,6 +231,20 @@ struct Same {
   typename V::I vector(std::size_t /*i*/) const { return V::broadcast_int(value); }
   std::int32_t one(std::size_t /*i*/) const { return value; }
 };
+template <class V>
+struct OfUses {
+  const Uses& uses;
+  typename V::I vector(std::size_t i) const {
+    const typename V::I floor = V::min_int(V::broadcast_int(uses.floor), V::load_int(uses.floors + i));
+    const typename V::I need = V::min_int(V::broadcast_int(uses.need), V::load_int(uses.needs + i));
+    return V::max_int(floor, need);
+  }
+  std::int32_t one(std::size_t i) const {
+    const std::int32_t floor = uses.floors[i] < uses.floor ? uses.floors[i] : uses.floor;
+    const std::int32_t need = uses.needs[i] < uses.need ? uses.needs[i] : uses.need;
+    return floor > need ? floor : need;
+  }
+};
 
 template <class V, class Thresholds>
 std::size_t collect_above(const std::int32_t* sims, const Thresholds& thresholds, std::size_t count,
@@ -256,6 +271,12 @@ template <class V>
 std::size_t above_kernel(const std::int32_t* sims, const std::int32_t* thresholds, std::size_t count,
                          const Pairs& out) {
   return collect_above<V>(sims, Each<V>{thresholds}, count, out);
+}
+
+template <class V>
+std::size_t above_uses_kernel(const std::int32_t* sims, const Uses& uses, std::size_t count,
+                              const Pairs& out) {
+  return collect_above<V>(sims, OfUses<V>{uses}, count, out);
 }
 
 template <class V>

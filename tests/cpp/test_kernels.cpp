@@ -269,6 +269,35 @@ TEST(products_of_short_rows_are_exact) {
   }
 }
 
+TEST(similarities_of_use_are_found_in_order) {
+  std::mt19937 random(6);
+  const auto draw = [&random] { return static_cast<std::int32_t>(random() % 9) - 4; };
+  for (const auto& level : cpu::supported_levels()) {
+    const Kernels& kernels = cpu::select_kernels(level);
+    for (std::size_t count = 0; count < 300; count += 1 + count / 9) {
+      std::vector<std::int32_t> sims(count);
+      std::vector<std::int32_t> floors(count);
+      std::vector<std::int32_t> needs(count);
+      for (auto* items : {&sims, &floors, &needs}) std::generate(items->begin(), items->end(), draw);
+      const cpu::Uses uses{floors.data(), needs.data(), draw(), draw()};
+      const auto lanes = static_cast<std::size_t>(kernels.lanes);
+      std::vector<std::uint32_t> ids(count + lanes);
+      std::vector<std::int32_t> found(count + lanes);
+      ids.push_back(0x5a5a5a5a);
+      found.push_back(0x5a5a5a5a);
+      const std::size_t size = kernels.above_uses(sims.data(), uses, count, {ids.data(), found.data()});
+      std::size_t at = 0;
+      for (std::size_t i = 0; i < count; ++i) {
+        if (sims[i] <= std::min(floors[i], uses.floor) || sims[i] <= std::min(needs[i], uses.need)) continue;
+        CHECK(at < size && ids[at] == i && found[at] == sims[i]);
+        ++at;
+      }
+      CHECK(at == size);
+      CHECK(ids.back() == 0x5a5a5a5a && found.back() == 0x5a5a5a5a);
+    }
+  }
+}
+
 TEST(a_level_that_cannot_run_is_refused) {
   CHECK_THROWS(cpu::select_kernels("mmx"), std::invalid_argument, "simd: got \"mmx\"");
 }
