@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "cpu/bound_tiles.h"
+#include "cpu/pool.h"
 
 namespace qdit::cpu {
 namespace {
@@ -18,6 +19,8 @@ namespace {
 constexpr double kTileColumns = 16.0;  // what a tile of pairs costs beside its columns, in columns
 constexpr double kWorthwhile = 0.9;    // less than so much of the cost without bounds
 constexpr double kTrialShare = 0.03;   // of all work that a trial may cost
+constexpr Index kLooks = 256;          // rows that show whether there is any decay
+constexpr double kDecay = 1.1;         // mean squared similarity, beside that of isotropic rows
 constexpr double kRotation = 4000.0;   // of a rotation: so many products of all columns with all columns
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
@@ -63,9 +66,39 @@ Index Bounds::forced() {
   return columns;
 }
 
-bool Bounds::worth_a_trial(double pairs) const {
+bool Bounds::worth_a_trial(double pairs) {
   if (forced() >= 0) return forced() > 0;
-  return rotation_ != nullptr || kRotation * static_cast<double>(scaled_.rows().view.d) < kTrialShare * pairs;
+  if (rotation_) return true;
+  return kRotation * static_cast<double>(scaled_.rows().view.d) < kTrialShare * pairs && decays();
+}
+
+// The mean squared similarity of unit rows is the sum of the squared shares of all directions: 1 / d if none
+// has more than another.
+bool Bounds::decays() {
+  if (decays_) return *decays_;
+  const RowView& rows = scaled_.rows().view;
+  const Index count = std::min(kLooks, rows.n);
+  std::vector<float> values(at(count * rows.d));
+  std::vector<double> squared(at(count));
+  for (Index i = 0; i < count; ++i) {
+    const Index row = i * rows.n / count;
+    decode(kernels_, rows.dtype, rows.row(row), values.data() + i * rows.d, at(rows.d));
+    squared[at(i)] = scaled_.squared_norms()[at(row)];
+  }
+  double sum = 0.0;
+  double pairs = 0.0;
+  for (Index i = 0; i < count; ++i) {
+    for (Index j = 0; j < i; ++j) {
+      const double norms = squared[at(i)] * squared[at(j)];
+      if (!(norms > 0.0)) continue;
+      const float product =
+          kernels_.estimate(values.data() + i * rows.d, values.data() + j * rows.d, static_cast<int>(rows.d));
+      sum += static_cast<double>(product) * static_cast<double>(product) / norms;
+      pairs += 1.0;
+    }
+  }
+  decays_ = sum * static_cast<double>(rows.d) > kDecay * pairs;
+  return *decays_;
 }
 
 Index Bounds::choose(const Costs& costs, double each, const Survivors& survivors) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -55,8 +56,9 @@ class Bounds {
   // What QDIT_PREFIX says: 0 turns bounds off, another number is their columns, whether that pays or not;
   // negative: nothing. Throws std::invalid_argument for any other text.
   static Index forced();
-  // False if so many pairs are too few for a trial.
-  bool worth_a_trial(double pairs) const;
+  // False if so many pairs are too few for a trial, or the pool has no directions along which its rows spread
+  // more than along others.
+  bool worth_a_trial(double pairs);
   // The cheapest number of columns for pairs of which each row of the pool has `each`; 0 where none pays.
   // Makes the prefixes if one does.
   Index choose(const Costs& costs, double each, const Survivors& survivors);
@@ -72,9 +74,12 @@ class Bounds {
               std::span<const std::int32_t> other_max, Index columns) const;
 
  private:
+  bool decays();
+
   const Kernels& kernels_;
   ThreadPool& pool_;
   const ScaledPool& scaled_;
+  std::optional<bool> decays_;
   std::unique_ptr<Rotation> rotation_;
   std::unique_ptr<Prefix> prefix_;
 };

@@ -233,4 +233,17 @@ TEST(what_a_cascade_finds_is_what_is_above_either_threshold) {
   });
 }
 
+TEST(a_pool_whose_rows_spread_along_all_directions_alike_is_worth_no_trial) {
+  if (Bounds::forced() >= 0) return;
+  const Kernels& kernels = select_kernels("");
+  for (const Metric metric : {Metric::kCosine, Metric::kDot}) {
+    for (const Kind kind : kKinds) {
+      if (kind != Kind::kDecaying && kind != Kind::kIsotropic && kind != Kind::kOneLarge) continue;
+      Fixture f(make_rows(kind, 300, 300), 300, metric, kernels);
+      CHECK(!f.bounds.worth_a_trial(1e6));
+      CHECK(f.bounds.worth_a_trial(1e12) == (kind != Kind::kIsotropic));
+    }
+  }
+}
+
 int main() { return check::run(); }
