@@ -1,4 +1,4 @@
-"""Bounds from prefixes beside ordinary products: exact evaluation of k rows, and the nearest of k rows.
+"""Bounds from prefixes beside ordinary products: exact evaluation, the nearest of k rows, selections.
 
 `python bench/bench_prefix.py` makes pools in a folder that it deletes afterwards, runs each with bounds off
 (QDIT_PREFIX=0) and on in turn, every run in a process of its own, compares the answers to the last bit and
@@ -20,16 +20,20 @@ from typing import Any
 
 import numpy as np
 
+import qdit
 from harness import Report
 from pools import make_pool
 from qdit._core import Engine
 from qdit.engine.blocks import commit
 
 _D = 768
+_METHODS = ("threshold", "stochastic", "lazy")
+_TAU = 0.7
+_GREEDY_ROWS = 50_000  # the first rows of the pool, for methods that take minutes with more
 
 
 def measure(path: Path, k: int, threads: int) -> dict[str, Any]:
-    """Time both kinds of work on one pool; return seconds and digests of the answers."""
+    """Time each kind of work on one pool; return seconds and digests of the answers."""
     rows = np.load(path, mmap_mode="r")
     chosen = np.random.default_rng(1).permutation(len(rows))[:k]
     centroids = np.asarray(rows[np.sort(chosen)[:4096]], np.float32)
@@ -44,6 +48,13 @@ def measure(path: Path, k: int, threads: int) -> dict[str, Any]:
     ids, similarities = engine.nearest(centroids)
     out["nearest"] = time.perf_counter() - start
     out["nearest digest"] = hashlib.sha256(ids.tobytes() + similarities.tobytes()).hexdigest()
+    for method in _METHODS:
+        part = rows if method == "threshold" else rows[:_GREEDY_ROWS]
+        quality = np.random.default_rng(2).random(len(part))
+        options: dict[str, Any] = {"tau": _TAU, "shortfall": "stop"} if method == "threshold" else {}
+        found = qdit.select(part, quality, 0.7, k, method=method, threads=threads, **options)
+        out[method] = found.stats["seconds_total"]
+        out[f"{method} digest"] = hashlib.sha256(found.indices.tobytes() + found.gains.tobytes()).hexdigest()
     return out
 
 
@@ -59,15 +70,16 @@ def run(path: Path, k: int, threads: int, *, bounds: bool) -> dict[str, Any]:
 
 def compare(path: Path, kind: str, k: int, threads: int, rounds: int, report: Report) -> None:
     """Alternate both, and report the medians of their ratios."""
+    n = len(np.load(path, mmap_mode="r"))
     pairs = [[run(path, k, threads, bounds=bounds) for bounds in (False, True)] for _ in range(rounds)]
-    for what in ("evaluate", "nearest"):
+    for what in ("evaluate", "nearest", *_METHODS):
         assert len({one[f"{what} digest"] for pair in pairs for one in pair}) == 1
         ratios = np.array([pair[1][what] / pair[0][what] for pair in pairs])
         report.add(
             {
                 "pool": kind,
-                "n": len(np.load(path, mmap_mode="r")),
-                "k": k if what == "evaluate" else min(k, 4096),
+                "n": min(n, _GREEDY_ROWS) if what in ("stochastic", "lazy") else n,
+                "k": min(k, 4096) if what == "nearest" else k,
                 "threads": threads,
                 "what": what,
                 "ordinary s": float(np.median([pair[0][what] for pair in pairs])),

@@ -10,12 +10,12 @@
 #include "cpu/dispatch.h"
 #include "cpu/exact_gains.h"
 #include "cpu/first_gains.h"
+#include "cpu/marginal_gains.h"
 #include "cpu/nearest.h"
 #include "cpu/pool.h"
 #include "cpu/product.h"
 #include "cpu/running_max.h"
 #include "cpu/scaled_pool.h"
-#include "cpu/similarity_cache.h"
 #include "engine/indices.h"
 
 namespace qdit {
@@ -26,7 +26,6 @@ using cpu::kPaddingMax;
 using cpu::ScaledRows;
 
 constexpr Index kBatch = 512;            // candidates of a wide product
-constexpr Index kKeepWidth = 64;         // similarities of wider batches are not worth storing
 constexpr std::size_t kSimsWidth = 128;  // candidates of one product whose similarities are wanted
 
 class CpuBackend final : public Backend {
@@ -38,9 +37,9 @@ class CpuBackend final : public Backend {
         n_(options_.rows.n),
         scaled_(check()),
         product_(kernels_, pool_, options_.rows, options_.block_rows),
-        cache_(n_, options_.cache_bytes),
         bounds_(kernels_, pool_, scaled_),
         max_(kernels_, pool_, product_, scaled_, bounds_, n_),
+        gains_(kernels_, pool_, product_, scaled_, max_, options_.cache_bytes, stats_),
         shard_(
             {options_.rows, options_.zero_rows, kernels_, pool_, scaled_, product_, max_.values(), stats_},
             [this](const ScaledRows& rows, std::span<Fixed> increases) { commit_shard(rows, increases); },
@@ -57,7 +56,7 @@ class CpuBackend final : public Backend {
   Shard* shard() override { return &shard_; }
   std::span<const Index> ignored() const override { return scaled_.rows().ignored; }
   bool empty() const override { return max_.empty(); }
-  bool cached(Index candidate) const override { return cache_.contains(candidate); }
+  bool cached(Index candidate) const override { return gains_.cached(candidate); }
   BackendStats stats() const override {
     BackendStats stats = stats_;
     if (exact_) stats.products += exact_->products();
@@ -95,17 +94,7 @@ class CpuBackend final : public Backend {
       exact_->evaluate(candidates, out);
       return;
     }
-    std::vector<std::size_t> stored;
-    std::vector<std::size_t> fresh;
-    for (std::size_t i = 0; i < candidates.size(); ++i) {
-      (cache_.contains(candidates[i]) ? stored : fresh).push_back(i);
-    }
-    stored_gains(candidates, stored, out);
-    const auto width = static_cast<std::size_t>(preferred_batch().max);
-    for (std::size_t begin = 0; begin < fresh.size(); begin += width) {
-      const auto count = std::min(width, fresh.size() - begin);
-      product_gains(candidates, std::span(fresh).subspan(begin, count), out);
-    }
+    gains_.evaluate(candidates, static_cast<std::size_t>(preferred_batch().max), out);
     note_memory();
   }
 
@@ -122,13 +111,13 @@ class CpuBackend final : public Backend {
     }
     std::size_t i = 0;
     while (i < candidates.size()) {
-      if (!max_.empty() && cache_.contains(candidates[i])) {
-        increases[i] = commit_stored(candidates[i]);
+      if (gains_.cached(candidates[i])) {
+        increases[i] = gains_.commit(candidates[i]);
         ++i;
         continue;
       }
       std::size_t end = i + 1;
-      while (end < candidates.size() && !cache_.contains(candidates[end])) ++end;
+      while (end < candidates.size() && !gains_.cached(candidates[end])) ++end;
       commit_products(scaled_.rows(), candidates.subspan(i, end - i), increases.subspan(i, end - i));
       i = end;
     }
@@ -144,6 +133,7 @@ class CpuBackend final : public Backend {
       return true;
     }
     spent_.reset();
+    gains_.restart();  // from here on its pairs are in the lists of all
     const auto evaluations = stats_.evaluations;
     const bool again = std::exchange(tracked_, true);  // who comes a second time is not the last
     exact_ = std::make_unique<cpu::ExactGains>(
@@ -228,6 +218,7 @@ class CpuBackend final : public Backend {
     }
     shard_.reset();
     max_.restart(!options_.floor.has_value());
+    gains_.restart();
   }
 
   void first_gains(std::span<const Index> candidates, std::span<Fixed> out) {
@@ -236,46 +227,6 @@ class CpuBackend final : public Backend {
       stats_.rows_read += n_;
     }
     cpu::first_gains(options_.rows, factors(), row_sum_, candidates, kernels_, pool_, out);
-  }
-
-  void stored_gains(std::span<const Index> candidates, const std::vector<std::size_t>& which,
-                    std::span<Fixed> out) {
-    stats_.cached_evaluations += static_cast<std::int64_t>(which.size());
-    for (const std::size_t i : which) {
-      out[i] = max_.gain(cache_.get(candidates[i]));
-    }
-  }
-
-  void product_gains(std::span<const Index> candidates, std::span<const std::size_t> which,
-                     std::span<Fixed> out) {
-    std::vector<Index> ids;
-    for (const std::size_t i : which) ids.push_back(candidates[i]);
-    panels_.pack(kernels_, options_.rows, factors(), ids);
-    std::vector<Fixed> gains(ids.size());
-    std::vector<std::int32_t*> slots;
-    cpu::Product::Target target;
-    if (cache_.capacity() > 0 && static_cast<Index>(ids.size()) <= kKeepWidth) {
-      cache_.abandon();
-      for (std::size_t c = 0; c < ids.size(); ++c) {
-        const bool room = static_cast<Index>(c) < cache_.capacity();
-        slots.push_back(room ? cache_.reserve(ids[c]) : nullptr);
-      }
-      target = [&slots](Index c, const cpu::Product::Block& block) {
-        std::int32_t* slot = slots[static_cast<std::size_t>(c)];
-        return slot == nullptr ? nullptr : slot + block.begin;
-      };
-    }
-    product_.run({panels_, factors(), max_.data(), gains, target, {}});
-    cache_.publish();
-    stats_.rows_read += n_;
-    stats_.products += static_cast<double>(ids.size()) * static_cast<double>(n_);
-    for (std::size_t c = 0; c < ids.size(); ++c) out[which[c]] = gains[c];
-  }
-
-  Fixed commit_stored(Index candidate) {
-    const Fixed increase = max_.raise(cache_.get(candidate));
-    cache_.erase(candidate);  // a chosen row is not evaluated again
-    return increase;
   }
 
   void commit_products(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases) {
@@ -298,7 +249,7 @@ class CpuBackend final : public Backend {
   void note_memory() {
     const auto bytes = (factors().size() + scaled_.outside().factors.size()) * sizeof(float) + max_.bytes() +
                        bounds_.bytes() + row_sum_.size() * sizeof(double) + product_.bytes() +
-                       panels_.bytes() + cache_.bytes() + (exact_ ? exact_->bytes() : 0);
+                       panels_.bytes() + gains_.bytes() + (exact_ ? exact_->bytes() : 0);
     stats_.peak_bytes = std::max(stats_.peak_bytes, static_cast<std::int64_t>(bytes));
   }
 
@@ -309,10 +260,10 @@ class CpuBackend final : public Backend {
   Index n_;
   cpu::ScaledPool scaled_;
   cpu::Product product_;
-  cpu::SimilarityCache cache_;
   cpu::Panels panels_;
   cpu::Bounds bounds_;
   cpu::RunningMax max_;
+  cpu::MarginalGains gains_;
   cpu::CpuShard shard_;
   std::vector<double> row_sum_;             // sum over v of factor(v) * row(v), when first needed
   std::unique_ptr<cpu::ExactGains> exact_;  // while tracking

@@ -4,11 +4,6 @@
 #include <vector>
 
 namespace qdit::cpu {
-namespace {
-
-constexpr Index kStoredRows = 65536;  // rows of a task over similarities that are there already
-
-}  // namespace
 
 RunningMax::RunningMax(const Kernels& kernels, ThreadPool& pool, Product& product, const ScaledPool& scaled,
                        Bounds& bounds, Index n)
@@ -39,37 +34,6 @@ void RunningMax::row_coverage(std::span<double> out) const {
   for (std::size_t v = 0; v < out.size(); ++v) out[v] = max_[v] / scaled_.scale();
 }
 
-// Sums a function of ranges of pool rows, on all threads where there is enough to do.
-template <class Function>
-Fixed RunningMax::over_rows(const Function& function) const {
-  if (n_ <= 2 * kStoredRows) return function(0, static_cast<std::size_t>(n_));
-  const Index tasks = (n_ + kStoredRows - 1) / kStoredRows;
-  std::vector<Fixed> sums(static_cast<std::size_t>(tasks));
-  pool_.run(tasks, [&](std::int64_t task, int /*thread*/) {
-    const Index begin = task * kStoredRows;
-    const auto count = static_cast<std::size_t>(std::min(kStoredRows, n_ - begin));
-    sums[static_cast<std::size_t>(task)] = function(begin, count);
-  });
-  Fixed sum = 0;
-  for (const Fixed s : sums) sum += s;
-  return sum;
-}
-
-Fixed RunningMax::gain(const std::int32_t* sims) const {
-  return over_rows([&](Index begin, std::size_t count) {
-    return kernels_.gain(sims + begin, max_.data() + begin, count);
-  });
-}
-
-Fixed RunningMax::raise(const std::int32_t* sims) {
-  whole_.begin();
-  const Fixed increase = over_rows([&](Index begin, std::size_t count) {
-    return kernels_.raise(sims + begin, max_.data() + begin, count);
-  });
-  whole_.end();
-  return increase;
-}
-
 void RunningMax::raise(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases) {
   const bool of_pool = source.view.data == scaled_.rows().view.data;
   for (std::size_t begin = 0; begin < ids.size();) {
@@ -77,14 +41,14 @@ void RunningMax::raise(const ScaledRows& source, std::span<const Index> ids, std
       return ids.subspan(begin, std::min(width, ids.size() - begin));
     };
     auto part = some(static_cast<std::size_t>(pruned_.width()));
-    if (const Index columns = of_pool && !empty_ ? pruned_.choose(part) : 0; columns > 0) {
+    if (const Index columns = of_pool && !empty_ ? pruned_.choose_for_raise(part) : 0; columns > 0) {
       whole_.begin();
       pruned_.raise(part, columns, increases.subspan(begin, part.size()));
       whole_.end();
     } else {
       part = some(kWidth);
       raise_block(source, part, increases.subspan(begin, part.size()));
-      pruned_.passed(static_cast<Index>(part.size()));
+      pruned_.raised(static_cast<Index>(part.size()));
     }
     begin += part.size();
   }

@@ -8,7 +8,7 @@
 #include "cpu/kernels.h"
 #include "cpu/pool.h"
 #include "cpu/product.h"
-#include "cpu/pruned_raise.h"
+#include "cpu/pruned_products.h"
 #include "cpu/scaled_pool.h"
 #include "cpu/thread_pool.h"
 #include "engine/types.h"
@@ -28,6 +28,7 @@ class RunningMax {
   bool empty() const { return empty_; }
   // How many rows will be raised by: whether finding out more about the pool pays depends on it.
   void expect(Index rows) { pruned_.expect(rows); }
+  PrunedProducts& pruned() { return pruned_; }  // with these maxima
 
   const std::int32_t* data() const { return max_.data(); }
   // For those who raise maxima themselves, between whole().begin() and whole().end().
@@ -39,9 +40,6 @@ class RunningMax {
   Fixed coverage() const;
   void row_coverage(std::span<double> out) const;
 
-  // With the n similarities of one candidate: its gain; its gain, and the maxima are raised.
-  Fixed gain(const std::int32_t* sims) const;
-  Fixed raise(const std::int32_t* sims);
   // With rows `ids` of a source, in this order; increases[i] is what the i-th raised the sum by.
   void raise(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases);
 
@@ -50,8 +48,6 @@ class RunningMax {
   double products() const { return products_ + pruned_.products(); }
 
  private:
-  template <class Function>
-  Fixed over_rows(const Function& function) const;
   void raise_block(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases);
   Fixed raise(const std::int32_t* sims, const Product::Block& block, bool first);
 
@@ -61,7 +57,7 @@ class RunningMax {
   const ScaledPool& scaled_;
   Index n_;
   AlignedVector<std::int32_t> max_;  // padded to whole tiles
-  PrunedRaise pruned_;
+  PrunedProducts pruned_;
   Panels panels_;
   double products_ = 0.0;
   bool empty_ = true;

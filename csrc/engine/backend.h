@@ -22,7 +22,7 @@ struct BatchWidth {
 
 struct BackendStats {
   std::int64_t evaluations = 0;         // marginal gains computed
-  std::int64_t cached_evaluations = 0;  // those served from stored similarity rows
+  std::int64_t cached_evaluations = 0;  // those served from stored similarities
   std::int64_t commits = 0;
   std::int64_t batches = 0;
   std::int64_t rows_read = 0;  // pool rows decoded, over all passes
@@ -61,7 +61,7 @@ class Backend {
   virtual bool empty() const = 0;
   // Marginal gains d(c | A): out[i] = sum_v max(0, s(c_i, v) - m_v).
   virtual void gains(std::span<const Index> candidates, std::span<Fixed> out) = 0;
-  // True if the gain of this candidate can be had in O(n) just now, without a product.
+  // True if the gain of this candidate can be had without a product just now.
   virtual bool cached(Index /*candidate*/) const { return false; }
   // How many candidates the coming calls of commit() will bring: a backend may prepare for many.
   virtual void expect(Index /*commits*/) {}

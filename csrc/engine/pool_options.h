@@ -20,7 +20,7 @@ struct PoolOptions {
   ZeroRows zero_rows = ZeroRows::kError;
   int threads = 1;
   std::string simd;             // cpu: instruction set, empty for the best
-  std::size_t cache_bytes = 0;  // cpu: memory for similarity rows of recent candidates
+  std::size_t cache_bytes = 0;  // cpu: memory for alive pairs of evaluated candidates
   Index block_rows = 0;         // pool rows per block, 0 for what fits the cache (cpu) or the device (cuda)
   Index batch = 0;              // preferred batch width, 0 for the default
   int device = 0;               // cuda: number of the device

@@ -106,7 +106,7 @@ class Engine:
         dtype: "float16", "bfloat16" (rows is then uint16 holding the bits), "float32" or "float64".
         backend: "cpu", "cuda" or "reference". metric: "cosine" or "dot". floor: start of the maxima, or None.
         zero_rows: "error" or "ignore". simd: "baseline", "avx2", "avx512", "neon" or None for the best.
-        cache_bytes: memory for similarity rows of recently evaluated candidates (cpu).
+        cache_bytes: memory for the similarities of evaluated candidates that can still add something (cpu).
         block_rows, batch: pool rows per tile block (cpu) or on the device at a time (cuda) and preferred
         batch width, 0 for the best.
         device: number of the device (cuda); rows may be a `qdit.engine.device.DeviceArray` on it.
@@ -202,8 +202,8 @@ class Engine:
     def stats(self) -> dict[str, Any]:
         """Return counters since construction.
 
-        evaluations (marginal gains computed), cached_evaluations (those of them served from stored similarity
-        rows), commits, batches, products (of two rows, / n**2), passes (pool rows read / n),
+        evaluations (marginal gains computed), cached_evaluations (those of them served from stored
+        similarities), commits, batches, products (of two rows, / n**2), passes (pool rows read / n),
         seconds_{check,gains,commit}, peak_bytes (engine memory, without the pool), threads, simd, backend.
         """
 

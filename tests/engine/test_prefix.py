@@ -17,7 +17,8 @@ from qdit.engine.blocks import commit
 digest = hashlib.sha256()
 random = np.random.default_rng(3)
 products = 0.0
-for n, d in ((1, 1), (2, 3), (97, 5), (310, 64), (403, 300), (205, 770)):
+for n, d in ((1, 1), (2, 3), (97, 5), (310, 64), (203, 300), (105, 770)):
+    quality, groups = random.random(n), random.integers(0, 3, n)
     decay = 1 / (1 + np.arange(d) / 8)
     rows = {
         "decaying": random.normal(size=(n, d)) * decay,
@@ -50,6 +51,29 @@ for n, d in ((1, 1), (2, 3), (97, 5), (310, 64), (403, 300), (205, 770)):
                     digest.update(ids.tobytes() + similarities.tobytes())
                     graph = GraphBuilder(pool, dtype=pool.dtype.name, zero_rows="ignore", threads=2)
                     digest.update(graph.nearest(centroids, 3).tobytes())
+                if len(picks) < 20 or d > 700 or kind == "integers":
+                    continue
+                for method, cache_bytes in (("lazy", 0), ("lazy", 40 * n), ("stochastic", 10**7)):
+                    engine = Engine(
+                        pool,
+                        dtype=pool.dtype.name,
+                        metric=metric,
+                        threads=1 + cache_bytes % 3,
+                        zero_rows="ignore",
+                        floor=0.1 if cache_bytes else None,
+                        outside=pool[:2],
+                        outside_dtype=pool.dtype.name,
+                        cache_bytes=cache_bytes,
+                    )
+                    limits = {"groups": groups, "quotas": np.array([5, 9, 9])}
+                    for given in (picks[:1], picks[3:5]):
+                        engine.reset(given)
+                        chosen, gains = engine.select(
+                            method, 15, weight=1 / engine.scale, bonus=quality, excluded=given, **limits
+                        )
+                        digest.update(chosen.tobytes() + gains.tobytes() + engine.gains(picks[::7]).tobytes())
+                        digest.update(engine.row_coverage().tobytes())
+                    products += engine.stats()["products"]
 print(digest.hexdigest(), products)
 """
 

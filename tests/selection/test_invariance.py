@@ -60,13 +60,13 @@ def test_batch_width_agnosticism(cpu, any_method, batch):
 
 @pytest.mark.parametrize("cached_rows", [15, 16, 40, 2 * N])
 @pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("lazy_method", ["lazy", "stochastic"])  # naive evaluates too many at once to store
-def test_cache_size_agnosticism(cpu, lazy_method, cached_rows, start):
+@pytest.mark.parametrize("method", ["naive", "lazy", "stochastic"])
+def test_cache_size_agnosticism(cpu, method, cached_rows, start):
     rows = clustered_rows(N, 72, seed=32)
     options = STARTS[start] | OPTIONS
-    want = cpu.select(rows, K, lazy_method, **options)
+    want = cpu.select(rows, K, method, **options)
     engine_options = {"cache_bytes": cached_rows * N * 4, "threads": 2}
-    assert cpu.select(rows, K, lazy_method, **engine_options, **options).bits() == want.bits()
+    assert cpu.select(rows, K, method, **engine_options, **options).bits() == want.bits()
 
 
 def test_cache_serves_evaluations_and_survives_a_reset(cpu):

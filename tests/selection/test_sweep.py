@@ -45,10 +45,11 @@ def test_the_pool_is_hashed_and_checked_once(monkeypatch):
     assert found[0.2].stats["seconds_check"] == 0.0
 
 
-def test_stored_similarities_are_shared():
+def test_alive_pairs_are_those_of_one_run():
     alone = qdit.select(X, Q, 0.3, 40, method="lazy")
     found = qdit.sweep(X, Q, [0.2, 0.3], 40, method="lazy")
-    assert found[0.3].stats["cached_evaluations"] > alone.stats["cached_evaluations"]
+    for of_run in ("cached_evaluations", "evaluations", "products"):
+        assert found[0.3].stats[of_run] == alone.stats[of_run] > 0
 
 
 @pytest.mark.parametrize("memory_budget", [None, "4.7MB"])  # with 4.7 MB no list holds all alive pairs

@@ -30,7 +30,7 @@ class Memory:
     """What a run may take beside the pool and beside what it needs in any case.
 
     Attributes:
-        cache_bytes: for stored similarity rows.
+        cache_bytes: for stored similarities of evaluated candidates.
         pair_bytes: for alive pairs.
 
     """

@@ -5,7 +5,7 @@ import numpy as np
 from .._core import Engine
 from ..common.progress import Sink, Tracker
 from ..common.types import JSON, Indices
-from ..engine.blocks import chunks
+from ..engine.blocks import Pace
 from .baselines import free_rows
 from .bounds import first_bounds
 from .checkpoint import Checkpoint
@@ -83,7 +83,7 @@ class Runner:
         rows = self._plan.limits.permitted(free_rows(self._problem, self._engine.ignored))
         rows = np.setdiff1d(rows, picks)
         rows = rows[self._bounds[rows] == UNKNOWN]
-        for part in chunks(len(rows)):
+        for part in Pace().parts(len(rows)):
             self._bounds[rows[part]] = self._engine.gains(rows[part])
 
     def _in_order(self) -> Outcome:
@@ -92,13 +92,15 @@ class Runner:
         assert plan.method.choose is not None
         report: JSON = {}
         batches = plan.method.choose(self._problem, self._engine, plan.search, plan.k, report)
-        committed = [(batch, self._commit(batch)) for batch in batches]
+        self._engine.expect(plan.k)
+        pace = Pace()
+        committed = [(batch, self._commit(batch, pace)) for batch in batches]
         indices, gains = (np.concatenate(parts) for parts in zip(*committed, strict=True))
         return Outcome(indices, gains, self._engine.scale, self._d_start, report=report)
 
-    def _commit(self, order: Indices) -> Indices:
+    def _commit(self, order: Indices, pace: Pace) -> Indices:
         gains = np.empty(len(order), np.int64)
-        for part in chunks(len(order)):
+        for part in pace.parts(len(order)):
             gains[part] = self._engine.commit(order[part])
             self._on_progress(order[part], gains[part], 0)
         return gains
