@@ -73,11 +73,13 @@ def parts(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     graph = qdit.build_graph(rows, threads=threads)
     spent = time.process_time() - spent
     stats = dict(graph.stats)
-    stats["multiplied_pairs"] = stats["multiplied"]
+    stats |= {"multiplied_pairs": stats["multiplied"], "multiplied_reading": 0.0}
     yield {
         "answers": digest(graph.offsets, graph.pairs, graph.sampled),
         "seconds": {name: stats[f"seconds_{phase}"] for name, phase in _OF_GRAPH.items()},
-        "products": {name: stats.get(f"multiplied_{phase}", 0.0) / n**2 for name, phase in _OF_GRAPH.items()},
+        "products": {
+            name: stats.get(f"multiplied_{phase}", np.nan) / n**2 for name, phase in _OF_GRAPH.items()
+        },
         "total": stats["seconds_build"],
         "processor": spent,
         "peak": peak.bytes / 1e9,
@@ -90,7 +92,7 @@ def parts(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     found = graph.select(quality, options.alpha, options.k, threads=threads)
     spent += time.process_time() - start
     stats = found.stats
-    exact = {"first": stats.get("multiplied_first", 0.0) / n**2, "evaluating": stats["products"]}
+    exact = {"first": stats.get("multiplied_first", np.nan) / n**2, "evaluating": stats["products"]}
     yield {
         "answers": digest(found.indices, found.gains, np.array([found.objective, found.coverage])),
         "seconds": {name: stats.get(f"seconds_{phase}", 0.0) for name, phase in _OF_SELECTION.items()},
@@ -184,8 +186,10 @@ def _row(name: str, seconds: NDArray[np.float64], products: NDArray[np.float64])
     """Return what is reported of a part."""
     old, new = (float(one) for one in seconds)
     row: dict[str, Any] = {"part": name, "old s": old, "new s": new, "ratio": new / old if old else ""}
-    before, after = (float(one) for one in products)
-    row |= {"old products": before, "new products": after, "saved": 1 - after / before if before else ""}
+    # an earlier build does not count all of them
+    before, after = ("" if np.isnan(one) else float(one) for one in products)
+    saved = 1 - float(after) / float(before) if before and after != "" else ""
+    row |= {"old products": before, "new products": after, "saved": saved}
     return row | dict.fromkeys(_OF_TOTALS, "")
 
 
