@@ -11,7 +11,7 @@ constexpr Index kWidth = 512;     // columns at a time
 constexpr Index kBlockRows = 96;  // about
 constexpr Index kTrialRows = 512;
 constexpr std::size_t kGathered = 64;  // pairs of a column before they go to its list
-constexpr Bounds::Costs kCosts{1.3, 3.3};
+constexpr Bounds::Costs kCosts{3.0, 9.0};
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
@@ -38,6 +38,7 @@ struct PrunedPass::Workspace {
       : cascade(pool, leading, block, kWidth, kernels),
         column_max(at(kWidth + 2 * kernels.lanes), kPaddingMax),
         gains(at(pool.view.n)),
+        sims(at(kWidth)),
         of_column(at(kWidth)) {}
 
   Cascade cascade;
@@ -45,6 +46,8 @@ struct PrunedPass::Workspace {
   AlignedVector<std::int32_t> column_max;
   std::vector<Fixed> gains;  // per row of the pool
   std::vector<Index> rows;
+  std::vector<std::uint16_t> which;  // columns whose similarity with a row matters
+  std::vector<std::int32_t> sims;
   Gathered of_row;
   std::vector<Gathered> of_column;
 };
@@ -133,14 +136,20 @@ void PrunedPass::reduce_row(const Columns& columns, std::size_t i, Workspace& sp
   const std::int32_t of_row = max_[row];
   const bool once = row >= columns.begin + columns.count;
   space.cascade.take(row);
-  for (const std::uint16_t& column : found) {
-    const Index other = columns.begin + column;
-    const std::int32_t of_other = max_[other];
+  space.which.clear();
+  for (const std::uint16_t column : found) {
+    const std::int32_t of_other = max_[columns.begin + column];
     const auto least = static_cast<float>(once ? std::min(of_row, of_other) : of_row);
     if (space.cascade.bound(space.columns, column) < least - Cascade::kRoundings) continue;
     if (space.cascade.estimate(space.columns, column) < least - space.cascade.margin()) continue;
-    std::int32_t sim;
-    space.cascade.multiply(space.columns, {&column, 1}, {&sim, 1});
+    space.which.push_back(column);
+  }
+  space.cascade.multiply(space.columns, space.which, space.sims);
+  for (std::size_t j = 0; j < space.which.size(); ++j) {
+    const std::int32_t sim = space.sims[j];
+    const std::uint16_t column = space.which[j];
+    const Index other = columns.begin + column;
+    const std::int32_t of_other = max_[other];
     if (sim > of_row) {
       space.gains[at(other)] += sim - of_row;
       space.of_row.add(other, sim);
