@@ -21,7 +21,7 @@ constexpr double kWorthwhile = 0.9;    // less than so much of the cost without 
 constexpr double kTrialShare = 0.03;   // of all work that a trial may cost
 constexpr Index kLooks = 256;          // rows that show whether there is any decay
 constexpr double kDecay = 1.1;         // mean squared similarity, beside that of isotropic rows
-constexpr double kRotation = 4000.0;   // of a rotation: so many products of all columns with all columns
+constexpr double kRotation = 11000.0;  // of a rotation: so many products of all columns with all columns
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 

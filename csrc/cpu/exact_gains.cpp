@@ -9,12 +9,10 @@
 namespace qdit::cpu {
 namespace {
 
-// Candidates that thresholds are estimated from: so many, and more in large pools, where that is little work.
-constexpr Index kLeastSample = 256;
-constexpr Index kMostSample = 2048;
-constexpr Index kSampleShare = 128;  // one in so many
+constexpr Index kSample = 256;       // candidates that thresholds are estimated from
 constexpr double kListShare = 0.08;  // of all pairs: more costs memory traffic, fewer cost products later
-constexpr double kSlack = 0.9;       // of a list's capacity: estimates err
+// Pairs offered to a list, of what it can hold: estimates err, and a full list keeps the most similar ones.
+constexpr double kOffered = 1.5;
 constexpr double kRegroupSeconds = 20e-9;  // to group one pair by candidate
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
@@ -30,7 +28,7 @@ ExactGains::ExactGains(const Input& input, std::span<Fixed> gains, std::size_t m
   const auto fit = static_cast<Index>(for_lists / sizeof(AlivePair) / at(n));
   const Index capacity = std::clamp<Index>(fit, 1, candidates());
   const double share =
-      std::min(kListShare, kSlack * static_cast<double>(capacity) / static_cast<double>(candidates()));
+      std::min(kListShare, kOffered * static_cast<double>(capacity) / static_cast<double>(candidates()));
   lists_ = std::make_unique<AliveLists>(n, capacity, choose_thresholds(share));
   changes_.resize(at(input_.pool.threads()));
   if (pruned_pass(tick)) {
@@ -111,13 +109,12 @@ void ExactGains::begin() {
 std::vector<std::int32_t> ExactGains::choose_thresholds(double share) {
   const Index n = input_.rows.n;
   std::vector<std::int32_t> thresholds(input_.max.begin(), input_.max.begin() + n);
-  const Index size = std::clamp(n / kSampleShare, kLeastSample, kMostSample);
-  if (n <= 4 * size) return thresholds;
-  std::vector<Index> sample(at(size));
-  for (Index i = 0; i < size; ++i) sample[at(i)] = i * n / size;
+  if (n <= 4 * kSample) return thresholds;
+  std::vector<Index> sample(at(kSample));
+  for (Index i = 0; i < kSample; ++i) sample[at(i)] = i * n / kSample;
   panels_.pack(input_.kernels, input_.rows, input_.factors, sample);
   BlockSims sims(sample.size(), input_.product.block_rows(), input_.pool.threads());
-  const auto rank = static_cast<std::ptrdiff_t>((1.0 - share) * static_cast<double>(size));
+  const auto rank = static_cast<std::ptrdiff_t>((1.0 - share) * static_cast<double>(kSample));
   const auto done = [&](const Product::Block& block) {
     std::vector<std::int32_t> of_row(sample.size());
     for (Index i = 0; i < block.count; ++i) {
@@ -129,7 +126,7 @@ std::vector<std::int32_t> ExactGains::choose_thresholds(double share) {
   };
   std::vector<Fixed> unused(sample.size());
   input_.product.run({panels_, input_.factors, input_.max.data(), unused, sims.target(), done});
-  products_ += static_cast<double>(n) * static_cast<double>(size);
+  products_ += static_cast<double>(n) * static_cast<double>(kSample);
   return thresholds;
 }
 
