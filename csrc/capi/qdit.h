@@ -113,10 +113,11 @@ typedef struct qdit_pool_options {
   int64_t outside_n;   /**< how many */
   int32_t outside_dtype; /**< their type; they have d items too */
   int32_t threads;       /**< 0: every processor that this process may use. Never changes a result */
-  int64_t cache_bytes; /**< memory for similarities of evaluated candidates (all methods but QDIT_EXACT); 0: 512
-                          MB or a quarter of what is available, whichever is less. Never changes a result */
-  double floor; /**< similarity that every row starts with, if has_floor; else rows start with nothing, and
-                     the first pick's similarities count as they are, negative ones too */
+  int64_t
+      cache_bytes; /**< memory for similarities of evaluated candidates (all methods but QDIT_EXACT); 0: 512
+                      MB or a quarter of what is available, whichever is less. Never changes a result */
+  double floor;    /**< similarity that every row starts with, if has_floor; else rows start with nothing, and
+                        the first pick's similarities count as they are, negative ones too */
   int32_t has_floor; /**< 0 or 1 */
   int32_t reserved;  /**< 0 */
 } qdit_pool_options;
