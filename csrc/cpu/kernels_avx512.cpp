@@ -35,7 +35,12 @@ struct Avx512 {
   static I max_int(I a, I b) { return _mm512_max_epi32(a, b); }
   static I min_int(I a, I b) { return _mm512_min_epi32(a, b); }
   static I relu_difference(I a, I b) { return _mm512_max_epi32(_mm512_sub_epi32(a, b), zero_int()); }
-  static unsigned greater(I a, I b) { return _mm512_cmpgt_epi32_mask(a, b); }
+  static unsigned greater(I a, I b) {
+    // By hand: where registers are short GCC 12 stores the mask as 16 bits and reads 32 of them back.
+    unsigned bits;
+    __asm__("kmovw %1, %0" : "=r"(bits) : "k"(_mm512_cmpgt_epi32_mask(a, b)));
+    return bits;
+  }
   static void store_selected(unsigned mask, std::uint32_t first, I values, std::uint32_t* ids,
                              std::int32_t* sims) {
     const auto m = static_cast<__mmask16>(mask);

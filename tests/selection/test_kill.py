@@ -107,7 +107,7 @@ def heeding_ctrl_c():
 @pytest.mark.parametrize("phase", ["first pass", "picking"])
 def test_ctrl_c_stops_within_a_second_and_the_run_goes_on(tmp_path, phase, request):
     rng = np.random.default_rng(4)
-    n, k = (60_000, 40) if phase == "first pass" else (4_000, 1_500)
+    n, k = (60_000, 40) if phase == "first pass" else (12_000, 6_000)
     x = rng.standard_normal((n, 256)).astype(np.float16)
     np.save(tmp_path / "x.npy", x)
     command = [sys.executable, "-m", "qdit", "select", str(tmp_path / "x.npy"), "--alpha", "0", "--k", str(k)]
