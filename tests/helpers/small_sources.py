@@ -1,5 +1,7 @@
 """Rows as files, and what becomes of them, for the tests of imports."""
 
+import csv
+import io
 import json
 
 import pytest
@@ -15,6 +17,15 @@ HINT = "; mend it, or leave such rows out with skip_bad=True (--skip-bad)"
 def lines(rows, **options):
     """Return rows as lines of JSON."""
     return "".join(json.dumps(row, **options) + "\n" for row in rows).encode()
+
+
+def as_csv(rows, delimiter=","):
+    """Return rows as a table of text."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
 
 
 def write(path, content):

@@ -1,51 +1,13 @@
 """Ids, several sources at once, folders, limits and progress."""
 
-import csv
-import io
 import json
 import sys
 
 import pytest
 
+from helpers.small_sources import BAD, HINT, ROWS, WANT, as_csv, lines, refuse, texts, write
 from qdit.records import RowProgress, Source, import_records
 from qdit.records.importing import describe_records
-
-ROWS = [{"instruction": f"say {i} é", "input": "", "output": f"{i}\n\tx"} for i in range(20)]
-BAD = {"instruction": "", "output": "x"}
-
-
-def lines(rows, **options):
-    return "".join(json.dumps(row, **options) + "\n" for row in rows).encode()
-
-
-def as_csv(rows, delimiter=","):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), delimiter=delimiter)
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
-def write(path, content):
-    path.write_bytes(content)
-    return path
-
-
-def texts(records):
-    return [(row.instruction, row.input, row.output) for row in records.rows()]
-
-
-WANT = [(row["instruction"], row["input"], row["output"]) for row in ROWS]
-
-
-def refuse(source, pool, text, kind=ValueError, **options):
-    with pytest.raises(kind) as caught:
-        import_records(source, pool, **options)
-    assert str(caught.value) == text
-    assert not pool.exists()  # nothing is left
-
-
-HINT = "; mend it, or leave such rows out with skip_bad=True (--skip-bad)"
 
 
 def test_ids_that_are_made_are_unlike_those_of_other_sources(tmp_path):

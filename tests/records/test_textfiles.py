@@ -1,27 +1,17 @@
 """Text files of every kind and shape, plain and compressed, and those that are none."""
 
 import bz2
-import csv
 import errno
 import gzip
-import io
 import json
 import lzma
 import re
 
 import pytest
 
-from helpers.small_sources import BAD, HINT, ROWS, WANT, lines, refuse, texts, write
+from helpers.small_sources import BAD, HINT, ROWS, WANT, as_csv, lines, refuse, texts, write
 from qdit.common import files
 from qdit.records import import_records
-
-
-def as_csv(rows, delimiter=","):
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), delimiter=delimiter)
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
 
 
 def zst(content):
