@@ -33,17 +33,17 @@ def test_sizes_as_text(count, text):
 
 def test_the_default_cache_is_a_quarter_of_the_memory_at_most(monkeypatch):
     monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: 400 * 10**6)
-    assert divide(None, 10**6, 9, Spare.SIMILARITIES).cache_bytes == 10**8
+    assert divide(None, 10**6, 9, Spare.EVALUATED_PAIRS).cache_bytes == 10**8
     monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: 10**12)
-    assert divide(None, 10**6, 9, Spare.SIMILARITIES).cache_bytes == 512 * 10**6
+    assert divide(None, 10**6, 9, Spare.EVALUATED_PAIRS).cache_bytes == 512 * 10**6
     monkeypatch.setattr("qdit.selection.memory.available_memory", lambda: None)
-    assert divide(None, 10**6, 9, Spare.SIMILARITIES).cache_bytes == 512 * 10**6
+    assert divide(None, 10**6, 9, Spare.EVALUATED_PAIRS).cache_bytes == 512 * 10**6
 
 
 def test_a_budget_goes_to_the_cache_above_the_need():
-    assert divide(500, 400, 9, Spare.SIMILARITIES).cache_bytes == 100
+    assert divide(500, 400, 9, Spare.EVALUATED_PAIRS).cache_bytes == 100
     with pytest.raises(MemoryError):
-        divide(399, 400, 9, Spare.SIMILARITIES)
+        divide(399, 400, 9, Spare.EVALUATED_PAIRS)
 
 
 def test_a_budget_changes_no_pick_and_is_kept():

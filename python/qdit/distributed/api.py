@@ -91,7 +91,7 @@ def _resolve(name: str, session: Session) -> Method:
 
 def _lists(method: Method) -> bool:
     """Return whether actors list pairs for it."""
-    return method.spare is not Spare.SIMILARITIES
+    return method.spare is not Spare.EVALUATED_PAIRS
 
 
 def _run(session: Session, method: Method, checkpoint: StrPath | None, seed: int) -> Selection:

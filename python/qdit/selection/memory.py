@@ -20,8 +20,8 @@ _DEFAULT_PAIR_BYTES = 2 * 10**9  # where the system does not say what is availab
 class Spare(Enum):
     """What memory beyond what a run needs is used for."""
 
-    SIMILARITIES = "stored similarities"
-    ALIVE_PAIRS = "alive pairs"  # those that can still add something
+    EVALUATED_PAIRS = "alive pairs of evaluated candidates"
+    ALIVE_PAIRS = "alive pairs"  # those of all rows that can still add something
     SIMILAR_PAIRS = "similar pairs"  # those of a graph
 
 
@@ -30,7 +30,7 @@ class Memory:
     """What a run may take beside the pool and beside what it needs in any case.
 
     Attributes:
-        cache_bytes: for stored similarities of evaluated candidates.
+        cache_bytes: for alive pairs of evaluated candidates.
         pair_bytes: for alive pairs.
 
     """
@@ -40,12 +40,12 @@ class Memory:
 
     def of(self, spare: Spare) -> int:
         """Return the bytes for one use of them; what a graph may take is in its plan."""
-        found = {Spare.SIMILARITIES: self.cache_bytes, Spare.ALIVE_PAIRS: self.pair_bytes}
+        found = {Spare.EVALUATED_PAIRS: self.cache_bytes, Spare.ALIVE_PAIRS: self.pair_bytes}
         return found.get(spare, 0)
 
 
 def memory_needed(
-    n: int, d: int, *, threads: int = 1, outside_rows: int = 0, spare: Spare = Spare.SIMILARITIES
+    n: int, d: int, *, threads: int = 1, outside_rows: int = 0, spare: Spare = Spare.EVALUATED_PAIRS
 ) -> int:
     """Return the bytes a run needs at least, the pool (mapped or in memory) not counted.
 
@@ -73,8 +73,9 @@ def on_device(budget: int | None) -> Memory:
 def divide(budget: int | None, needed: int, n: int, spare: Spare) -> Memory:
     """Return what a run may take above what it needs.
 
-    With a budget it is what that leaves. Without one, stored similarities get 512 MB or a quarter of the
-    available memory, whichever is less, and alive pairs half of it. What a graph may take is in its plan.
+    With a budget it is what that leaves. Without one, alive pairs of evaluated candidates get 512 MB or a
+    quarter of the available memory, whichever is less, and those of all rows half of it.
+    What a graph may take is in its plan.
 
     Raises:
         MemoryError: if the budget is below what is needed.

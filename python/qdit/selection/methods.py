@@ -52,7 +52,7 @@ class Method:
 
     name: str
     choose: Callable[[Problem, Engine, Search, int, JSON], Iterator[Indices]] | None = None
-    spare: Spare = Spare.SIMILARITIES
+    spare: Spare = Spare.EVALUATED_PAIRS
     exact: bool = False
     first_pass: bool = False
     one_pass: bool = False
