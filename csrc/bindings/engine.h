@@ -105,6 +105,16 @@ class Engine {
     return {ids, sims};
   }
 
+  py::array_t<SimilarPair> similar_pairs(Index begin, Index end, Fixed least, std::size_t most) {
+    const auto lock = enter();
+    std::vector<SimilarPair> found;
+    {
+      const py::gil_scoped_release release;
+      found = backend_->similar_pairs({begin, end, least, most});
+    }
+    return py::array_t<SimilarPair>(static_cast<py::ssize_t>(found.size()), found.data());
+  }
+
   py::array_t<double> row_coverage() {
     const auto lock = enter();
     py::array_t<double> out(backend_->size());

@@ -1,4 +1,5 @@
 #include <pybind11/functional.h>
+#include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
 #include <memory>
@@ -101,6 +102,7 @@ GainScale gain_scale(const std::string& name) {
 }  // namespace
 
 void register_engine(py::module_& module) {
+  PYBIND11_NUMPY_DTYPE(SimilarPair, row, other, sim);
   module.def(
       "gain_factor",
       [](const std::string& scale, Index k, Index n) { return gain_factor(gain_scale(scale), k, n); },
@@ -134,6 +136,8 @@ void register_engine(py::module_& module) {
       .def("commit", &Engine::commit, py::arg("candidates"))
       .def("similarities", &Engine::similarities, py::arg("candidates"), py::arg("rows"))
       .def("nearest", &Engine::nearest, py::arg("centroids"))
+      .def("similar_pairs", &Engine::similar_pairs, py::arg("begin"), py::arg("end"), py::arg("least"),
+           py::arg("most"))
       .def("coverage", &Engine::coverage)
       .def("row_coverage", &Engine::row_coverage)
       .def("select", &select, py::arg("method"), py::arg("k"), py::kw_only(), py::arg("weight"),

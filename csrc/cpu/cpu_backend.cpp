@@ -16,6 +16,7 @@
 #include "cpu/product.h"
 #include "cpu/running_max.h"
 #include "cpu/scaled_pool.h"
+#include "cpu/similar_pairs.h"
 #include "engine/indices.h"
 
 namespace qdit {
@@ -60,8 +61,9 @@ class CpuBackend final : public Backend {
   BackendStats stats() const override {
     BackendStats stats = stats_;
     if (exact_) stats.products += exact_->products();
+    if (similar_) stats.products += similar_->products();
     stats.products += shard_.products() + max_.products();
-    stats.peak_bytes += static_cast<std::int64_t>(shard_.bytes());
+    stats.peak_bytes += static_cast<std::int64_t>(shard_.bytes() + (similar_ ? similar_->bytes() : 0));
     return stats;
   }
 
@@ -188,6 +190,15 @@ class CpuBackend final : public Backend {
     stats_.rows_read += n_;
   }
 
+  std::vector<SimilarPair> similar_pairs(const PairRange& range) override {
+    if (!similar_ || similar_->least() != range.least) {
+      check_range(range, n_);
+      if (similar_) stats_.products += similar_->products();
+      similar_ = std::make_unique<cpu::SimilarPairs>(kernels_, pool_, scaled_, bounds_, range.least);
+    }
+    return similar_->find(range);
+  }
+
   Fixed coverage() const override { return max_.coverage(); }
   void row_coverage(std::span<double> out) const override { max_.row_coverage(out); }
 
@@ -268,7 +279,8 @@ class CpuBackend final : public Backend {
   std::vector<double> row_sum_;             // sum over v of factor(v) * row(v), when first needed
   std::unique_ptr<cpu::ExactGains> exact_;  // while tracking
   std::unique_ptr<cpu::ExactGains> spent_;  // of the run before: the next may start from the same maxima
-  bool tracked_ = false;                    // a run did track
+  std::unique_ptr<cpu::SimilarPairs> similar_;
+  bool tracked_ = false;  // a run did track
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "engine/rows.h"
 #include "engine/shard.h"
+#include "engine/similar_pairs.h"
 #include "engine/types.h"
 
 namespace qdit {
@@ -95,6 +96,11 @@ class Backend {
                             std::span<Fixed> out) = 0;
   // For every pool row the most similar of the centroids, the smaller number on ties, and that similarity.
   virtual void nearest(const RowView& centroids, std::span<Index> ids, std::span<double> sims) = 0;
+
+  // Pairs of a row of the range with any row after it, at least so similar, by row and then by the other.
+  virtual std::vector<SimilarPair> similar_pairs(const PairRange& range) {
+    return similar_pairs_by_blocks(*this, range);
+  }
 
   virtual Fixed coverage() const = 0;                          // sum_v m_v; 0 while empty()
   virtual void row_coverage(std::span<double> out) const = 0;  // m_v as similarities; 0 while empty()

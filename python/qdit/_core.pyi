@@ -154,6 +154,13 @@ class Engine:
     def nearest(self, centroids: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return for every pool row the most similar of (m, d) centroids, and that similarity; both (n,)."""
 
+    def similar_pairs(self, begin: int, end: int, least: int, most: int) -> NDArray[Any]:
+        """Return the pairs of a row of begin .. end - 1 with any row after it that are at least so similar.
+
+        least: in fixed point, above 0. Returns (m,) of {row: uint32, other: uint32, sim: int64 in fixed
+        point}, by row, then by the other; row < other. OverflowError where there are more than `most`.
+        """
+
     def coverage(self) -> int:
         """Return sum over all rows of the running maximum (fixed point); 0 while nothing is chosen."""
 

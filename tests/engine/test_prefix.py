@@ -44,6 +44,10 @@ for n, d in ((1, 1), (2, 3), (97, 5), (310, 64), (203, 300), (105, 770)):
                     chosen, gains = engine.select("exact", n // 9, memory=memory, **plain)
                     digest.update(chosen.tobytes() + gains.tobytes() + engine.gains(picks).tobytes())
                     engine.reset(picks[: n // 4])
+                top = int(engine.range * engine.scale)
+                for least in (top // 3, top - top // 8):
+                    digest.update(engine.similar_pairs(0, n, least, n * n).tobytes())
+                    digest.update(engine.similar_pairs(n // 3, n // 2, least, n * n).tobytes())
                 products += engine.stats()["products"]
                 if metric == "cosine" and len(picks) > 20:
                     centroids = np.ascontiguousarray(pool[picks[::3]], np.float32)
