@@ -42,14 +42,23 @@ def describe_selection(selection: Selection, out: str | None) -> str:
     if selection.optimality is not None:
         rows["optimality"] = f"at least {selection.optimality:.2%} of the best possible objective"
     if "budget" in params:
-        spent = f"{stats['cost']:,.10g} of {params['budget']:,.10g}"
-        rows["cost"] = f"{spent}, greedy by {stats['order']} (by the other: {_other(selection):.6f})"
+        rows["cost"] = f"{stats['cost']:,.10g} of {params['budget']:,.10g}"
+        if "order" in stats:
+            rows["cost"] += f", greedy by {stats['order']} (by the other: {_other(selection):.6f})"
     if "survivors" in stats:
         rows["survivors"] = f"{stats['survivors']:,} within tau {params['tau']:g}, {stats['filled']:,} filled"
     if "short_clusters" in stats:
         rows["clusters"] = (
             f"{params['clusters']}, {stats['short_clusters']} of them short by {stats['filled']:,}"
         )
+    if "least_similarity" in stats:
+        rows["farthest row"] = f"similarity {stats['least_similarity']:.6f} to the nearest row chosen"
+    if "cells_drawn_from" in stats:
+        least, most = stats["rows_of_a_cell"]
+        rows["cells"] = f"{stats['cells_drawn_from']} of {params['clusters']}, {least:,} to {most:,} rows each"
+    if "information" in stats:
+        reached = f"{stats['labels_informed']:,} of {stats['labels']:,} labels"
+        rows["information"] = f"{stats['information']:.6f}, {reached}, {stats['label_edges']:,} pairs alike"
     rows["seconds"] = f"{stats['seconds_total']:.1f}"
     rows["evaluations"] = f"{stats['evaluations']:,} ({stats['evaluations'] / n:.2f} for each row)"
     if stats["resumed_picks"]:

@@ -81,10 +81,27 @@ def cell_centroids(
     for iteration in range(1, CELL_ITERATIONS + 1):
         labels, similarity = engine.nearest(centroids)
         sums = np.zeros((cells, rows.d))
-        _add_by_block(sums, read, free, labels)
+        _add_by_block(sums, read, free, labels[free])
         centroids = _means(sums, read, free, labels, similarity)
         tick(iteration / CELL_ITERATIONS)
     return centroids
+
+
+def mean_directions(rows: Rows, members: Indices, labels: Indices, count: int) -> NDArray[np.float32]:
+    """Return the mean of the unit rows of each label, scaled to length 1: (count, d).
+
+    Args:
+        rows: in CPU memory.
+        members: (m,) row numbers, a row as often as it has labels.
+        labels: (m,) the label that each is a member of, below count.
+        count: the number of labels. One without rows, or whose rows cancel out, has zeros.
+
+    """
+    sums = np.zeros((count, rows.d))
+    _add_by_block(sums, partial(to_float32, rows), members, labels)
+    sizes = np.bincount(labels, minlength=count)
+    sums[np.sqrt(np.einsum("ij,ij->i", sums, sums)) <= _NOTHING * sizes] = 0.0
+    return _unit(sums)
 
 
 def _start(read: Read, free: Indices, count: int, seed: int) -> NDArray[np.float32]:
@@ -104,13 +121,13 @@ def _add_by_cluster(sums: Floats, read: Read, inverse: Floats, labels: Indices) 
         start = end
 
 
-def _add_by_block(sums: Floats, read: Read, free: Indices, labels: Indices) -> None:
+def _add_by_block(sums: Floats, read: Read, members: Indices, labels: Indices) -> None:
     """Add unit rows to the sum of their cluster, a block of rows at a time: for cells, which are many."""
-    for start in range(0, len(free), _BLOCK_ROWS):
-        which = free[start : start + _BLOCK_ROWS]
-        which = which[np.argsort(labels[which], kind="stable")]
-        there, first = np.unique(labels[which], return_index=True)
-        sums[there] += np.add.reduceat(_unit(read(which)), first, axis=0, dtype=np.float64)
+    for start in range(0, len(members), _BLOCK_ROWS):
+        part = slice(start, start + _BLOCK_ROWS)
+        order = np.argsort(labels[part], kind="stable")
+        there, first = np.unique(labels[part][order], return_index=True)
+        sums[there] += np.add.reduceat(_unit(read(members[part][order])), first, axis=0, dtype=np.float64)
 
 
 def _means(

@@ -13,6 +13,7 @@ from ..common.types import Floats, Indices
 from ..engine.shuffle import shuffled
 from ..selection.baselines import best_rows, free_rows
 from ..selection.options import Search
+from ..selection.plan import Plan
 from ..selection.problem import Problem
 from . import similar
 from .choice import Choice, ChoiceOptions
@@ -173,8 +174,8 @@ def _order_lines(
     selection = choice.selection
     method, name, chosen = choice.method, selection.params["method"], selection.indices
     if method is not None and method.choose is not None and method.fixed_order:
-        search = Search(seed=selection.params.get("seed", 0))
-        order = np.concatenate(list(method.choose(problem, engine, search, len(chosen), {})))
+        plan = Plan(method, len(chosen), Search(seed=selection.params.get("seed", 0)))
+        order = np.concatenate(list(method.choose(problem, engine, plan, {})))
         differs = np.flatnonzero(order[: len(chosen)] != chosen)
         if len(differs):
             at = int(differs[0])

@@ -37,6 +37,12 @@ def select(
     tau: float = 0.5,
     shortfall: str = "fill",
     clusters: int = 100,
+    cell_share: str = "proportional",
+    distance_weight: str = "none",
+    labels: Column | None = None,
+    label_threshold: float = 0.9,
+    propagation: float = 1.0,
+    exponent: float = 0.8,
     memory_budget: int | str | None = None,
     costs: Column | None = None,
     budget: float | None = None,
@@ -83,13 +89,25 @@ def select(
             pick, Mirzasoleiman et al. 2015). Not greedy: "quality" (the best scores), "random", "threshold"
             (in order of quality, rows that are no more similar than tau to any kept or given row) and
             "cluster" (equally many of every k-means cluster, by quality), the last two as in arXiv
-            2311.14736.
+            2311.14736; "k_center" (the row that is least similar to all chosen and given rows, again and
+            again, quality deciding ties; Gonzalez 1985), "kmq" (a draw from k-means cells, rows as likely as
+            their quality is large; arXiv 2409.11378) and "mig" (greedy information gain on a graph of labels;
+            arXiv 2504.13835). Of these alpha decides only what objective is reported.
         epsilon: between 0 and 1, how much "stochastic" may lose in expectation.
-        seed: of "stochastic", "sparse", "random" and "cluster".
+        seed: of "stochastic", "sparse", "random", "cluster", "kmq" and "mig".
         tau: of "threshold", a similarity.
         shortfall: of "threshold", when fewer than k rows are left: "fill" takes the best of the others,
             "stop" returns fewer, "error" raises ValueError. stats tells how many survived.
-        clusters: of "cluster".
+        clusters: k-means clusters of "cluster", "kmq" and, where it has no labels, "mig".
+        cell_share: of "kmq": as many rows of each cell as is "proportional" to its size, or "equal" numbers.
+        distance_weight: of "k_center": "none", or "quality" to multiply a row's distance sqrt(2 - 2 cosine)
+            by its scaled quality, which must not be negative (Dyer & Frieze 1985).
+        labels: of "mig": n integers or strings, or n lists of them such as tags; an array, or the path of a
+            .npy file or of a .jsonl file with one JSON value a line. None takes k-means cells.
+        label_threshold: of "mig": labels whose rows' mean directions have at least this cosine share what
+            they are informed by.
+        propagation: of "mig": how much they share; 0 for nothing.
+        exponent: of "mig": a label informed by x counts x ** exponent; above 0, at most 1.
         memory_budget: bytes, or text such as "2GiB", beside the embeddings; None takes half of the available
             memory for "exact", 5 GB or half of the memory for the graph of "sparse", 512 MB for stored
             similarities otherwise. Changes no result but that of "sparse" where not all pairs fit.

@@ -18,24 +18,25 @@ from ..engine import kmeans
 from ..engine.shuffle import shuffled
 
 if TYPE_CHECKING:  # both are made of options, and those name the methods here
-    from .options import Search
+    from .plan import Plan
     from .problem import Problem
 
 _BATCH = 512  # candidates of the threshold that are compared with each other
 
 
-def by_quality(problem: Problem, engine: Engine, search: Search, k: int, report: JSON) -> Iterator[Indices]:
+def by_quality(problem: Problem, engine: Engine, plan: Plan, report: JSON) -> Iterator[Indices]:
     """Take the best scores: method "quality"."""
-    yield best_rows(problem, engine.ignored)[:k]
+    yield best_rows(problem, engine.ignored)[: plan.k]
 
 
-def by_chance(problem: Problem, engine: Engine, search: Search, k: int, report: JSON) -> Iterator[Indices]:
+def by_chance(problem: Problem, engine: Engine, plan: Plan, report: JSON) -> Iterator[Indices]:
     """Take any rows: method "random"."""
-    yield shuffled(free_rows(problem, engine.ignored), search.seed)[:k]
+    yield shuffled(free_rows(problem, engine.ignored), plan.search.seed)[: plan.k]
 
 
-def by_cluster(problem: Problem, engine: Engine, search: Search, k: int, report: JSON) -> Iterator[Indices]:
+def by_cluster(problem: Problem, engine: Engine, plan: Plan, report: JSON) -> Iterator[Indices]:
     """Take equally many of every k-means cluster, by quality: QDIT:Cluster."""
+    search, k = plan.search, plan.k
     rows = best_rows(problem, engine.ignored)
     found = kmeans.spherical(problem.rows, engine, search.clusters, search.seed)
     sizes = np.bincount(found.labels[rows], minlength=search.clusters)
@@ -49,7 +50,7 @@ def by_cluster(problem: Problem, engine: Engine, search: Search, k: int, report:
     yield in_turn(rows, found.labels)[:k]
 
 
-def by_threshold(problem: Problem, engine: Engine, search: Search, k: int, report: JSON) -> Iterator[Indices]:
+def by_threshold(problem: Problem, engine: Engine, plan: Plan, report: JSON) -> Iterator[Indices]:
     """Take the best rows of which no two are more similar than tau: QDIT:Threshold.
 
     In order of quality a row is kept if its similarity to every kept and every given row is at most tau. The
@@ -57,6 +58,7 @@ def by_threshold(problem: Problem, engine: Engine, search: Search, k: int, repor
     compared with each other. Nothing larger than a batch squared is held. Where too few are left, `shortfall`
     says what happens.
     """
+    search, k = plan.search, plan.k
     tau = search.tau * engine.scale  # exact: the scale is a power of two
     waiting = rows = best_rows(problem, engine.ignored)
     kept = np.empty(0, np.int64)
@@ -99,11 +101,13 @@ def best_rows(problem: Problem, ignored: Indices) -> Indices:
     return np.asarray(rows[order], dtype=np.int64)
 
 
-def in_turn(rows: Indices, labels: Indices) -> Indices:
-    """Return rows, best first, in rounds: one from each cluster that has one left, the best of a round first.
+def in_turn(rows: Indices, labels: Indices, *, proportional: bool = False) -> Indices:
+    """Return rows in an order in which every prefix has its share of each cluster.
 
-    The first k are thus equally many from each cluster; what small clusters lack comes from the others in
-    turn.
+    The rows of a cluster stay in their order. Equal shares: rounds with one row of each cluster that has one
+    left, those of a round in their order; what small clusters lack comes from the others in turn. In
+    proportion to the clusters' rows (Webster's method): the r-th of s rows, counted from 0, comes at
+    (r + 1/2) / s.
     """
     of_row = labels[rows]
     order = np.argsort(of_row, kind="stable")
@@ -111,7 +115,8 @@ def in_turn(rows: Indices, labels: Indices) -> Indices:
     starts = np.cumsum(sizes) - sizes
     rank = np.empty(len(rows), np.int64)
     rank[order] = np.arange(len(rows)) - starts[of_row[order]]
-    return rows[np.argsort(rank, kind="stable")]
+    when = (rank + 0.5) / sizes[of_row] if proportional else rank
+    return rows[np.argsort(when, kind="stable")]
 
 
 def _compatible(near: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 
 from ..common.types import JSON, Indices
 from .baselines import by_chance, by_cluster, by_quality, by_threshold
+from .centers import by_distance
+from .draws import by_draw
+from .information import by_information
 from .memory import Spare
 
 if TYPE_CHECKING:  # options check their method here, and those two are made of options
     from .._core import Engine
     from .options import Search
+    from .plan import Plan
     from .problem import Problem
 
 _MOST_ROWS = 250_000  # "auto": an exact pass over more takes the best part of an hour on a few cores
@@ -41,6 +45,8 @@ class Method:
         fixed_order: its order depends on quality and seed only.
         limits: knows costs and groups.
         needs_quality: wants scores.
+        multiplies_by_quality: whether it takes scores for numbers that are not negative.
+        labels: takes the labels of rows.
         needs_rows: reads embeddings in CPU memory.
         distributed: is one of `qdit.distributed.select`.
         options: fields of `Search` that decide its picks.
@@ -51,7 +57,7 @@ class Method:
     """
 
     name: str
-    choose: Callable[[Problem, Engine, Search, int, JSON], Iterator[Indices]] | None = None
+    choose: Callable[[Problem, Engine, Plan, JSON], Iterator[Indices]] | None = None
     spare: Spare = Spare.EVALUATED_PAIRS
     exact: bool = False
     first_pass: bool = False
@@ -62,6 +68,8 @@ class Method:
     fixed_order: bool = False
     limits: bool = False
     needs_quality: bool = False
+    multiplies_by_quality: Callable[[Search], bool] = lambda search: False
+    labels: bool = False
     needs_rows: bool = False
     distributed: bool = False
     options: tuple[str, ...] = ()
@@ -141,10 +149,36 @@ THRESHOLD = Method(name="threshold", choose=by_threshold, needs_quality=True, op
 CLUSTER = Method(
     name="cluster", choose=by_cluster, needs_quality=True, needs_rows=True, options=("clusters", "seed")
 )
-METHODS = {
-    method.name: method
-    for method in (EXACT, LAZY, NAIVE, STOCHASTIC, SPARSE, QUALITY, RANDOM, THRESHOLD, CLUSTER)
-}
+K_CENTER = Method(
+    name="k_center",
+    choose=by_distance,
+    limits=True,
+    multiplies_by_quality=lambda search: search.distance_weight != "none",
+    options=("distance_weight",),
+    why_not="Other rows were farther from all that was chosen.",
+)
+KMQ = Method(
+    name="kmq",
+    choose=by_draw,
+    limits=True,
+    multiplies_by_quality=lambda search: True,
+    needs_rows=True,
+    options=("clusters", "cell_share", "seed"),
+    why_not="It was not drawn from its cell.",
+)
+MIG = Method(
+    name="mig",
+    choose=by_information,
+    limits=True,
+    multiplies_by_quality=lambda search: True,
+    labels=True,
+    needs_rows=True,
+    options=("clusters", "seed", "label_threshold", "propagation", "exponent"),
+    why_not="Other rows added more to the information of the labels.",
+)
+_GREEDY = (EXACT, LAZY, NAIVE, STOCHASTIC, SPARSE)
+_OTHERS = (QUALITY, RANDOM, THRESHOLD, CLUSTER, K_CENTER, KMQ, MIG)
+METHODS = {method.name: method for method in (*_GREEDY, *_OTHERS)}
 NAMES = ("auto", *METHODS)
 
 

@@ -7,8 +7,11 @@ from typing import Any
 from ..common.checks import check_choice, check_device, check_float, check_int, check_least, check_seed
 from ..common.options import Options, ThreadOptions
 from ..common.text import parse_bytes
+from .draws import PROPORTIONAL
 from .methods import NAMES
 
+CELL_SHARES = (PROPORTIONAL, "equal")
+DISTANCE_WEIGHTS = ("none", "quality")
 SHORTFALLS = ("fill", "stop", "error")
 BACKENDS = ("auto", "cpu", "cuda", "reference")
 PRECISIONS = ("auto", "float16", "split")  # of backend "cuda"
@@ -115,12 +118,20 @@ class Search(Neighbors):
         k: Number of rows, or a fraction of them such as 0.05; none for 10000, or for what budget or exact
             quotas allow.
         method: auto (exact where it fits, sparse above 250000 rows), exact, lazy, naive, sparse, stochastic,
-            quality, random, threshold or cluster.
+            quality, random, threshold, cluster, k_center, kmq or mig.
         epsilon: What method stochastic may lose, between 0 and 1.
-        seed: Seed of methods stochastic, sparse, random and cluster.
+        seed: Seed of methods stochastic, sparse, random, cluster, kmq and mig.
         tau: Largest similarity of two rows under method threshold.
         shortfall: When threshold leaves fewer than k: fill with the best others, stop or error.
-        clusters: Number of clusters of method cluster.
+        clusters: Number of clusters of methods cluster, kmq and, where it has no labels, mig.
+        cell_share: Of method kmq: rows of each cell, proportional to its size or equal.
+        distance_weight: Of method k_center: none (quality decides ties only), or quality to multiply
+            distances by it.
+        labels: Of method mig: the labels of each row, such as tags: n of them, or n lists; an array, a .npy
+            file, or a .jsonl file with one JSON value a line; none for k-means cells.
+        label_threshold: Of method mig: least similarity of two labels that share what they are informed by.
+        propagation: Of method mig: how much they share.
+        exponent: Of method mig: information grows with this power; smaller spreads rows over more labels.
         memory_budget: Memory beside the embeddings, such as 512MB or 2GiB.
 
     """
@@ -132,6 +143,12 @@ class Search(Neighbors):
     tau: float = 0.5
     shortfall: str = "fill"
     clusters: int = 100
+    cell_share: str = PROPORTIONAL
+    distance_weight: str = "none"
+    labels: Column | None = None
+    label_threshold: float = 0.9
+    propagation: float = 1.0
+    exponent: float = 0.8
     memory_budget: int | str | None = None
 
     def _check(self) -> None:
@@ -143,6 +160,13 @@ class Search(Neighbors):
         check_seed(self.seed)
         self._set("tau", check_float("tau", self.tau))
         check_least("clusters", self.clusters, 1)
+        check_choice("cell_share", self.cell_share, CELL_SHARES)
+        check_choice("distance_weight", self.distance_weight, DISTANCE_WEIGHTS)
+        for name in ("label_threshold", "exponent"):
+            self._set(name, _check_share(name, getattr(self, name)))
+        self._set("propagation", check_float("propagation", self.propagation))
+        if self.propagation < 0:
+            raise ValueError(f"propagation: got {self.propagation}, wanted a number from 0 on")
         self._set("memory_budget", parse_bytes("memory_budget", self.memory_budget))
 
     @property
@@ -231,6 +255,13 @@ def check_alpha(alpha: object) -> float:
     number = check_float("alpha", alpha)
     if not 0.0 <= number <= 1.0:
         raise ValueError(f"alpha: got {number}, wanted a number from 0 (diversity only) to 1 (quality only)")
+    return number
+
+
+def _check_share(name: str, value: object) -> float:
+    number = check_float(name, value)
+    if not 0.0 < number <= 1.0:
+        raise ValueError(f"{name}: got {number}, wanted a number above 0, at most 1")
     return number
 
 

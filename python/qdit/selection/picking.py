@@ -91,7 +91,7 @@ class Runner:
         plan = self._plan
         assert plan.method.choose is not None
         report: JSON = {}
-        batches = plan.method.choose(self._problem, self._engine, plan.search, plan.k, report)
+        batches = plan.method.choose(self._problem, self._engine, plan, report)
         self._engine.expect(plan.k)
         pace = Pace()
         committed = [(batch, self._commit(batch, pace)) for batch in batches]

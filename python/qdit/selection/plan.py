@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from .graph.plan import GraphOptions, GraphPlan, plan_graph
+from .labels import Labels, open_labels
 from .limits import NONE, OpenLimits, open_limits
 from .memory import Memory, divide, on_device
 from .methods import Method, resolve
@@ -22,6 +25,7 @@ class Plan:
         search: options of methods.
         limits: costs and groups, opened.
         memory: what the run may take beside what it needs.
+        labels: those of the rows, opened, for a method that takes them; None for none.
         graph: how the graph is built that the method works on, or None.
 
     """
@@ -31,6 +35,7 @@ class Plan:
     search: Search = field(default_factory=Search)
     limits: OpenLimits = NONE
     memory: Memory = field(default_factory=Memory)
+    labels: Labels | None = None
     graph: GraphPlan | None = None
 
 
@@ -75,7 +80,8 @@ def make_plan(problem: Problem, options: SelectOptions, threads: int) -> Plan:
         )
     if limits.costs is None:
         check_k(k, problem.n, len(problem.given))
-    return Plan(method, k, options, limits, granted, graph)
+    labels = None if options.labels is None else open_labels(options.labels, problem.n)
+    return Plan(method, k, options, limits, granted, labels, graph)
 
 
 def _check_applies(method: Method, problem: Problem, limits: OpenLimits, search: Search) -> None:
@@ -99,9 +105,31 @@ def _check_applies(method: Method, problem: Problem, limits: OpenLimits, search:
         )
     if method.needs_quality and problem.quality is None:
         raise ValueError(f"quality: got None with method {method.name!r}, wanted one score per row")
+    if search.labels is not None and not method.labels:
+        raise ValueError(f"labels: method {method.name!r} takes none; use 'mig', or drop them")
+    if method.multiplies_by_quality(search):
+        _check_multiplied(method, problem, search)
     if "tau" in method.options and problem.floor is not None and problem.floor > search.tau:
         raise ValueError(
             f"floor: got {problem.floor}, wanted at most tau = {search.tau}; every row starts at the floor"
+        )
+
+
+def _check_multiplied(method: Method, problem: Problem, search: Search) -> None:
+    """Raise ValueError for what cannot be multiplied by quality."""
+    if "distance_weight" in method.options:
+        if problem.quality is None:
+            raise ValueError("quality: got None with distance_weight='quality', wanted one score per row")
+        if problem.metric != "cosine":
+            raise ValueError(
+                f"distance_weight: got 'quality' with metric {problem.metric!r}, which is no distance; use "
+                "metric 'cosine', or distance_weight 'none'"
+            )
+    if (problem.scaled < 0).any():
+        row = int(np.argmax(problem.scaled < 0))
+        raise ValueError(
+            f"quality: row {row} is {problem.scaled[row]:g}, wanted at least 0 with method {method.name!r}, "
+            "which multiplies by it; use quality_scale 'minmax' or 'rank'"
         )
 
 

@@ -55,6 +55,8 @@ class Job:
         """Hash, shape, dtype and origin of each input."""
         start = time.perf_counter()
         inputs = record.describe_inputs(self.problem) | self.plan.limits.describe()
+        if self.plan.labels is not None:
+            inputs["labels"] = self.plan.labels.describe()
         self._seconds_hash = time.perf_counter() - start
         return inputs
 
@@ -73,7 +75,7 @@ class Job:
         check_k(least, problem.n, len(problem.given), len(ignored))
         plan.limits.check_rows(plan.k, free)
         clusters = plan.search.clusters
-        if "clusters" in plan.method.options and clusters > len(free):
+        if "clusters" in plan.method.options and plan.labels is None and clusters > len(free):
             raise ValueError(f"clusters: got {clusters}, wanted at most the {len(free)} rows to pick from")
 
     def identity(self) -> JSON:
@@ -112,7 +114,7 @@ class Job:
         else:
             runner = Runner(engine, problem, plan, saved, sink)
             resumed = len(runner.replayed)
-            if plan.limits.costs is None:
+            if plan.limits.costs is None or not plan.method.greedy:
                 outcome = runner.run()
                 bound = upper_bound(problem, plan, engine.ignored, outcome)
             else:
@@ -131,12 +133,17 @@ class Job:
                 "seconds_hash": self._seconds_hash,
                 "seconds_total": time.perf_counter() - start,
                 "versions": versions(),
+                **self._spent(outcome),
                 **outcome.report,
             },
             inputs=inputs,
         )
         warn_of_rounding(problem, plan.method, selection, engine.ignored, engine.scale)
         return certified(selection, problem, plan, engine.ignored, bound)
+
+    def _spent(self, outcome: Outcome) -> JSON:
+        costs = self.plan.limits.costs
+        return {} if costs is None else {"cost": math.fsum(costs[outcome.indices].tolist())}
 
     def _run_on_graph(
         self, engine: Engine, maker: GraphMaker, saved: Checkpoint | None, sink: Sink | None
@@ -171,12 +178,9 @@ class Job:
             if problem.alpha > 0:
                 remedy = "shift the quality, for instance with quality_scale='minmax'"
             raise ValueError(f"budget: no rows that it buys raise the objective; {remedy}")
-        costs = plan.limits.costs
-        assert costs is not None
         report = {
             "order": "score per cost" if best is by_ratio else "score",
             "objective_by_score_per_cost": values[0],
             "objective_by_score": values[1],
-            "cost": math.fsum(costs[best.indices].tolist()),
         }
         return replace(best, report=report), min((b for b in bounds if b is not None), default=None)
