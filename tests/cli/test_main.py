@@ -173,7 +173,7 @@ def test_bad_input_is_one_line_and_exit_2(folder, capsys):
         capsys,
         "select x.npy --alpha 0 --method lasy",
         "method: got 'lasy', wanted one of 'auto', 'exact', 'lazy', 'naive', 'stochastic', 'sparse', "
-        "'quality', 'random', 'threshold', 'cluster'; did you mean 'lazy'?",
+        "'quality', 'random', 'threshold', 'cluster', 'k_center', 'kmq', 'mig'; did you mean 'lazy'?",
     )
     refused(
         capsys,

@@ -224,7 +224,7 @@ def test_coverage_of_questions(tmp_path):
     groups = {"": range(51), "-one": range(30), "-two": range(30, 51)}
     for suffix, members in groups.items():
         rows = cells(result.tables[suffix])
-        assert len(rows) == 2 * 5
+        assert len(rows) == 2 * 8
         for row in rows:
             k = int(row["k"])
             for column, tail in (("mean", False), ("worst 10%", True)):

@@ -38,7 +38,7 @@ def threshold_by_definition(x, tau, free, given=(), outside=None):
     return kept
 
 
-@pytest.mark.parametrize("method", ["quality", "random", "threshold", "cluster"])
+@pytest.mark.parametrize("method", ["quality", "random", "threshold", "cluster", "k_center", "kmq", "mig"])
 @pytest.mark.parametrize("options", [{}, {"given": GIVEN}, {"floor": 0.1}, {"given": X[:3] + 1}], ids=str)
 def test_what_is_reported_is_true_of_the_picks(method, options):
     chosen = qdit.select(X, Q, 0.5, 60, method=method, **options)
@@ -50,7 +50,7 @@ def test_what_is_reported_is_true_of_the_picks(method, options):
     assert chosen.params["method"] == method
 
 
-@pytest.mark.parametrize("method", ["quality", "random", "threshold", "cluster"])
+@pytest.mark.parametrize("method", ["quality", "random", "threshold", "cluster", "k_center", "kmq", "mig"])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_threads_change_nothing(method, dtype):
     rows = clustered_rows(N, 24, seed=40, dtype=dtype)
@@ -60,7 +60,7 @@ def test_threads_change_nothing(method, dtype):
     assert qdit.select(pool, Q, 0.5, 20, method=method).indices.tolist() == runs[0].indices[:20].tolist()
 
 
-@pytest.mark.parametrize("method", ["quality", "random", "threshold", "cluster"])
+@pytest.mark.parametrize("method", ["quality", "random", "threshold", "cluster", "k_center", "kmq", "mig"])
 def test_ignored_rows_are_never_picked(method):
     rows = X.copy()
     rows[[0, 9]] = 0

@@ -149,7 +149,7 @@ def test_quality(quality, kind, text):
             {"method": "lasy"},
             ValueError,
             "method: got 'lasy', wanted one of 'auto', 'exact', 'lazy', 'naive', 'stochastic', 'sparse', "
-            "'quality', 'random', 'threshold', 'cluster'; did you mean 'lazy'?",
+            "'quality', 'random', 'threshold', 'cluster', 'k_center', 'kmq', 'mig'; did you mean 'lazy'?",
         ),
         (
             {"backend": "gpu"},

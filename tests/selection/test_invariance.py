@@ -115,7 +115,7 @@ def test_memmap_array_agnosticism(variant, any_method, rows, tmp_path):
     assert np.array_equal(mapped, rows)
 
 
-@pytest.mark.parametrize("method", ["exact", "lazy", "cluster"])
+@pytest.mark.parametrize("method", ["exact", "lazy", "cluster", "k_center", "mig"])
 def test_a_file_that_is_replaced_during_a_run_changes_nothing(method, tmp_path):
     rows = clustered_rows(N, 72, seed=30, dtype="float32")
     path, other = tmp_path / "rows.npy", tmp_path / "other.npy"

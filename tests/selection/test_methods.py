@@ -65,7 +65,7 @@ def test_the_table_says_what_a_method_does(name):
             qdit.select(rows, alpha=0, k=5, method=name)
     limited = {"groups": np.arange(90) % 3, "quota": 4}
     if method.limits:
-        chosen = qdit.select(rows, quality, 0.5, 12, method=name, **limited)
+        chosen = qdit.select(rows, quality, 0.5, 12, method=name, clusters=5, **limited)
         assert np.bincount(chosen.indices % 3).tolist() == [4, 4, 4]
     else:
         with pytest.raises(ValueError, match=f"groups: method '{name}' knows no constraints"):

@@ -49,9 +49,24 @@ def test_a_budget_of_tokens(pool):
     assert got.stats["cost"] == costs[got.indices].sum()
 
 
+def test_labels_of_the_records(tmp_path):
+    rows = [{"instruction": f"Say {i}", "output": "x", "tags": [f"t{i % 4}", f"u{i % 3}"]} for i in range(60)]
+    qdit.records.import_records(rows, tmp_path / "pool").close()
+    qdit.embed(tmp_path / "pool", "builtin:hash")
+    got = qdit.select_pool(tmp_path / "pool", 0.0, 12, method="mig", label_field="tags")
+    tags = [row["tags"] for row in rows]
+    want = qdit.select(tmp_path / "pool" / "embeddings.npy", alpha=0, k=12, method="mig", labels=tags)
+    assert got.indices.tolist() == want.indices.tolist()
+    with pytest.raises(
+        ValueError, match="no row has a field 'topics'; the first has instruction, output, tags"
+    ):
+        qdit.select_pool(tmp_path / "pool", 0.0, 12, method="mig", label_field="topics")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"label_field": "x", "labels": [1]}, "label_field: got it together with labels, wanted one"),
         ({"budget_tokens": 9, "budget": 9.0}, "budget_tokens: got it together with budget, wanted one"),
         ({"per_source": 9, "quota": 9}, "per_source: got it together with quota, wanted one"),
         ({"tokenizer": "x"}, "tokenizer: got 'x' without budget_tokens"),

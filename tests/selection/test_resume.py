@@ -13,7 +13,19 @@ from qdit.selection import picking
 RNG = np.random.default_rng(11)
 X = RNG.standard_normal((300, 16)).astype(np.float32)
 Q = RNG.random(300)
-METHODS = ["exact", "lazy", "naive", "stochastic", "quality", "random", "threshold", "cluster"]
+METHODS = [
+    "exact",
+    "lazy",
+    "naive",
+    "stochastic",
+    "quality",
+    "random",
+    "threshold",
+    "cluster",
+    "k_center",
+    "kmq",
+    "mig",
+]
 
 
 class StopRun(Exception):  # noqa: N818

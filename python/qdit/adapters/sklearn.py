@@ -34,7 +34,7 @@ class QDITSelector(_base.OneToOneFeatureMixin, _base.TransformerMixin, _base.Bas
         method: as in `qdit.select`.
         gain_scale, quality_scale, floor, zero_rows: as in `qdit.select`.
         n_jobs: threads; None or -1 for all processors. Never changes the result.
-        random_state: seed of methods "stochastic", "sparse", "random" and "cluster", an int.
+        random_state: seed of the methods that draw, an int; see `qdit.select`.
 
     Attributes:
         indices_: (k,) int64 row numbers in pick order.

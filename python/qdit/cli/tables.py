@@ -55,7 +55,9 @@ def describe_selection(selection: Selection, out: str | None) -> str:
         rows["farthest row"] = f"similarity {stats['least_similarity']:.6f} to the nearest row chosen"
     if "cells_drawn_from" in stats:
         least, most = stats["rows_of_a_cell"]
-        rows["cells"] = f"{stats['cells_drawn_from']} of {params['clusters']}, {least:,} to {most:,} rows each"
+        rows["cells"] = (
+            f"{stats['cells_drawn_from']} of {params['clusters']}, {least:,} to {most:,} rows each"
+        )
     if "information" in stats:
         reached = f"{stats['labels_informed']:,} of {stats['labels']:,} labels"
         rows["information"] = f"{stats['information']:.6f}, {reached}, {stats['label_edges']:,} pairs alike"

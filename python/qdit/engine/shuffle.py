@@ -1,4 +1,4 @@
-"""Random orders and numbers of rows that depend on a seed alone, not on NumPy's version or how many are wanted."""
+"""Random orders and numbers of rows: of a seed alone, not of NumPy's version or of how many are wanted."""
 
 import numpy as np
 from numpy.typing import NDArray

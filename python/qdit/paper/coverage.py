@@ -69,6 +69,7 @@ def coverage(
     ks, draws, source = parse_sizes(options.k), options.draws, shelf.source
     alphas = parse_numbers("alpha", options.alpha, float)
     variants = [Method("quality"), Method("threshold"), Method("cluster", seed=0)]
+    variants += [Method("k_center"), Method("kmq", seed=0), Method("mig", seed=0)]
     methods = [*random(options.seeds), *variants, *qdit(*alphas)]
     runs: Runs = {}
     for (method, k), found in shelf.prefixes(methods, ks).items():

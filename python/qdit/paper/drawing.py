@@ -27,6 +27,9 @@ COLORS = {
     "random": "#3b6ea5",
     "threshold": "#0f766e",
     "cluster": "#a16207",
+    "k_center": "#be185d",
+    "kmq": "#4d7c0f",
+    "mig": "#0369a1",
 }  # by kind of method
 
 

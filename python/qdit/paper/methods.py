@@ -8,8 +8,16 @@ from ..common.checks import check_least
 from ..common.types import JSON
 from ..selection.methods import METHODS, QUALITY, RANDOM
 from ..selection.options import SelectOptions, check_alpha
+from .options import OF_METHODS
 
-KINDS = ("qdit", "quality", "random", "threshold", "cluster")
+KINDS = ("qdit", "quality", "random", "threshold", "cluster", "k_center", "kmq", "mig")
+_LABELS = {
+    "threshold": "QDIT:Threshold",
+    "cluster": "QDIT:Cluster",
+    "k_center": "k-center",
+    "kmq": "kMQ",
+    "mig": "MIG",
+}
 _SEEDED = tuple(kind for kind in KINDS[1:] if "seed" in METHODS[kind].options)
 
 
@@ -19,9 +27,9 @@ class Method:
 
     Attributes:
         kind: "qdit" (greedy, facility location plus quality), "quality" (the best scores), "random",
-            "threshold" (QDIT:Threshold) or "cluster" (QDIT:Cluster).
+            "threshold" (QDIT:Threshold), "cluster" (QDIT:Cluster), "k_center", "kmq" or "mig".
         alpha: of "qdit": from 0 (diversity only) to 1 (quality only).
-        seed: of "random" and "cluster".
+        seed: of "random", "cluster", "kmq" and "mig".
 
     """
 
@@ -48,21 +56,23 @@ class Method:
     @property
     def label(self) -> str:
         """The name for tables and figures, without the seed."""
-        names = {"threshold": "QDIT:Threshold", "cluster": "QDIT:Cluster"}
         if self.greedy:
             return f"QDIT, alpha {self.alpha:g}"
-        return names.get(self.kind, self.kind.capitalize())
+        return _LABELS.get(self.kind, self.kind.capitalize())
 
     def chosen(self, options: SelectOptions) -> JSON:
         """Return the options of `qdit.select` that make it this method, its own of `options` among them.
 
-        Where the method is not greedy, alpha only decides what `objective` would report.
+        Where the method is not greedy, alpha only decides what `objective` would report. One that multiplies
+        by quality gets it on a scale of 0 to 1, unless another is asked for: raw scores may be negative.
         """
         if self.greedy:
             return {"alpha": self.alpha}
         method = METHODS[self.kind]
         chosen: JSON = {"method": self.kind, "alpha": 1.0 if method is QUALITY else 0.0}
-        chosen |= {name: getattr(options, name) for name in ("tau", "clusters") if name in method.options}
+        chosen |= {name: getattr(options, name) for name in OF_METHODS if name in method.options}
+        if method.multiplies_by_quality(options) and options.quality_scale == "raw":
+            chosen["quality_scale"] = "minmax"
         return chosen if self.seed is None else chosen | {"seed": self.seed}
 
 
@@ -79,14 +89,14 @@ def random(seeds: int) -> list[Method]:
 def parse(text: str, *, seed: int = 0) -> Method:
     """Return the method of text such as "qdit:0.7", "quality", "random", "random:3", "threshold".
 
-    seed: of random and cluster where the text has none. "qdit" alone is alpha 0.7, the paper's.
+    seed: of random and others that draw where the text has none. "qdit" alone is alpha 0.7, the paper's.
     """
-    match = re.fullmatch(r"\s*([a-z]+)\s*(?::\s*([0-9.eE+-]+))?\s*", str(text))
+    match = re.fullmatch(r"\s*([a-z_]+)\s*(?::\s*([0-9.eE+-]+))?\s*", str(text))
     kind = match[1] if match else ""
     if match is None or kind not in KINDS or (match[2] is not None and kind not in (KINDS[0], *_SEEDED)):
         raise ValueError(
-            f"method: got {text!r}, wanted qdit:ALPHA, quality, random, random:SEED, threshold, cluster or "
-            "cluster:SEED"
+            f"method: got {text!r}, wanted qdit:ALPHA, {', '.join(KINDS[1:])}, or one with a seed such as "
+            "random:SEED"
         )
     try:
         if kind == KINDS[0]:

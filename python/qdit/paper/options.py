@@ -10,10 +10,18 @@ from ..common.types import JSON
 from ..selection.options import Column, Limits, SelectOptions
 
 NAMED = ("tau", "clusters", "gain_scale", "quality_scale", "backend", "threads")  # always in a record
-_APART = {"quality", "alpha", "k", "method", "seed", "given", *Limits.names()}  # of one selection
+_APART = {"quality", "alpha", "k", "method", "seed", "given", "labels", *Limits.names()}  # of one selection
 SHARED = tuple(name for name in SelectOptions.names() if name not in _APART)
 _INDECISIVE = {"threads", "memory_budget"}  # change no picks
-_OF_METHODS = {"tau", "clusters"}  # change the picks of the methods that take them
+OF_METHODS = (
+    "tau",
+    "clusters",
+    "cell_share",
+    "distance_weight",
+    "label_threshold",
+    "propagation",
+    "exponent",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,5 +64,5 @@ def in_common(options: SelectOptions) -> JSON:
 
 def decisive(options: SelectOptions) -> JSON:
     """Return what of it changes picks whatever the method, for fingerprints."""
-    left_out = _INDECISIVE | _OF_METHODS
+    left_out = _INDECISIVE | {*OF_METHODS}  # the latter change the picks of methods that take them
     return {name: value for name, value in in_common(options).items() if name not in left_out}

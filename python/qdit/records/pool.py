@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +117,14 @@ class Pool:
         codes, names = self.records.sources()
         labels: NDArray[np.str_] = np.array(names, np.str_)
         return labels[codes]
+
+    def field(self, name: str) -> list[Any]:
+        """Return what each row has under a name, None where it has nothing; ValueError if no row has any."""
+        found = [value.get(name) for value in self.records.values()]
+        if all(value is None for value in found):
+            some = ", ".join(self.records.value(0))
+            raise ValueError(f"{self.directory}: no row has a field {name!r}; the first has {some}")
+        return found
 
 
 PoolLike = StrPath | Pool

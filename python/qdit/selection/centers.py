@@ -1,5 +1,6 @@
-"""Farthest points: method "k_center" (Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985).
+"""Farthest points: method "k_center".
 
+Gonzalez, "Clustering to minimize the maximum intercluster distance", Theoretical Computer Science 38 (1985).
 Each pick is the row whose nearest chosen or given row is farthest, that is, least similar. The farthest
 distance that is left at the end is at most twice the least that any k rows can leave. With weights (Dyer &
 Frieze, "A simple heuristic for the p-centre problem", 1985) a row's distance counts as many times as its
@@ -15,7 +16,6 @@ import numpy as np
 
 from .._core import Engine
 from ..common.types import JSON, Floats, Indices
-from ..engine.blocks import fixed_coverage
 from .allowance import Allowance
 from .baselines import best_rows, free_rows
 
@@ -90,17 +90,19 @@ def _farthest(
 ) -> Indices:
     """Return the next picks, at least one: those that the rows of one batch decide."""
     rows = np.flatnonzero(allowance.open)
-    fixed = fixed_coverage(engine)[rows]
+    fixed = np.rint(engine.row_coverage()[rows] * engine.scale).astype(np.int64)  # exact
     far = farness(rows, fixed)
     batch, rival = _batch(far, rank[rows], size)
-    rows, fixed = rows[batch], fixed[batch].astype(np.int64)
+    rows, fixed = rows[batch], fixed[batch]
     between = engine.similarities(rows, rows)
     picks: list[int] = []
     while len(picks) < most:
         # rows of a batch are in the order of their rank: the first of the farthest is the one to take
         now = np.where(allowance.open[rows], farness(rows, fixed), -np.inf)
         best = int(now.argmax())
-        if now[best] == -np.inf or (picks and rival is not None and _beaten(now[best], rank[rows[best]], rival)):
+        if now[best] == -np.inf or (
+            picks and rival is not None and _beaten(now[best], rank[rows[best]], rival)
+        ):
             break
         row = int(rows[best])
         picks.append(row)

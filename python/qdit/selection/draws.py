@@ -60,4 +60,3 @@ def draw_order(weights: Floats, chance: Floats) -> Indices:
     with np.errstate(divide="ignore"):
         arrival = np.where(weights > 0, waiting / weights, np.inf)
     return np.lexsort((waiting, arrival))
-

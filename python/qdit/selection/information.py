@@ -133,7 +133,7 @@ class Information:
                 parts = [(np.empty(0, np.int64), np.empty(0))]
             to, inverse = np.unique(np.concatenate([to for to, _ in parts]), return_inverse=True)
             shares = np.bincount(inverse, np.concatenate([share for _, share in parts]), len(to))
-            self._reach[key] = (to, shares)
+            self._reach[key] = (to, np.asarray(shares, np.float64))
         return self._reach[key]
 
     def gain(self, row: int) -> float:

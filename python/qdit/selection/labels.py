@@ -101,7 +101,7 @@ def _of_row(row: int, entry: Any) -> list[Label]:
     for label in found:
         if isinstance(label, bool) or not isinstance(label, str | Integral):
             raise TypeError(f"labels: row {row} has {arrays.shown(label)}, wanted integers or strings")
-    return [label if isinstance(label, str) else int(label) for label in found]
+    return [str(label) if isinstance(label, str) else int(label) for label in found]
 
 
 def _sorted(names: set[Label]) -> tuple[Label, ...]:

@@ -29,12 +29,14 @@ class PoolOptions(Options):
         per_source: The most rows of each source of a pool, a number or {"source": number}.
         budget_tokens: What the tokens of the chosen rows of a pool may add up to.
         tokenizer: Name or path of the tokenizer that counts them; none estimates 4 bytes a token.
+        label_field: Field of a pool's records that holds the labels of each, one or a list, for method mig.
 
     """
 
     per_source: int | Mapping[str, int] | None = None
     budget_tokens: float | None = None
     tokenizer: str | None = None
+    label_field: str | None = None
 
     def _check(self) -> None:
         if self.tokenizer is not None and self.budget_tokens is None:
@@ -45,12 +47,19 @@ class PoolOptions(Options):
         return () if self.tokenizer is None else (tokens.PACKAGE,)
 
 
+_INSTEAD = {  # what a pool knows, and what is passed for other embeddings
+    "budget_tokens": ("costs", "budget"),
+    "per_source": ("groups", "quota"),
+    "label_field": ("labels",),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class PoolSelectOptions(SelectOptions, PoolOptions):
     """All options of `qdit.select_pool`."""
 
     def _check(self) -> None:
-        for name, taken in (("budget_tokens", ("costs", "budget")), ("per_source", ("groups", "quota"))):
+        for name, taken in _INSTEAD.items():
             for other in taken:
                 if getattr(self, name) is not None and getattr(self, other) is not None:
                     raise ValueError(f"{name}: got it together with {other}, wanted one of them")
@@ -96,6 +105,8 @@ def open_pool(
         filled["budget"] = options.budget_tokens
     if options.per_source is not None:
         filled |= {"groups": pool.source_groups(), "quota": options.per_source}
+    if options.label_field is not None:
+        filled["labels"] = pool.field(options.label_field)
     return pool.embeddings, options.only(SelectOptions, **filled)
 
 
@@ -118,8 +129,9 @@ def select_pool(
         progress: as in `qdit.select`.
         **options: per_source, the most rows of each source (with quota_mode="exact": exactly so many), a
             number or {source: number}; budget_tokens, what the tokens of the chosen rows may add up to;
-            tokenizer, that counts them, a name or path for transformers, None estimates 4 bytes a token; and
-            the other options of `qdit.select`, where quality replaces the pool's own.
+            tokenizer, that counts them, a name or path for transformers, None estimates 4 bytes a token;
+            label_field, the field of the records with the labels of method "mig"; and the other options of
+            `qdit.select`, where quality replaces the pool's own.
 
     Raises:
         FileNotFoundError, TypeError, ValueError, MemoryError: as `qdit.select`, and if the pool lacks what it

@@ -37,8 +37,8 @@ class Selection:
         upper_bound: what the objective of no other permitted set of rows exceeds: (1 - alpha) * gain_factor *
             d(A and given) plus the largest sum over k rows of alpha * quality, plus (1 - alpha) * gain_factor
             * gain for those that are not chosen. Under a budget or quotas the sum is over what they permit.
-            None for prefixes, and where the method does not know the gains of all rows ("stochastic",
-            "random", "threshold", "cluster", and "quality" below alpha = 1).
+            None for prefixes, and where the method does not know the gains of all rows ("stochastic" and
+            those that are not greedy, but "quality" at alpha = 1).
         optimality: objective / upper_bound, between 0 and 1: what share of the best possible objective this
             one reaches at least. Where quality is negative both are first raised by k times what makes the
             worst row's scaled quality 0, or the ratio would say nothing; a row far below all others, such as
