@@ -12,7 +12,17 @@ import qdit
 ROOT = Path(qdit.__file__).parent
 PACKAGES = (  # from left to right: each imports only itself and those before it
     *("_version", "_core", "common", "engine", "records", "vectors", "models", "selection", "distributed"),
-    *("scoring", "embedding", "exporting", "reporting", "training", "generation", "evaluation", "pipeline"),
+    *(
+        "scoring",
+        "embedding",
+        "exporting",
+        "measuring",
+        "reporting",
+        "training",
+        "generation",
+        "evaluation",
+        "pipeline",
+    ),
     *("paper", "adapters", "demo", "cli"),
 )
 AT_THE_TOP = {"__init__", "__main__", "_version"}  # and nothing else beside the packages

@@ -21,6 +21,7 @@ _HOMES = {
     "engine.rows": ("Rows", "open_embeddings"),
     "exporting": ("explain", "export", "verify"),
     "generation": ("generate",),
+    "measuring": ("measure",),
     "records": ("import_records", "open_records"),
     "records.pool": ("Pool",),
     "reporting": ("report",),
@@ -47,6 +48,7 @@ if TYPE_CHECKING:  # the same for editors and type checkers
     from .exporting import export as export
     from .exporting import verify as verify
     from .generation import generate as generate
+    from .measuring import measure as measure
     from .records import import_records as import_records
     from .records import open_records as open_records
     from .records.pool import Pool as Pool

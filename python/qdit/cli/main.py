@@ -49,6 +49,7 @@ _VERBS: dict[str, Any] = {  # where each command is; a dict is a verb with verbs
     "export": "export.export_command",
     "explain": "export.explain_command",
     "verify": "export.verify_command",
+    "measure": "measure.measure_command",
     "report": "report.report_command",
     "train": "train.train_command",
     "generate": "generate.generate_command",

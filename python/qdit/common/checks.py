@@ -81,3 +81,11 @@ def check_threads(threads: object) -> int:
 def check_least(name: str, value: object, least: int) -> int:
     """Return `value` as an int of at least `least`."""
     return check_int(name, value, least)
+
+
+def check_share(name: str, value: object) -> float:
+    """Return `value` as a float between 0 and 1, both excluded."""
+    number = check_float(name, value)
+    if not 0.0 < number < 1.0:
+        raise ValueError(f"{name}: got {number}, wanted a number between 0 and 1, both excluded")
+    return number

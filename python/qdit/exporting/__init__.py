@@ -12,6 +12,7 @@ decisions, card        why each row of the pool was kept or not; the data set ca
 hub                    upload of a finished export
 explainer              `explain`: why a row was chosen or not
 verifier, replay       `verify`: hashes and rows; picks once more, beside other candidates
+named                  sets of rows as they are named on a command line or in a call
 similar                nearest chosen rows and gains for all rows of a pool, in blocks
 """
 

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..common.checks import check_choice, check_device, check_float, check_int, check_least, check_seed
+from ..common.checks import (
+    check_choice,
+    check_device,
+    check_float,
+    check_int,
+    check_least,
+    check_seed,
+    check_share,
+)
 from ..common.options import Options, ThreadOptions
 from ..common.text import parse_bytes
 from .draws import PROPORTIONAL
@@ -154,9 +162,7 @@ class Search(Neighbors):
     def _check(self) -> None:
         check_choice("method", self.method, NAMES)
         check_choice("shortfall", self.shortfall, SHORTFALLS)
-        self._set("epsilon", check_float("epsilon", self.epsilon))
-        if not 0.0 < self.epsilon < 1.0:
-            raise ValueError(f"epsilon: got {self.epsilon}, wanted a number between 0 and 1, both excluded")
+        self._set("epsilon", check_share("epsilon", self.epsilon))
         check_seed(self.seed)
         self._set("tau", check_float("tau", self.tau))
         check_least("clusters", self.clusters, 1)

@@ -4,7 +4,6 @@ Selections of one pool and questions go in; for each selection comes out the cos
 question to the nearest chosen row, with means, tails and differences between selections.
 
     api         `nearest`, the measure itself; `evaluate_coverage`, its numbers, tables and files
-    inputs      selections as they are named in a call or on a command line
     questions   questions embedded by the model that embedded the pool, kept from call to call
     tables      means, tails and differences as numbers and tables
 """

@@ -14,6 +14,7 @@ from ...common.progress import RowProgressLike
 from ...common.text import names_of
 from ...common.types import JSON, Floats, Indices, StrPath
 from ...engine.rows import EmbeddingsLike, Rows, check_rows, open_embeddings, to_float32
+from ...exporting.named import SelectionsLike, labelled, read_selection
 from ...generation.questions import Question
 from ...selection.problem import row_indices
 from ...selection.selection import Selection
@@ -21,7 +22,6 @@ from ..results import Value, check_new, write_result, write_rows, write_tables
 from ..sets import QuestionsLike, open_questions
 from ..stats import Bootstrap
 from ..tables import Table
-from .inputs import SelectionsLike, labelled, read_selection
 from .questions import EncodingOptions, open_encoding, question_vectors
 from .tables import Measured, coverage_tables, coverage_values
 

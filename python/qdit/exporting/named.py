@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...common import npy
-from ...common.text import names_of
-from ...common.types import Indices, StrPath
-from ...engine.rows import Rows
-from ...exporting.choice import selection_folder
-from ...selection.problem import row_indices
-from ...selection.selection import Selection
+from ..common import npy
+from ..common.text import names_of
+from ..common.types import Indices, StrPath
+from ..engine.rows import Rows
+from ..selection.problem import row_indices
+from ..selection.selection import Selection
+from .choice import selection_folder
 
 SelectionLike = StrPath | Selection | ArrayLike
 SelectionsLike = str | Sequence[SelectionLike] | Mapping[str, SelectionLike] | Selection
