@@ -92,8 +92,9 @@ class Variant:
 
     def engine(self, rows: np.ndarray, **options: Any) -> _core.Engine:
         """Return an engine over the rows; dtype follows from the array unless it is given."""
-        if options.get("outside") is not None:
-            options.setdefault("outside_dtype", dtype_name(options["outside"]))
+        for name in ("outside", "represented"):
+            if options.get(name) is not None:
+                options.setdefault(f"{name}_dtype", dtype_name(options[name]))
         return _core.Engine(
             rows,
             **(
@@ -105,19 +106,19 @@ class Variant:
 
     @staticmethod
     def run(engine: _core.Engine, k: int, method: str = "lazy", **options: Any) -> Selected:
-        """Reset and select. weight is per unit of similarity; given rows are also excluded."""
+        """Reset and select. weight is per unit of gain; given rows are also excluded."""
         given = options.pop("given", None)
         excluded = options.pop("excluded", None)
         if given is not None:
             given = np.asarray(given, np.int64)
             excluded = given if excluded is None else np.union1d(excluded, given)
-        options["weight"] = options.get("weight", 1.0) / engine.scale
+        options["weight"] = options.get("weight", 1.0) / engine.sum_scale
         options.setdefault("bonus", np.zeros(engine.n))
         engine.reset(given)
         picks, fixed = engine.select(
             method, k, excluded=None if excluded is None else np.asarray(excluded, np.int64), **options
         )
-        return Selected(picks, fixed, fixed / engine.scale)
+        return Selected(picks, fixed, fixed / engine.sum_scale)
 
     def select(self, rows: np.ndarray, k: int, method: str = "lazy", **options: Any) -> Selected:
         """Return what a fresh engine selects; each option goes where it belongs."""

@@ -25,8 +25,9 @@ namespace qdit::bindings {
 
 class Engine {
  public:
-  Engine(py::object rows, std::optional<py::array> outside, const std::string& backend, PoolOptions options)
-      : rows_(std::move(rows)), outside_(std::move(outside)), d_(options.rows.d), threads_(options.threads) {
+  // kept: arrays that the options point into, beside the rows.
+  Engine(py::object rows, std::vector<py::array> kept, const std::string& backend, PoolOptions options)
+      : rows_(std::move(rows)), kept_(std::move(kept)), d_(options.rows.d), threads_(options.threads) {
     options.interrupt = Interrupt(check_signals);
     const py::gil_scoped_release release;
     if (backend == "cpu") {
@@ -117,7 +118,7 @@ class Engine {
 
   py::array_t<double> row_coverage() {
     const auto lock = enter();
-    py::array_t<double> out(backend_->size());
+    py::array_t<double> out(backend_->represented());
     backend_->row_coverage({out.mutable_data(), static_cast<std::size_t>(out.size())});
     return out;
   }
@@ -151,8 +152,8 @@ class Engine {
     out["cached_evaluations"] = stats.cached_evaluations;
     out["commits"] = stats.commits;
     out["batches"] = stats.batches;
-    out["products"] =
-        stats.products / (static_cast<double>(backend_->size()) * static_cast<double>(backend_->size()));
+    out["products"] = stats.products /
+                      (static_cast<double>(backend_->size()) * static_cast<double>(backend_->represented()));
     out["passes"] = static_cast<double>(stats.rows_read) / static_cast<double>(backend_->size());
     out["seconds_check"] = stats.seconds_check;
     out["seconds_gains"] = stats.seconds_gains;
@@ -211,7 +212,7 @@ class Engine {
   }
 
   py::object rows_;  // keeps the pool's memory alive
-  std::optional<py::array> outside_;
+  std::vector<py::array> kept_;
   Index d_;
   int threads_;
   std::string simd_;

@@ -32,13 +32,22 @@ T at_least(const char* name, T got, T least) {
                               std::to_string(least) + ".");
 }
 
-std::shared_ptr<Engine> make_engine(const py::object& rows, const std::string& dtype,
-                                    const std::string& backend, const std::string& metric,
-                                    std::optional<double> floor, const std::string& zero_rows, int threads,
-                                    const std::optional<std::string>& simd, std::int64_t cache_bytes,
-                                    Index block_rows, Index batch, const std::optional<py::array>& outside,
-                                    const std::string& outside_dtype, int device,
-                                    const std::optional<std::string>& precision, double range) {
+using CostArray = py::array_t<double, py::array::c_style>;
+using WeightArray = py::array_t<double, py::array::c_style>;
+
+RowView same_columns(const RowView& rows, const RowView& pool) {
+  if (rows.d == pool.d) return rows;
+  throw std::invalid_argument(rows.name + ": got rows of " + std::to_string(rows.d) + " columns, wanted " +
+                              std::to_string(pool.d) + " as in the embeddings.");
+}
+
+std::shared_ptr<Engine> make_engine(
+    const py::object& rows, const std::string& dtype, const std::string& backend, const std::string& metric,
+    std::optional<double> floor, const std::string& zero_rows, int threads,
+    const std::optional<std::string>& simd, std::int64_t cache_bytes, Index block_rows, Index batch,
+    const std::optional<py::array>& outside, const std::string& outside_dtype, int device,
+    const std::optional<std::string>& precision, double range, const std::optional<py::array>& represented,
+    const std::string& represented_dtype, const std::optional<WeightArray>& weights) {
   PoolOptions options;
   choice("backend", backend, {"cpu", "reference", "cuda"});
   set_rows(options, rows, dtype, backend);
@@ -46,13 +55,26 @@ std::shared_ptr<Engine> make_engine(const py::object& rows, const std::string& d
   if (precision) options.precision = choice("precision", *precision, {"float16", "split"});
   at_least<Index>("embeddings: rows", options.rows.n, 1);
   at_least<Index>("embeddings: columns", options.rows.d, 1);
-  if (outside) {
-    options.outside = row_view(*outside, outside_dtype, "given");
-    if (options.outside.d != options.rows.d) {
-      throw std::invalid_argument("given: got rows of " + std::to_string(options.outside.d) +
-                                  " columns, wanted " + std::to_string(options.rows.d) +
-                                  " as in the embeddings.");
+  std::vector<py::array> kept;
+  const auto other_rows = [&](const std::optional<py::array>& array, const std::string& type,
+                              const char* name) {
+    if (!array) return RowView();
+    kept.push_back(*array);
+    return same_columns(row_view(*array, type, name), options.rows);
+  };
+  options.outside = other_rows(outside, outside_dtype, "given");
+  options.represented = other_rows(represented, represented_dtype, "represent");
+  if (weights) {
+    options.weights = {weights->data(), static_cast<std::size_t>(weights->size())};
+    const Index wanted = represented ? options.represented.n : options.rows.n;
+    if (weights->ndim() != 1 || weights->size() != wanted) {
+      throw std::invalid_argument("weights: wanted " + std::to_string(wanted) +
+                                  ", one for each represented row.");
     }
+  }
+  if (represented) at_least<Index>("represent: rows", options.represented.n, 1);
+  if (backend == "cuda" && (represented || weights)) {
+    throw std::invalid_argument("represent and weights: backend \"cuda\" does not offer them; use \"cpu\".");
   }
   options.metric = choice("metric", metric, {"cosine", "dot"}) == "dot" ? Metric::kDot : Metric::kCosine;
   options.floor = floor;
@@ -65,10 +87,8 @@ std::shared_ptr<Engine> make_engine(const py::object& rows, const std::string& d
   options.cache_bytes = static_cast<std::size_t>(at_least<std::int64_t>("cache_bytes", cache_bytes, 0));
   options.block_rows = at_least<Index>("block_rows", block_rows, 0);
   options.batch = at_least<Index>("batch", batch, 0);
-  return std::make_shared<Engine>(rows, outside, backend, std::move(options));
+  return std::make_shared<Engine>(rows, std::move(kept), backend, std::move(options));
 }
-
-using CostArray = py::array_t<double, py::array::c_style>;
 
 std::pair<IndexArray, IndexArray> select(
     Engine& engine, const std::string& method, Index k, double weight,
@@ -105,11 +125,11 @@ void register_engine(py::module_& module) {
   PYBIND11_NUMPY_DTYPE(SimilarPair, row, other, sim);
   module.def(
       "gain_factor",
-      [](const std::string& scale, Index k, Index n) { return gain_factor(gain_scale(scale), k, n); },
+      [](const std::string& scale, Index k, double n) { return gain_factor(gain_scale(scale), k, n); },
       py::arg("gain_scale"), py::arg("k"), py::arg("n"));
   module.def(
       "gain_weight",
-      [](double alpha, const std::string& scale, Index k, Index n) {
+      [](double alpha, const std::string& scale, Index k, double n) {
         return gain_weight(alpha, gain_scale(scale), k, n);
       },
       py::arg("alpha"), py::arg("gain_scale"), py::arg("k"), py::arg("n"));
@@ -121,10 +141,13 @@ void register_engine(py::module_& module) {
            py::arg("zero_rows") = "error", py::arg("threads") = 1, py::arg("simd") = py::none(),
            py::arg("cache_bytes") = 0, py::arg("block_rows") = 0, py::arg("batch") = 0,
            py::arg("outside") = py::none(), py::arg("outside_dtype") = "", py::arg("device") = 0,
-           py::arg("precision") = py::none(), py::arg("range") = 0.0)
+           py::arg("precision") = py::none(), py::arg("range") = 0.0, py::arg("represented") = py::none(),
+           py::arg("represented_dtype") = "", py::arg("weights") = py::none())
       .def_property_readonly("n", [](const Engine& e) { return e.backend().size(); })
       .def_property_readonly("d", &Engine::d)
       .def_property_readonly("scale", [](const Engine& e) { return e.backend().scale(); })
+      .def_property_readonly("sum_scale", [](const Engine& e) { return e.backend().sum_scale(); })
+      .def_property_readonly("represented", [](const Engine& e) { return e.backend().represented(); })
       .def_property_readonly("range", [](const Engine& e) { return e.backend().range(); })
       .def_property_readonly("backend", [](const Engine& e) { return e.backend().name(); })
       .def_property_readonly("simd", &Engine::simd)

@@ -144,7 +144,7 @@ class Selecting {
         reporter_(pool.backend(), options, output),
         n_(pool.backend().size()),
         scale_(choice("gain_scale", options.gain_scale, {GainScale::kSum, GainScale::kPerK})),
-        weight_(gain_weight(options.alpha, scale_, options.k, n_)),
+        weight_(gain_weight(options.alpha, scale_, options.k, static_cast<double>(n_))),
         bonus_(bonuses(options, n_)) {
     greedy_.method = choice("method", options.method,
                             {Method::kExact, Method::kLazy, Method::kNaive, Method::kStochastic});

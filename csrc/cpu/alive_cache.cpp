@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/row_weights.h"
+
 namespace qdit::cpu {
 FoundPairs::FoundPairs(int threads, std::size_t candidates, std::size_t bytes)
     // A vector that grows may have room for twice as many, and all are copied once more to be stored.
@@ -43,7 +45,7 @@ std::size_t FoundPairs::bytes() const {
   return sum;
 }
 
-AliveCache::AliveCache(Index n, std::size_t bytes) {
+AliveCache::AliveCache(Index n, std::size_t bytes, const std::uint32_t* weights) : weights_(weights) {
   const std::size_t table = static_cast<std::size_t>(n) * sizeof(List);
   if (bytes <= table) return;
   budget_ = bytes - table;
@@ -84,7 +86,7 @@ Fixed AliveCache::gain(Index candidate, const std::int32_t* max) {
     const std::int32_t rise = pair.sim - max[pair.row];
     *end = pair;
     if (rise <= 0) continue;
-    sum += rise;
+    sum += weighted(weights_, pair.row, rise);
     ++end;
   }
   list.count = static_cast<std::uint32_t>(end - list.pairs.get());
@@ -97,7 +99,7 @@ Fixed AliveCache::raise(Index candidate, std::int32_t* max) const {
   for (std::uint32_t i = 0; i < list.count; ++i) {
     const auto [row, sim] = list.pairs[i];
     if (sim <= max[row]) continue;
-    sum += sim - max[row];
+    sum += weighted(weights_, row, sim - max[row]);
     max[row] = sim;
   }
   return sum;

@@ -49,7 +49,8 @@ class FoundPairs {
 class AliveCache {
  public:
   // bytes: that it may take; with less than its table needs it stays empty.
-  AliveCache(Index n, std::size_t bytes);
+  // weights: of rows, as in RowWeights.
+  AliveCache(Index n, std::size_t bytes, const std::uint32_t* weights = nullptr);
 
   bool contains(Index candidate) const { return !lists_.empty() && list(candidate).pairs != nullptr; }
   // Bytes for more pairs; 0 where there is hardly any room. Dead pairs are dropped then, if enough commits
@@ -77,6 +78,7 @@ class AliveCache {
   static std::size_t bytes_for(std::size_t pairs);
   void drop_dead(const std::int32_t* max);
 
+  const std::uint32_t* weights_;
   std::size_t budget_ = 0;   // for pairs
   std::vector<List> lists_;  // per candidate
   std::size_t used_ = 0;

@@ -1,6 +1,7 @@
 #include "cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
@@ -37,9 +38,10 @@ class CpuBackend final : public Backend {
         pool_(options_.threads, options_.interrupt),
         n_(options_.rows.n),
         scaled_(check()),
-        product_(kernels_, pool_, options_.rows, options_.block_rows),
+        m_(scaled_.represented().view.n),
+        product_(kernels_, pool_, scaled_.represented().view, options_.block_rows),
         bounds_(kernels_, pool_, scaled_),
-        max_(kernels_, pool_, product_, scaled_, bounds_, n_),
+        max_(kernels_, pool_, product_, scaled_, bounds_),
         gains_(kernels_, pool_, product_, scaled_, max_, options_.cache_bytes, stats_),
         shard_(
             {options_.rows, options_.zero_rows, kernels_, pool_, scaled_, product_, max_.values(), stats_},
@@ -52,9 +54,12 @@ class CpuBackend final : public Backend {
 
   std::string name() const override { return "cpu"; }
   Index size() const override { return n_; }
+  Index represented() const override { return m_; }
   double scale() const override { return scaled_.scale(); }
+  double sum_scale() const override { return scaled_.sum_scale(); }
   double range() const override { return scaled_.range(); }
-  Shard* shard() override { return &shard_; }
+  // Parts of a pool represent their own rows, one each.
+  Shard* shard() override { return scaled_.of_others() || scaled_.weights() != nullptr ? nullptr : &shard_; }
   std::span<const Index> ignored() const override { return scaled_.rows().ignored; }
   bool empty() const override { return max_.empty(); }
   bool cached(Index candidate) const override { return gains_.cached(candidate); }
@@ -138,15 +143,28 @@ class CpuBackend final : public Backend {
     gains_.restart();  // from here on its pairs are in the lists of all
     const auto evaluations = stats_.evaluations;
     const bool again = std::exchange(tracked_, true);  // who comes a second time is not the last
-    exact_ = std::make_unique<cpu::ExactGains>(
-        cpu::ExactGains::Input{kernels_, pool_, product_, options_.rows, factors(), max_.values(), 0, again,
-                               &scaled_, &bounds_},
-        gains, memory, [&](double share) {
-          stats_.evaluations = evaluations + static_cast<std::int64_t>(share * static_cast<double>(n_));
-          tick(share);
-        });
+    const auto report = [&](double share) {
+      stats_.evaluations = evaluations + static_cast<std::int64_t>(share * static_cast<double>(n_));
+      tick(share);
+    };
+    cpu::ExactGains::Input input{
+        kernels_,      pool_, product_, scaled_.represented().view, scaled_.represented().factors,
+        max_.values(), 0,     again};
+    input.weights = scaled_.weights();
+    if (scaled_.of_others()) {
+      input.first = cpu::ExactGains::kNone;
+      input.others = &scaled_.rows();
+    } else {
+      input.scaled = &scaled_;
+      input.bounds = &bounds_;
+    }
+    exact_ = std::make_unique<cpu::ExactGains>(input, gains, memory, report);
+    if (scaled_.of_others()) {
+      exact_->add(scaled_.rows().view, factors(), 0, report);
+      exact_->start();
+    }
     stats_.evaluations = evaluations + n_;
-    stats_.rows_read += n_;
+    stats_.rows_read += m_;
     note_memory();
     return true;
   }
@@ -158,20 +176,21 @@ class CpuBackend final : public Backend {
     check_indices(rows, n_, "rows");
     std::vector<float> row_factors;
     for (const Index row : rows) row_factors.push_back(factors()[static_cast<std::size_t>(row)]);
+    cpu::Product& product = of_pool();
     const AlignedVector<std::int32_t> none(rows.size() + static_cast<std::size_t>(kernels_.tile_rows),
                                            kPaddingMax);
     for (std::size_t begin = 0; begin < candidates.size() && !rows.empty(); begin += kSimsWidth) {
       const auto ids = candidates.subspan(begin, std::min(kSimsWidth, candidates.size() - begin));
       panels_.pack(kernels_, options_.rows, factors(), ids);
       std::vector<Fixed> unused(ids.size());
-      BlockSims sims(ids.size(), product_.block_rows(), pool_.threads());
+      BlockSims sims(ids.size(), product.block_rows(), pool_.threads());
       const auto done = [&](const cpu::Product::Block& block) {
         for (std::size_t c = 0; c < ids.size(); ++c) {
           const auto to = out.begin() + static_cast<std::ptrdiff_t>((begin + c) * rows.size()) + block.begin;
           std::copy_n(sims.column(c, block), block.count, to);
         }
       };
-      product_.run({panels_, row_factors, none.data(), unused, sims.target(), done, rows});
+      product.run({panels_, row_factors, none.data(), unused, sims.target(), done, rows});
       stats_.products += static_cast<double>(ids.size()) * static_cast<double>(rows.size());
     }
   }
@@ -210,6 +229,15 @@ class CpuBackend final : public Backend {
 
   std::span<const float> factors() const { return scaled_.rows().factors; }
 
+  // Products with rows of the pool, where those with represented rows are not.
+  cpu::Product& of_pool() {
+    if (!scaled_.of_others()) return product_;
+    if (!of_pool_) {
+      of_pool_ = std::make_unique<cpu::Product>(kernels_, pool_, options_.rows, options_.block_rows);
+    }
+    return *of_pool_;
+  }
+
   void cover(const ScaledRows& source, const std::vector<Index>& ids) {
     std::vector<Fixed> increases(ids.size());
     commit_products(source, ids, increases);
@@ -234,8 +262,10 @@ class CpuBackend final : public Backend {
 
   void first_gains(std::span<const Index> candidates, std::span<Fixed> out) {
     if (row_sum_.empty()) {
-      row_sum_ = cpu::weighted_row_sum(options_.rows, factors(), kernels_, pool_);
-      stats_.rows_read += n_;
+      const ScaledRows& represented = scaled_.represented();
+      row_sum_ =
+          cpu::weighted_row_sum(represented.view, represented.factors, scaled_.weights(), kernels_, pool_);
+      stats_.rows_read += m_;
     }
     cpu::first_gains(options_.rows, factors(), row_sum_, candidates, kernels_, pool_, out);
   }
@@ -243,7 +273,7 @@ class CpuBackend final : public Backend {
   void commit_products(const ScaledRows& source, std::span<const Index> ids, std::span<Fixed> increases) {
     max_.raise(source, ids, increases);
     stats_.rows_read +=
-        n_ * static_cast<Index>((ids.size() + cpu::RunningMax::kWidth - 1) / cpu::RunningMax::kWidth);
+        m_ * static_cast<Index>((ids.size() + cpu::RunningMax::kWidth - 1) / cpu::RunningMax::kWidth);
   }
 
   // Rows from other parts of a larger pool, added to the selection of this one.
@@ -258,9 +288,9 @@ class CpuBackend final : public Backend {
   }
 
   void note_memory() {
-    const auto bytes = (factors().size() + scaled_.outside().factors.size()) * sizeof(float) + max_.bytes() +
-                       bounds_.bytes() + row_sum_.size() * sizeof(double) + product_.bytes() +
-                       panels_.bytes() + gains_.bytes() + (exact_ ? exact_->bytes() : 0);
+    const auto bytes = scaled_.bytes() + max_.bytes() + bounds_.bytes() + row_sum_.size() * sizeof(double) +
+                       product_.bytes() + (of_pool_ ? of_pool_->bytes() : 0) + panels_.bytes() +
+                       gains_.bytes() + (exact_ ? exact_->bytes() : 0);
     stats_.peak_bytes = std::max(stats_.peak_bytes, static_cast<std::int64_t>(bytes));
   }
 
@@ -270,13 +300,15 @@ class CpuBackend final : public Backend {
   cpu::ThreadPool pool_;
   Index n_;
   cpu::ScaledPool scaled_;
-  cpu::Product product_;
+  Index m_;               // represented rows
+  cpu::Product product_;  // with them
+  std::unique_ptr<cpu::Product> of_pool_;
   cpu::Panels panels_;
   cpu::Bounds bounds_;
   cpu::RunningMax max_;
   cpu::MarginalGains gains_;
   cpu::CpuShard shard_;
-  std::vector<double> row_sum_;             // sum over v of factor(v) * row(v), when first needed
+  std::vector<double> row_sum_;             // sum over v of weight(v) * factor(v) * row(v), when first needed
   std::unique_ptr<cpu::ExactGains> exact_;  // while tracking
   std::unique_ptr<cpu::ExactGains> spent_;  // of the run before: the next may start from the same maxima
   std::unique_ptr<cpu::SimilarPairs> similar_;

@@ -44,7 +44,8 @@ void CpuShard::commit(const RowView& candidates, std::span<Fixed> increases) {
 }
 
 void CpuShard::sum_rows(Index first, std::span<double> total, std::span<double> open) {
-  add_row_sum(parts_.rows, parts_.scaled.rows().factors, parts_.kernels, parts_.pool, first, total, open);
+  add_row_sum(parts_.rows, parts_.scaled.rows().factors, nullptr, parts_.kernels, parts_.pool, first, total,
+              open);
   parts_.stats.rows_read += parts_.rows.n;
 }
 

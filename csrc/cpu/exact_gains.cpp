@@ -5,6 +5,7 @@
 
 #include "cpu/pruned_pass.h"
 #include "engine/interrupt.h"
+#include "engine/row_weights.h"
 
 namespace qdit::cpu {
 namespace {
@@ -35,8 +36,9 @@ ExactGains::ExactGains(const Input& input, std::span<Fixed> gains, std::size_t m
     start();
     return;
   }
-  pass_ = std::make_unique<SymmetricPass>(SymmetricPass::Input{
-      input_.kernels, input_.pool, input_.rows, input_.factors, input_.max.data(), input_.first});
+  pass_ = std::make_unique<SymmetricPass>(SymmetricPass::Input{input_.kernels, input_.pool, input_.rows,
+                                                               input_.factors, input_.max.data(),
+                                                               input_.first, input_.weights});
   if (input_.first != kNone) {
     pass_->run(gains_.subspan(at(input_.first), at(n)), *lists_, tick);
     products_ += static_cast<double>(pass_->pairs());
@@ -109,10 +111,11 @@ void ExactGains::begin() {
 std::vector<std::int32_t> ExactGains::choose_thresholds(double share) {
   const Index n = input_.rows.n;
   std::vector<std::int32_t> thresholds(input_.max.begin(), input_.max.begin() + n);
-  if (n <= 4 * kSample) return thresholds;
+  const Index count = candidate_rows().n;  // of a part of a pool its own
+  if (count <= 4 * kSample) return thresholds;
   std::vector<Index> sample(at(kSample));
-  for (Index i = 0; i < kSample; ++i) sample[at(i)] = i * n / kSample;
-  panels_.pack(input_.kernels, input_.rows, input_.factors, sample);
+  for (Index i = 0; i < kSample; ++i) sample[at(i)] = i * count / kSample;
+  panels_.pack(input_.kernels, candidate_rows(), candidate_factors(), sample);
   BlockSims sims(sample.size(), input_.product.block_rows(), input_.pool.threads());
   const auto rank = static_cast<std::ptrdiff_t>((1.0 - share) * static_cast<double>(kSample));
   const auto done = [&](const Product::Block& block) {
@@ -137,13 +140,15 @@ void ExactGains::find_incomplete() {
   }
   subset_max_.assign(incomplete_.size() + at(input_.kernels.tile_rows), kPaddingMax);
   subset_factor_.resize(incomplete_.size());
+  subset_weight_.resize(input_.weights == nullptr ? 0 : incomplete_.size());
   for (std::size_t i = 0; i < incomplete_.size(); ++i) {
     subset_max_[i] = input_.max[at(incomplete_[i])];
     subset_factor_[i] = input_.factors[at(incomplete_[i])];
+    if (input_.weights != nullptr) subset_weight_[i] = input_.weights[incomplete_[i]];
   }
 }
 
-// complete_[c] = sum over complete rows v of max(0, s(c, v) - m_v)
+// complete_[c] = sum over complete rows v of w_v * max(0, s(c, v) - m_v)
 void ExactGains::sum_complete() {
   const Index n = input_.rows.n;
   complete_.assign(gains_.size(), 0);
@@ -154,7 +159,9 @@ void ExactGains::sum_complete() {
     for (Index v = task * kRows; v < std::min(n, (task + 1) * kRows); ++v) {
       const std::int32_t m = input_.max[at(v)];
       if (lists_->threshold(v) > m) continue;
-      for (const AlivePair& pair : lists_->pairs(v)) sums[pair.candidate] += pair.sim - m;
+      for (const AlivePair& pair : lists_->pairs(v)) {
+        sums[pair.candidate] += weighted(input_.weights, at(v), pair.sim - m);
+      }
     }
   });
   for (auto& changes : changes_) {
@@ -167,8 +174,15 @@ void ExactGains::evaluate(std::span<const Index> candidates, std::span<Fixed> ou
     for (std::size_t i = 0; i < candidates.size(); ++i) out[i] = gains_[at(candidates[i])];
     return;
   }
-  panels_.pack(input_.kernels, input_.rows, input_.factors, candidates);
-  input_.product.run({panels_, subset_factor_, subset_max_.data(), out, {}, {}, incomplete_});
+  panels_.pack(input_.kernels, candidate_rows(), candidate_factors(), candidates);
+  input_.product.run({panels_,
+                      subset_factor_,
+                      subset_max_.data(),
+                      out,
+                      {},
+                      {},
+                      incomplete_,
+                      subset_weight_.empty() ? nullptr : subset_weight_.data()});
   products_ += static_cast<double>(candidates.size()) * static_cast<double>(incomplete_.size());
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const auto c = at(candidates[i]);
@@ -186,15 +200,16 @@ void ExactGains::raise(Index v, std::int32_t to, Fixed* gains, Fixed* complete) 
   const bool was_complete = threshold <= from;
   const bool is_complete = threshold <= to;
   input_.max[at(v)] = to;
+  const Fixed weight = weighted(input_.weights, at(v), 1);
   const auto list = lists_->pairs(v);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < list.size(); ++i) {
     const AlivePair pair = list[i];
-    const Fixed lost = static_cast<Fixed>(std::min(pair.sim, to)) - from;
+    const Fixed lost = weight * (static_cast<Fixed>(std::min(pair.sim, to)) - from);
     gains[pair.candidate] -= lost;
     if (complete != nullptr && is_complete) {
       complete[pair.candidate] +=
-          was_complete ? -lost : static_cast<Fixed>(pair.sim) - std::min(pair.sim, to);
+          was_complete ? -lost : weight * (static_cast<Fixed>(pair.sim) - std::min(pair.sim, to));
     }
     list[i] = list[kept];
     list[kept] = pair;
@@ -203,7 +218,10 @@ void ExactGains::raise(Index v, std::int32_t to, Fixed* gains, Fixed* complete) 
   lists_->cut(v, kept);
 }
 
-Fixed ExactGains::commit(Index a) { return commit(of_pool({&a, 1})); }
+Fixed ExactGains::commit(Index a) {
+  const std::span<const Index> one(&a, 1);
+  return commit({one, candidate_rows(), candidate_factors(), one});
+}
 
 Fixed ExactGains::commit(const Candidates& a) {
   ++commits_;
@@ -233,7 +251,7 @@ Fixed ExactGains::commit_dense(const Candidates& a) {
       const std::int32_t sim = sims.column(0, block)[i];
       const std::int32_t old = input_.max[at(v)];
       if (sim <= old) continue;
-      changes.coverage += sim - old;
+      changes.coverage += weighted(input_.weights, at(v), sim - old);
       raise(v, sim, changes.gains.data(), partial ? changes.complete.data() : nullptr);
     }
   };
@@ -323,7 +341,7 @@ Fixed ExactGains::commit_listed(Index a) {
     const auto v = static_cast<Index>(row);
     const std::int32_t old = input_.max[at(v)];
     if (sim <= old) continue;
-    rise += sim - old;
+    rise += weighted(input_.weights, at(v), sim - old);
     raise(v, sim, gains_.data(), complete);
   }
   return rise;

@@ -48,6 +48,9 @@ class ExactGains {
     // Of all these rows, where bounds may make less of the pass; or null.
     const ScaledPool* scaled = nullptr;
     Bounds* bounds = nullptr;
+    const std::uint32_t* weights = nullptr;  // of the rows, as in RowWeights
+    // All candidates, where they are not these rows but others that add() brings; or null.
+    const ScaledRows* others = nullptr;
   };
   static constexpr Index kNone = -1;
   // Some candidates: their numbers, and where their rows are: row which[i] of `rows` is number numbers[i].
@@ -100,7 +103,10 @@ class ExactGains {
     Fixed coverage = 0;
   };
 
-  Candidates of_pool(std::span<const Index> ids) const { return {ids, input_.rows, input_.factors, ids}; }
+  const RowView& candidate_rows() const { return input_.others ? input_.others->view : input_.rows; }
+  std::span<const float> candidate_factors() const {
+    return input_.others ? std::span<const float>(input_.others->factors) : input_.factors;
+  }
   void begin();
   std::vector<std::int32_t> choose_thresholds(double share);
   bool pruned_pass(const std::function<void(double)>& tick);
@@ -129,6 +135,7 @@ class ExactGains {
   Panels panels_;
   AlignedVector<std::int32_t> subset_max_;
   std::vector<float> subset_factor_;
+  std::vector<std::uint32_t> subset_weight_;  // empty where rows have none
   std::int64_t commits_ = 0;
   double dense_seconds_ = 0.0;  // spent on products of commits since the last regroup()
   double products_ = 0.0;

@@ -26,16 +26,17 @@ double dot(const float* row, const double* sum, Index d) {
 }  // namespace
 
 std::vector<double> weighted_row_sum(const RowView& rows, std::span<const float> factors,
-                                     const Kernels& kernels, ThreadPool& pool) {
+                                     const std::uint32_t* weights, const Kernels& kernels, ThreadPool& pool) {
   std::vector<double> total(static_cast<std::size_t>(rows.d), 0.0);
   std::vector<double> open(total.size(), 0.0);
-  add_row_sum(rows, factors, kernels, pool, 0, total, open);
+  add_row_sum(rows, factors, weights, kernels, pool, 0, total, open);
   for (std::size_t k = 0; k < total.size(); ++k) total[k] += open[k];
   return total;
 }
 
-void add_row_sum(const RowView& rows, std::span<const float> factors, const Kernels& kernels,
-                 ThreadPool& pool, Index first, std::span<double> total, std::span<double> open) {
+void add_row_sum(const RowView& rows, std::span<const float> factors, const std::uint32_t* weights,
+                 const Kernels& kernels, ThreadPool& pool, Index first, std::span<double> total,
+                 std::span<double> open) {
   const auto d = static_cast<std::size_t>(rows.d);
   // Row i of this part is row first + i of the whole; blocks begin at multiples of kSumRows there.
   const Index before = first % kSumRows;
@@ -48,7 +49,8 @@ void add_row_sum(const RowView& rows, std::span<const float> factors, const Kern
     const Index end = std::min(rows.n, (block + 1) * kSumRows - before);
     for (Index i = std::max<Index>(0, block * kSumRows - before); i < end; ++i) {
       decode(kernels, rows.dtype, rows.row(i), row.data(), d);
-      const double factor = static_cast<double>(factors[static_cast<std::size_t>(i)]);
+      double factor = static_cast<double>(factors[static_cast<std::size_t>(i)]);
+      if (weights != nullptr) factor *= static_cast<double>(weights[i]);
       for (std::size_t k = 0; k < d; ++k) sum[k] += factor * static_cast<double>(row[k]);
     }
   });

@@ -15,7 +15,7 @@ MarginalGains::MarginalGains(const Kernels& kernels, ThreadPool& pool, Product& 
       scaled_(scaled),
       max_(max),
       stats_(stats),
-      cache_(scaled.rows().view.n, cache_bytes) {}
+      cache_(scaled.rows().view.n, cache_bytes, scaled.weights()) {}
 
 void MarginalGains::evaluate(std::span<const Index> candidates, std::size_t width, std::span<Fixed> out) {
   std::vector<Index> fresh;
@@ -46,7 +46,7 @@ void MarginalGains::evaluate(std::span<const Index> candidates, std::size_t widt
 }
 
 void MarginalGains::multiply(std::span<const Index> candidates, std::span<Fixed> out, FoundPairs* found) {
-  const Index n = scaled_.rows().view.n;
+  const Index n = scaled_.represented().view.n;
   stats_.rows_read += n;
   PrunedProducts& pruned = max_.pruned();
   if (const Index columns = pruned.choose_for_gains(candidates); columns > 0) {
@@ -73,8 +73,14 @@ void MarginalGains::multiply(std::span<const Index> candidates, std::span<Fixed>
       }
     }
   };
-  product_.run({panels_, scaled_.rows().factors, max_.data(), out, sims ? sims->target() : Product::Target(),
-                sims ? Product::Done(keep) : Product::Done()});
+  product_.run({panels_,
+                scaled_.represented().factors,
+                max_.data(),
+                out,
+                sims ? sims->target() : Product::Target(),
+                sims ? Product::Done(keep) : Product::Done(),
+                {},
+                scaled_.weights()});
   pruned.evaluated(static_cast<Index>(candidates.size()));
   stats_.products += static_cast<double>(candidates.size()) * static_cast<double>(n);
 }

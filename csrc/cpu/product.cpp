@@ -87,13 +87,14 @@ void Product::multiply(const Request& request, const Block& block) {
                                request.panels,
                                static_cast<int>(rows_.d),
                                space.partial.data(),
-                               space.gains.data()};
-  std::int32_t* sims = request.target ? space.sims.data() : nullptr;
+                               space.gains.data(),
+                               request.row_weights == nullptr ? nullptr : request.row_weights + block.begin};
+  std::int32_t* sims = request.target || request.row_weights != nullptr ? space.sims.data() : nullptr;
   multiply_tiles(
       kernels_, operands, std::size_t{2} * static_cast<std::size_t>(kernels_.lanes),
       [sims](Index, Index) { return sims; },
       [&](Index row, Index column, Index columns) {
-        if (sims != nullptr) keep(request, block, column, columns, row);
+        if (request.target) keep(request, block, column, columns, row);
       });
 }
 

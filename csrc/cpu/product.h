@@ -36,8 +36,9 @@ class Product {
     std::span<Fixed> gains;       // per candidate, overwritten: sum of max(0, s - m)
     Target target;                // empty: similarities are not kept
     Done done;                    // called after each block by the thread that made it; may be empty
-    // If not empty: only these pool rows; blocks, row_factors and row_max then count positions in this list.
-    std::span<const Index> rows = {};  // NOLINT(readability-redundant-member-init): may be left out
+    // If not empty: only these pool rows; blocks and what is given by row then count positions in this list.
+    std::span<const Index> rows = {};            // NOLINT(readability-redundant-member-init): may be left out
+    const std::uint32_t* row_weights = nullptr;  // as in RowWeights, counted as row_max is
   };
   void run(const Request& request);
 

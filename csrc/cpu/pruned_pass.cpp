@@ -151,11 +151,11 @@ void PrunedPass::reduce_row(const Columns& columns, std::size_t i, Workspace& sp
     const Index other = columns.begin + column;
     const std::int32_t of_other = max_[other];
     if (sim > of_row) {
-      space.gains[at(other)] += sim - of_row;
+      space.gains[at(other)] += weighted(scaled_.weights(), at(row), sim - of_row);
       space.of_row.add(other, sim);
     }
     if (once && sim > of_other) {
-      space.gains[at(row)] += sim - of_other;
+      space.gains[at(row)] += weighted(scaled_.weights(), at(other), sim - of_other);
       space.of_column[column].add(row, sim);
       if (space.of_column[column].ids.size() == kGathered) space.of_column[column].flush(other, lists);
     }

@@ -72,6 +72,7 @@ Index PrunedProducts::choose_for_gains(std::span<const Index> candidates) {
 }
 
 Index PrunedProducts::choose(std::span<const Index> candidates, Index expected) {
+  if (scaled_.of_others()) return 0;  // prefixes are of the pool alone
   const auto all = static_cast<double>(expected);
   if (!bounds_.worth_a_trial(all * static_cast<double>(scaled_.rows().view.n))) return 0;
   const auto some = candidates.first(std::min(candidates.size(), at(kTrialRows)));
@@ -100,11 +101,10 @@ double PrunedProducts::survivors(const PrefixedRows& candidates, Index columns) 
 }
 
 void PrunedProducts::raise(std::span<const Index> candidates, Index columns, std::span<Fixed> increases) {
-  walk(candidates, columns,
-       [this](int thread, Index /*v*/, std::size_t c, std::int32_t sim, std::int32_t max) {
-         workspaces_[at(thread)].sums[c] += sim - max;
-         return sim;
-       });
+  walk(candidates, columns, [this](int thread, Index v, std::size_t c, std::int32_t sim, std::int32_t max) {
+    workspaces_[at(thread)].sums[c] += weighted(scaled_.weights(), at(v), sim - max);
+    return sim;
+  });
   add_up(increases);
   raised(static_cast<Index>(candidates.size()));
 }
@@ -113,7 +113,7 @@ void PrunedProducts::gains(std::span<const Index> candidates, Index columns, std
                            FoundPairs* found) {
   walk(candidates, columns,
        [this, found](int thread, Index v, std::size_t c, std::int32_t sim, std::int32_t max) {
-         workspaces_[at(thread)].sums[c] += sim - max;
+         workspaces_[at(thread)].sums[c] += weighted(scaled_.weights(), at(v), sim - max);
          if (found != nullptr) found->add(thread, c, {static_cast<std::uint32_t>(v), sim});
          return max;
        });

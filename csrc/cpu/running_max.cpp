@@ -3,16 +3,18 @@
 #include <algorithm>
 #include <vector>
 
+#include "cpu/weighted_sums.h"
+
 namespace qdit::cpu {
 
 RunningMax::RunningMax(const Kernels& kernels, ThreadPool& pool, Product& product, const ScaledPool& scaled,
-                       Bounds& bounds, Index n)
+                       Bounds& bounds)
     : kernels_(kernels),
       pool_(pool),
       product_(product),
       scaled_(scaled),
-      n_(n),
-      max_(static_cast<std::size_t>(n + kernels.tile_rows), kPaddingMax),
+      n_(scaled.represented().view.n),
+      max_(static_cast<std::size_t>(n_ + kernels.tile_rows), kPaddingMax),
       pruned_(kernels, pool, scaled, bounds, max_) {}
 
 void RunningMax::restart(bool empty) {
@@ -25,7 +27,9 @@ void RunningMax::restart(bool empty) {
 Fixed RunningMax::coverage() const {
   check();
   Fixed sum = 0;
-  for (Index v = 0; v < n_; ++v) sum += max_[static_cast<std::size_t>(v)];
+  for (std::size_t v = 0; v < static_cast<std::size_t>(n_); ++v) {
+    sum += weighted(scaled_.weights(), v, max_[v]);
+  }
   return sum;
 }
 
@@ -69,7 +73,7 @@ void RunningMax::raise_block(const ScaledRows& source, std::span<const Index> id
   };
   whole_.begin();
   std::vector<Fixed> unused(ids.size());
-  product_.run({panels_, scaled_.rows().factors, max_.data(), unused, sims.target(), done});
+  product_.run({panels_, scaled_.represented().factors, max_.data(), unused, sims.target(), done});
   whole_.end();
   empty_ = false;
   products_ += static_cast<double>(ids.size()) * static_cast<double>(n_);
@@ -81,11 +85,15 @@ void RunningMax::raise_block(const ScaledRows& source, std::span<const Index> id
 
 Fixed RunningMax::raise(const std::int32_t* sims, const Product::Block& block, bool first) {
   std::int32_t* max = max_.data() + block.begin;
-  if (!first) return kernels_.raise(sims, max, static_cast<std::size_t>(block.count));
+  const auto count = static_cast<std::size_t>(block.count);
+  const std::uint32_t* weights = scaled_.weights();
+  if (weights != nullptr) weights += block.begin;
+  if (!first && weights == nullptr) return kernels_.raise(sims, max, count);
+  if (!first) return weighted_raise(sims, max, weights, count);
   Fixed sum = 0;
-  for (Index i = 0; i < block.count; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     max[i] = sims[i];
-    sum += sims[i];
+    sum += weighted(weights, i, sims[i]);
   }
   return sum;
 }

@@ -1,4 +1,4 @@
-// The running maximum of every pool row, m_v, and the ways to raise it.
+// The running maximum of every represented row, m_v, and the ways to raise it.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ class RunningMax {
   static constexpr std::size_t kWidth = 128;  // rows of one blocked product in raise()
 
   RunningMax(const Kernels& kernels, ThreadPool& pool, Product& product, const ScaledPool& scaled,
-             Bounds& bounds, Index n);
+             Bounds& bounds);
 
   // Every row at the floor. empty: there is none, and the first row raised by sets all maxima.
   void restart(bool empty);

@@ -7,6 +7,7 @@
 #include "cpu/kernels.h"
 #include "cpu/thread_pool.h"
 #include "engine/pool_options.h"
+#include "engine/row_weights.h"
 #include "engine/rows.h"
 #include "engine/types.h"
 
@@ -31,12 +32,18 @@ class ScaledPool {
 
   const ScaledRows& rows() const { return rows_; }
   const ScaledRows& outside() const { return outside_; }
+  // The rows that maxima are of: those of the pool, or others.
+  const ScaledRows& represented() const { return of_others() ? represented_ : rows_; }
+  bool of_others() const { return represented_.view.n > 0; }
+  const std::uint32_t* weights() const { return weights_.data(); }  // of represented rows, as in RowWeights
   double scale() const { return scale_; }
+  double sum_scale() const { return scale_ * weights_.scale(); }
   double range() const { return range_; }
   Metric metric() const { return metric_; }
   int half_exponent() const { return exponent_ / 2; }
   std::span<const double> squared_norms() const { return squared_norms_; }  // of rows()
   std::int32_t floor() const { return floor_; }
+  std::size_t bytes() const;  // of factors and weights
   // Other rows on the same scale. Under "dot" none may be longer than the longest of the pool.
   ScaledRows add(const RowView& view, ZeroRows zero_rows = ZeroRows::kError) const;
 
@@ -51,6 +58,8 @@ class ScaledPool {
   std::vector<double> squared_norms_;
   ScaledRows rows_;
   ScaledRows outside_;
+  ScaledRows represented_;
+  RowWeights weights_;
 };
 
 }  // namespace qdit::cpu

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "cpu/tiles.h"
+#include "cpu/weighted_sums.h"
 
 namespace qdit::cpu {
 namespace {
@@ -159,7 +160,8 @@ void SymmetricPass::multiply(Index row, Index count, Workspace& space) {
                                space.columns,
                                static_cast<int>(input_.rows.d),
                                space.partial.data(),
-                               space.column_gains.data()};
+                               space.column_gains.data(),
+                               input_.weights == nullptr ? nullptr : input_.weights + row};
   multiply_tiles(
       input_.kernels, operands, static_cast<std::size_t>(width_),
       [&](Index i, Index column) { return space.sims.data() + i * width_ + column; },
@@ -175,7 +177,10 @@ void SymmetricPass::reduce_row(const Columns& columns, Index row, const std::int
   const Pairs found{space.found_ids.data(), space.found_sims.data()};
   keep_row(row, input_.first + columns.begin, width, sims, space, lists);
   if (row < columns.begin + columns.count) return;
-  space.gains[static_cast<std::size_t>(row)] += kernels.gain(sims, input_.max + columns.begin, width);
+  const std::int32_t* max = input_.max + columns.begin;
+  space.gains[static_cast<std::size_t>(row)] +=
+      input_.weights == nullptr ? kernels.gain(sims, max, width)
+                                : weighted_gain(sims, max, input_.weights + columns.begin, width);
   collect_columns(columns, row, kernels.above(sims, space.thresholds.data(), width, found), space, lists);
 }
 

@@ -25,13 +25,14 @@ class SymmetricPass {
     ThreadPool& pool;
     const RowView& rows;
     std::span<const float> factors;
-    const std::int32_t* max;  // padded by tile_rows entries of kPaddingMax
-    Index first = 0;          // number of the first row among the candidates
+    const std::int32_t* max;                 // padded by tile_rows entries of kPaddingMax
+    Index first = 0;                         // number of the first row among the candidates
+    const std::uint32_t* weights = nullptr;  // of rows as v, as in RowWeights
   };
 
   explicit SymmetricPass(const Input& input);
 
-  // gains[c] = sum over v of max(0, s(c, v) - m_v); lists gets all pairs above its thresholds.
+  // gains[c] = sum over v of w_v * max(0, s(c, v) - m_v); lists gets all pairs above its thresholds.
   // tick: called often by the calling thread with the share of the work that is done; may throw.
   void run(std::span<Fixed> gains, AliveLists& lists, const std::function<void(double)>& tick);
 

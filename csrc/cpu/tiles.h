@@ -6,9 +6,12 @@
 
 #include "cpu/kernels.h"
 #include "cpu/pool.h"
+#include "cpu/weighted_sums.h"
 #include "engine/types.h"
 
 namespace qdit::cpu {
+
+constexpr Index kMostLanes = 16;  // of a panel, on any instruction set
 
 struct BlockOperands {
   const RowBlock& rows;
@@ -17,8 +20,9 @@ struct BlockOperands {
   const std::int32_t* row_max;  // per row, padded to a whole tile
   const Panels& columns;
   int depth;
-  float* partial;  // scratch: tile_rows * 2 * lanes
-  Fixed* gains;    // per column, padded to whole panels: added to
+  float* partial;                              // scratch: tile_rows * 2 * lanes
+  Fixed* gains;                                // per column, padded to whole panels: added to
+  const std::uint32_t* row_weights = nullptr;  // per row; null: 1 each
 };
 
 // Calls work(tile, row, column, wide) for all tiles, panel by panel.
@@ -43,17 +47,27 @@ void for_each_tile(const Kernels& kernels, const BlockOperands& operands, const 
   }
 }
 
-// place(row, column): where the similarities of the tile that starts there go, or null; `stride` apart by
-// row. done(row, column, columns): called after each tile.
+// place(row, column): where the similarities of the tile that starts there go, or null where rows have no
+// weights; `stride` apart by row. done(row, column, columns): called after each tile.
 template <class Place, class Done>
 void multiply_tiles(const Kernels& kernels, const BlockOperands& operands, std::size_t stride,
                     const Place& place, const Done& done) {
+  Fixed unweighted[2 * kMostLanes] = {};  // sums of kernels that nobody uses
   for_each_tile(kernels, operands, [&](Tile& tile, Index row, Index column, bool wide) {
-    tile.gains = operands.gains + column;
+    const Index columns = (wide ? 2 : 1) * kernels.lanes;
+    tile.gains = operands.row_weights == nullptr ? operands.gains + column : unweighted;
     tile.sims = place(row, column);
     tile.sims_stride = stride;
     (wide ? kernels.wide : kernels.narrow)(tile);
-    done(row, column, (wide ? 2 : 1) * kernels.lanes);
+    if (operands.row_weights != nullptr) {
+      const Index rows = std::min<Index>(kernels.tile_rows, operands.count - row);
+      for (Index i = 0; i < rows; ++i) {
+        add_weighted(tile.sims + static_cast<std::size_t>(i) * stride, tile.row_max[i],
+                     operands.row_weights[row + i], static_cast<std::size_t>(columns),
+                     operands.gains + column);
+      }
+    }
+    done(row, column, columns);
   });
 }
 

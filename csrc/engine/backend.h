@@ -49,7 +49,11 @@ class Backend {
   // Where and how precisely it multiplies, if there is a choice.
   virtual std::string device() const { return {}; }
   virtual Index size() const = 0;
+  // The rows v that d is summed over: those of the pool, or others that candidates are to represent.
+  virtual Index represented() const { return size(); }
   virtual double scale() const = 0;  // fixed-point units per unit of similarity
+  // Fixed-point units per unit of gains and coverage: scale(), finer where represented rows have weights.
+  virtual double sum_scale() const { return scale(); }
   virtual double range() const = 0;  // the largest similarity there can be
   virtual BatchWidth preferred_batch() const = 0;
   // Rows that take no part (all zeros under cosine with zero_rows="ignore"), ascending.
@@ -60,7 +64,7 @@ class Backend {
   // True while nothing is chosen and there is no floor: "nothing yet". Gains then are sum_v s(c, v), and they
   // bound nothing: with negative similarities d is not submodular at the empty set.
   virtual bool empty() const = 0;
-  // Marginal gains d(c | A): out[i] = sum_v max(0, s(c_i, v) - m_v).
+  // Marginal gains d(c | A): out[i] = sum_v w_v * max(0, s(c_i, v) - m_v).
   virtual void gains(std::span<const Index> candidates, std::span<Fixed> out) = 0;
   // True if the gain of this candidate can be had without a product just now.
   virtual bool cached(Index /*candidate*/) const { return false; }
@@ -102,8 +106,9 @@ class Backend {
     return similar_pairs_by_blocks(*this, range);
   }
 
-  virtual Fixed coverage() const = 0;                          // sum_v m_v; 0 while empty()
-  virtual void row_coverage(std::span<double> out) const = 0;  // m_v as similarities; 0 while empty()
+  virtual Fixed coverage() const = 0;  // sum_v w_v * m_v; 0 while empty()
+  // m_v of each represented row, as similarities; 0 while empty().
+  virtual void row_coverage(std::span<double> out) const = 0;
   virtual BackendStats stats() const = 0;
   // The pool as a part of a larger one; null where the backend cannot be one. Lives as long as the backend.
   virtual Shard* shard() { return nullptr; }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "engine/interrupt.h"
@@ -13,7 +14,9 @@ namespace qdit {
 
 struct PoolOptions {
   RowView rows;
-  RowView outside;  // already chosen rows from outside the pool; n = 0 for none
+  RowView outside;                  // already chosen rows from outside the pool; n = 0 for none
+  RowView represented;              // the rows v that d(A) is summed over; n = 0: those of the pool
+  std::span<const double> weights;  // what each of them counts, read while a backend is made; empty: 1
   Metric metric = Metric::kCosine;
   double range = 0.0;           // dot: the longest squared norm of rows that lie elsewhere
   std::optional<double> floor;  // where the running maximum starts; none: "nothing yet"

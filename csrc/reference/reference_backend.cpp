@@ -8,6 +8,7 @@
 #include "engine/fixed_point.h"
 #include "engine/indices.h"
 #include "engine/row_check.h"
+#include "engine/row_weights.h"
 #include "engine/wholeness.h"
 
 namespace qdit {
@@ -15,6 +16,8 @@ namespace {
 
 // Finer than the 26 bits of the fast backends; 2^37 a pair leaves room for 2^26 rows in 63 bits.
 constexpr int kScaleBits = 36;
+// 2^27 a pair, for the 2^35 that weights add up to.
+constexpr int kWeightedBits = 26;
 
 class ReferenceBackend final : public Backend, private Shard {
  public:
@@ -22,27 +25,34 @@ class ReferenceBackend final : public Backend, private Shard {
       : options_(std::move(options)),
         n_(options_.rows.n),
         d_(options_.rows.d),
+        others_(options_.represented.n > 0),
+        weights_(options_.weights),
         row_(static_cast<std::size_t>(d_)),
         other_(static_cast<std::size_t>(d_)),
-        max_(static_cast<std::size_t>(n_)) {
+        max_(static_cast<std::size_t>(represented_rows().n)) {
     const Stopwatch watch(stats_.seconds_check);
     double largest = options_.range;
     ignored_ = scan(options_.rows, inverse_norm_, largest);
     outside_ignored_ = scan(options_.outside, outside_inverse_norm_, largest);
+    scan(options_.represented, represented_inverse_norm_, largest);
     range_ = similarity_range(options_.metric, largest);
-    scale_ = std::ldexp(1.0, scale_exponent(range_, kScaleBits));
+    const int bits = weights_.data() == nullptr ? kScaleBits : kWeightedBits;
+    scale_ = std::ldexp(1.0, scale_exponent(range_, bits));
     if (options_.floor) floor_ = fixed_floor(*options_.floor, range_, scale_);
-    stats_.peak_bytes = static_cast<std::int64_t>(
-        (inverse_norm_.size() + outside_inverse_norm_.size() + max_.size() + row_.size() + other_.size()) *
-        sizeof(double));
+    stats_.peak_bytes = static_cast<std::int64_t>((inverse_norm_.size() + outside_inverse_norm_.size() +
+                                                   represented_inverse_norm_.size() + max_.size() +
+                                                   row_.size() + other_.size()) *
+                                                  sizeof(double));
     restart();
   }
 
   std::string name() const override { return "reference"; }
   Index size() const override { return n_; }
+  Index represented() const override { return represented_rows().n; }
   double scale() const override { return scale_; }
+  double sum_scale() const override { return scale_ * weights_.scale(); }
   double range() const override { return range_; }
-  Shard* shard() override { return this; }
+  Shard* shard() override { return others_ || weights_.data() != nullptr ? nullptr : this; }
   BatchWidth preferred_batch() const override { return {1, 64}; }
   std::span<const Index> ignored() const override { return ignored_; }
   bool empty() const override { return empty_; }
@@ -68,13 +78,12 @@ class ReferenceBackend final : public Backend, private Shard {
     std::vector<std::vector<double>> rows(candidates.size(), row_);
     for (std::size_t i = 0; i < rows.size(); ++i) read(options_.rows, candidates[i], rows[i]);
     std::fill(out.begin(), out.end(), 0);
-    for (Index v = 0; v < n_; ++v) {
-      read(options_.rows, v, other_);
+    for (Index v = 0; v < represented(); ++v) {
+      read(represented_rows(), v, other_);
       ++stats_.rows_read;
       for (std::size_t i = 0; i < rows.size(); ++i) {
         const double factor = inverse_norm_[static_cast<std::size_t>(candidates[i])];
-        const Fixed s = similarity(rows[i], factor, v);
-        out[i] += empty_ ? s : std::max<Fixed>(0, s - max_[static_cast<std::size_t>(v)]);
+        out[i] += rise(similarity(rows[i], factor * represented_norms()[static_cast<std::size_t>(v)]), v);
       }
     }
     for (std::size_t i = 0; i < candidates.size() && !tracked_.empty(); ++i) {
@@ -82,7 +91,7 @@ class ReferenceBackend final : public Backend, private Shard {
       evaluated_[static_cast<std::size_t>(candidates[i])] = stats_.commits;
     }
     stats_.evaluations += static_cast<std::int64_t>(candidates.size());
-    stats_.products += static_cast<double>(candidates.size()) * static_cast<double>(n_);
+    stats_.products += static_cast<double>(candidates.size()) * static_cast<double>(represented());
     ++stats_.batches;
   }
 
@@ -123,7 +132,8 @@ class ReferenceBackend final : public Backend, private Shard {
       read(options_.rows, c, row_);
       for (const Index row : rows) {
         read(options_.rows, row, other_);
-        out[at++] = similarity(row_, inverse_norm_[static_cast<std::size_t>(c)], row);
+        out[at++] = similarity(
+            row_, inverse_norm_[static_cast<std::size_t>(c)] * inverse_norm_[static_cast<std::size_t>(row)]);
       }
     }
   }
@@ -139,7 +149,8 @@ class ReferenceBackend final : public Backend, private Shard {
         read(options_.rows, v, other_);
         const auto at = static_cast<std::size_t>(v);
         const double s =
-            static_cast<double>(similarity(row_, inverse[static_cast<std::size_t>(c)], v)) / scale_;
+            static_cast<double>(similarity(row_, inverse[static_cast<std::size_t>(c)] * inverse_norm_[at])) /
+            scale_;
         if (ids[at] >= 0 && s <= sims[at]) continue;
         ids[at] = c;
         sims[at] = s;
@@ -150,7 +161,7 @@ class ReferenceBackend final : public Backend, private Shard {
   Fixed coverage() const override {
     whole_.check();
     Fixed sum = 0;
-    for (const Fixed m : max_) sum += m;
+    for (std::size_t v = 0; v < max_.size(); ++v) sum += weighted(weights_.data(), v, max_[v]);
     return sum;
   }
 
@@ -180,8 +191,7 @@ class ReferenceBackend final : public Backend, private Shard {
       const auto at = static_cast<std::size_t>(c);
       for (Index v = 0; v < n_; ++v) {
         read(options_.rows, v, other_);
-        const Fixed s = similarity(row_, inverse[at], v);
-        out[at] += empty_ ? s : std::max<Fixed>(0, s - max_[static_cast<std::size_t>(v)]);
+        out[at] += rise(similarity(row_, inverse[at] * inverse_norm_[static_cast<std::size_t>(v)]), v);
       }
     }
     stats_.evaluations += candidates.n;
@@ -230,25 +240,35 @@ class ReferenceBackend final : public Backend, private Shard {
     return ignored;
   }
 
-  // Between a row (with its inverse norm) and pool row v, which lies in other_.
-  Fixed similarity(const std::vector<double>& row, double factor, Index v) {
+  const RowView& represented_rows() const { return others_ ? options_.represented : options_.rows; }
+  std::span<const double> represented_norms() const {
+    return others_ ? represented_inverse_norm_ : inverse_norm_;
+  }
+
+  // What a similarity adds to the sum of maxima, by represented row v.
+  Fixed rise(Fixed s, Index v) const {
+    const auto at = static_cast<std::size_t>(v);
+    return weighted(weights_.data(), at, empty_ ? s : std::max<Fixed>(0, s - max_[at]));
+  }
+
+  // Between a row and the one that lies in other_; factor: of their inverse norms.
+  Fixed similarity(const std::vector<double>& row, double factor) {
     options_.interrupt.poll();
     double dot = 0.0;
     for (std::size_t k = 0; k < row.size(); ++k) dot += row[k] * other_[k];
-    return std::llrint(dot * (factor * inverse_norm_[static_cast<std::size_t>(v)]) * scale_);
+    return std::llrint(dot * factor * scale_);
   }
 
   Fixed cover(double factor) {
     Fixed increase = 0;
     whole_.begin();
-    for (Index v = 0; v < n_; ++v) {
-      read(options_.rows, v, other_);
+    for (Index v = 0; v < represented(); ++v) {
+      read(represented_rows(), v, other_);
       ++stats_.rows_read;
-      const Fixed s = similarity(row_, factor, v);
-      Fixed& m = max_[static_cast<std::size_t>(v)];
-      const Fixed rise = empty_ ? s : std::max<Fixed>(0, s - m);
-      m = empty_ ? s : m + rise;
-      increase += rise;
+      const auto at = static_cast<std::size_t>(v);
+      const Fixed s = similarity(row_, factor * represented_norms()[at]);
+      increase += rise(s, v);
+      max_[at] = empty_ ? s : std::max(max_[at], s);
     }
     empty_ = false;
     whole_.end();
@@ -258,6 +278,8 @@ class ReferenceBackend final : public Backend, private Shard {
   PoolOptions options_;
   Index n_;
   Index d_;
+  bool others_;         // maxima are of rows that are not the pool's
+  RowWeights weights_;  // of them
   double range_ = 1.0;
   double scale_ = 1.0;
   Fixed floor_ = 0;
@@ -266,6 +288,7 @@ class ReferenceBackend final : public Backend, private Shard {
   std::vector<double> other_;
   std::vector<double> inverse_norm_;
   std::vector<double> outside_inverse_norm_;
+  std::vector<double> represented_inverse_norm_;
   std::vector<Fixed> max_;
   std::vector<Index> ignored_;
   std::vector<Index> outside_ignored_;

@@ -27,7 +27,7 @@ def hash_ngrams(characters: NDArray[np.uint32], ends: NDArray[np.int64], threads
     characters: of all texts one after the other, in lower case. ends: where each text ends in them.
     """
 
-def gain_factor(gain_scale: str, k: int, n: int) -> float:
+def gain_factor(gain_scale: str, k: int, n: float) -> float:
     """Return what a gain is multiplied by: 1 for "sum", k / n for "per_k"."""
 
 def budget_ceiling(budget: float) -> float:
@@ -45,7 +45,7 @@ def available_memory(root: str = "") -> int | None:
 def total_memory(root: str = "") -> int | None:
     """Return the bytes of memory that there are, or that control groups allow."""
 
-def gain_weight(alpha: float, gain_scale: str, k: int, n: int) -> float:
+def gain_weight(alpha: float, gain_scale: str, k: int, n: float) -> float:
     """Return (1 - alpha) * gain_factor: what a gain in units of similarity is multiplied by in a score."""
 
 class CudaStatus(TypedDict):
@@ -99,6 +99,9 @@ class Engine:
         device: int = 0,
         precision: str | None = None,
         range: float = 0.0,
+        represented: NDArray[Any] | None = None,
+        represented_dtype: str = "",
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
         """Check every row once and prepare an empty selection.
 
@@ -113,6 +116,7 @@ class Engine:
         precision: "float16", "split" or None for what the dtype asks for (cuda).
         outside: (m, d) rows outside the pool that are already chosen.
         range: the largest squared norm of rows that lie elsewhere (metric "dot"); see Shard.
+        represented: (m, d) rows that maxima are of, in place of those of the pool. weights: what each counts.
         ValueError names the first row with NaN/Inf, the first zero row (cosine), a bad option.
         """
 
@@ -122,6 +126,14 @@ class Engine:
     def d(self) -> int: ...
     @property
     def scale(self) -> float: ...
+    @property
+    def sum_scale(self) -> float:
+        """Units per unit of gain and of coverage: scale, times that of the weights if there are any."""
+
+    @property
+    def represented(self) -> int:
+        """Number of rows that maxima are of."""
+
     @property
     def range(self) -> float:
         """The largest similarity there can be."""

@@ -8,7 +8,7 @@ import pytest
 from jsonargparse import auto_cli
 
 import qdit
-from helpers.export_pools import K, make
+from helpers.export_pools import K, make, vectors
 from qdit import Selection, distributed
 from qdit.cli.export import verify_command
 from qdit.common.files import sha256_file
@@ -177,6 +177,28 @@ def test_given_rows(tmp_path):
     assert statuses(found)["replay"] == "not checked"
     assert statuses(verify(made.chosen, given=[3, 4]))["picks"] == "ok"
     assert failure(verify(made.chosen, given=[3, 5]))[0] == "replay"
+
+
+def test_represented_rows_and_weights(tmp_path):
+    asked = vectors(300)[-40:] + np.float16(0.25)
+    np.save(tmp_path / "asked.npy", asked)
+    made = make(tmp_path, represent=tmp_path / "asked.npy", alpha=0.2)
+    found = verify(made.chosen, steps=K)
+    assert found.ok
+    assert statuses(found)["picks"] == "ok"
+    assert export(made.chosen, tmp_path / "out", decisions="jsonl").is_dir()
+    np.save(tmp_path / "asked.npy", asked[::-1])
+    assert "asked.npy has sha256" in failure(verify(made.chosen))[1]
+    (tmp_path / "asked.npy").unlink()
+    assert statuses(verify(made.chosen))["replay"] == "not checked"
+    assert statuses(verify(made.chosen, represent=asked))["picks"] == "ok"
+
+    (tmp_path / "w").mkdir()
+    weighted = make(tmp_path / "w", weights=np.arange(1.0, 241.0), alpha=0.2)
+    told = verify(weighted.chosen)
+    assert "240 rows were weighted when this selection was made; pass weights" in told.checks[-1].detail
+    assert statuses(verify(weighted.chosen, weights=np.arange(1.0, 241.0)))["picks"] == "ok"
+    assert failure(verify(weighted.chosen, weights=np.ones(240)))[0] == "replay"
 
 
 def test_a_prefix_and_per_k(tmp_path):

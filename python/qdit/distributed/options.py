@@ -41,6 +41,9 @@ class ShardOptions(Objective):
         check_choice("backend", self.backend, BACKENDS)
         self._set("backend", "cpu" if self.backend == "auto" else self.backend)
         parse_bytes("memory_budget", self.memory_budget)
+        for name in ("represent", "weights"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name}: shards cover all rows alike; use qdit.select, on one machine")
         self._set("threads", check_threads(1 if self.threads is None else self.threads))
 
 

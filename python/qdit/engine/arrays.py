@@ -82,9 +82,12 @@ def column(name: str, values: Any) -> Array:
         return np.fromiter(values, object, len(values))
 
 
-def numbers(name: str, values: Any, n: int) -> Floats:
-    """Return real numbers, one for each of n rows, as float64 of their own; they may not be finite."""
-    array = _of_rows(name, values, n, "fiu")
+def numbers(name: str, values: Any, n: int, of: str = "embeddings") -> Floats:
+    """Return real numbers, one for each of n rows, as float64 of their own; they may not be finite.
+
+    of: what the rows are called, for errors.
+    """
+    array = _of_rows(name, values, n, "fiu", of)
     name = _with_path(name, values)
     if array.dtype.kind == "O":
         return np.fromiter((_number(name, row, value) for row, value in enumerate(array)), np.float64, n)
@@ -140,19 +143,17 @@ def _way(source: Any) -> str:
     return unlike(source) or "; convert it with numpy.asarray(x, dtype=numpy.float32)"
 
 
-def _of_rows(name: str, values: Any, n: int, plain: str) -> Array:
+def _of_rows(name: str, values: Any, n: int, plain: str, of: str = "embeddings") -> Array:
     """Return an array of a value for each of n rows; of Python's objects where a sequence mixes kinds.
 
-    plain: the kinds of arrays that numpy makes of nothing but such values.
+    plain: the kinds of arrays that numpy makes of nothing but such values. of: what the rows are called.
     """
     refuse_reordered(name, values)
     array = column(name, values)
     if array.shape != (n,):
         name = _with_path(name, values)
         hint = "; flatten it with numpy.ravel(x)" if array.ndim > 1 and array.size == n else ""
-        raise ValueError(
-            f"{name}: got shape {array.shape}, wanted ({n},), one for each row of embeddings{hint}"
-        )
+        raise ValueError(f"{name}: got shape {array.shape}, wanted ({n},), one for each row of {of}{hint}")
     mixed = array.dtype.kind not in plain and isinstance(values, Sequence) and not isinstance(values, str)
     return np.fromiter(values, object, n) if mixed else array
 

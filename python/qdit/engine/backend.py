@@ -64,10 +64,17 @@ def arithmetic(
     return "float32 unfused" if (simd or build_info()["simd_active"]) == "baseline" else "float32 fused"
 
 
-def open_engine(rows: Rows, *, outside: Rows | None = None, **options: Any) -> Engine:
-    """Return an engine over rows; outside: rows that are chosen already. options: others of `Engine`."""
-    if outside is not None:
-        options |= {"outside": outside.array, "outside_dtype": outside.dtype}
+def open_engine(
+    rows: Rows, *, outside: Rows | None = None, represented: Rows | None = None, **options: Any
+) -> Engine:
+    """Return an engine over rows.
+
+    outside: rows that are chosen already. represented: those to cover, None for the rows themselves. options:
+    others of `Engine`.
+    """
+    for name, others in (("outside", outside), ("represented", represented)):
+        if others is not None:
+            options |= {name: others.array, f"{name}_dtype": others.dtype}
     try:
         return Engine(rows.array, dtype=rows.dtype, **options)
     except RuntimeError as error:

@@ -25,6 +25,7 @@ from ..selection.tables import SWEEP
 EXPORT_FORMAT = "qdit-export"
 _SHAPE: Shape = {"files": ENTRIES, "settings": {}, "trainers": {"*": {}}, "pool": str}
 SELECTION_FOLDER = "selection"
+_WERE = {"given": "given", "represent": "represented", "weights": "weighted"}  # inputs that no pool has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +36,20 @@ class ChoiceOptions(DeviceOptions):
         pool: Pool directory; none for the one that the selection names.
         quality: Scores that the selection was made with, if not the pool's own: an array or .npy file.
         given: Rows that were given to select, an array or .npy file.
+        represent: What the selection represents, if its file is no more where it was: an array or .npy file.
+        weights: Weights that the selection was made with, an array or .npy file.
 
     """
 
     pool: str | Path | None = None
     quality: Column | None = None
     given: Column | None = None
+    represent: Column | None = None
+    weights: Column | None = None
+
+
+class MissingInputError(ValueError):
+    """What a selection was made with is not there, so that it cannot be made again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,18 +104,16 @@ class Choice(Closing):
         """What the selection maximised, in the arithmetic it was made with; inputs are checked by hash.
 
         Raises:
-            ValueError: if embeddings, quality or given rows are not those of the selection.
+            MissingInputError: if given or represented rows or weights are needed and not there.
+            ValueError: if embeddings, quality or one of those are not those of the selection.
 
         """
         params = self.selection.params
-        if params.get("given_rows", 0) and self.options.given is None:
-            raise ValueError(
-                f"{self.folder}: {params['given_rows']} rows were given when this selection was made; pass "
-                "given, what select was called with"
-            )
         options = ObjectiveOptions(
             quality=self.scores if "quality" in self.selection.inputs else None,
-            given=self.options.given,
+            given=self._input("given"),
+            represent=self._input("represent"),
+            weights=self._input("weights"),
             **{name: params[name] for name in ("alpha", *MEASURES) if name in params},
             backend=params.get("backend", "cpu"),
             device=self.options.device,
@@ -117,6 +124,19 @@ class Choice(Closing):
         for name, entry in describe_inputs(problem, {"sha256": self._sha256()}).items():
             self._same(name, entry["sha256"])
         return problem
+
+    def _input(self, name: str) -> Column | None:
+        """Return an input that is no part of the pool: as it is passed, or from where it was."""
+        passed, entry = getattr(self.options, name), self.selection.inputs.get(name)
+        if passed is not None or entry is None:
+            return passed
+        source = entry.get("source", "memory")
+        if name == "represent" and Path(source).is_file():
+            return str(source)
+        raise MissingInputError(
+            f"{self.folder}: {entry['shape'][0]} rows were {_WERE[name]} when this selection was made; pass "
+            f"{name}, what select was called with"
+        )
 
     def count_sources(self) -> tuple[list[str], Indices, Indices]:
         """Return the labels of the sources, and how many rows of each there are in the pool and chosen."""
@@ -154,7 +174,8 @@ class Choice(Closing):
         if entry is None or entry["sha256"] == found:
             return None
         own = getattr(self.options, name, None) is None
-        where = self.pool.directory / f"{name}.npy" if own else name
+        where = entry["source"] if name == "represent" else self.pool.directory / f"{name}.npy"
+        where = where if own else name
         return f"{where} has sha256 {found}, the selection in {self.folder} was made of {entry['sha256']}"
 
     def _same(self, name: str, found: str) -> None:

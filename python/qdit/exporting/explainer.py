@@ -68,8 +68,8 @@ def explain(row: int | str, selection: StrPath, **options: Any) -> Explanation:
     Args:
         row: its number in the pool, from 0, or its id; text of digits is a number, "id:7" the id "7".
         selection: directory of a selection or an export.
-        **options: pool, quality, given, device, threads; see `ChoiceOptions`. Gains are found with the
-            backend and precision that the selection was made with.
+        **options: pool, quality, given, represent, weights, device, threads; see `ChoiceOptions`. Gains are
+            found with the backend and precision that the selection was made with.
 
     Raises:
         FileNotFoundError, ValueError: if there is no such row, or files do not belong together.

@@ -16,7 +16,7 @@ from ..selection.options import Search
 from ..selection.plan import Plan
 from ..selection.problem import Problem
 from . import similar
-from .choice import Choice, ChoiceOptions
+from .choice import Choice, ChoiceOptions, MissingInputError
 
 _BLOCK = 128
 
@@ -54,8 +54,7 @@ def replay(choice: Choice, options: VerifyOptions, phases: Phases) -> Iterator[L
     try:
         problem = choice.problem
     except ValueError as error:
-        status = "not checked" if "pass given" in str(error) else "FAILED"
-        yield "replay", status, str(error)
+        yield "replay", "not checked" if isinstance(error, MissingInputError) else "FAILED", str(error)
         return
     repeated = len(np.unique(selection.indices)) < len(selection)
     if repeated:
@@ -104,7 +103,7 @@ class _Walk:
     def commit(self, start: int, stop: int) -> Floats:
         """Add picks; return how far their recorded gains are off, relative to max(1, gain)."""
         recorded = self._selection.gains[start:stop]
-        found = self.engine.commit(self._selection.indices[start:stop]) / self.engine.scale
+        found = self.engine.commit(self._selection.indices[start:stop]) / self.engine.sum_scale
         return np.asarray(np.abs(found - recorded) / np.maximum(1.0, np.abs(recorded)))
 
     def shortfall(self, step: int) -> tuple[float, str]:
@@ -155,7 +154,7 @@ def _gain_line(gains: Floats, worst: float, first_wrong: tuple[int, float] | Non
 
 def _objective_line(choice: Choice, problem: Problem, engine: Engine, tolerance: float) -> Line:
     selection = choice.selection
-    diversity = choice.weight * (engine.coverage() / engine.scale)
+    diversity = choice.weight * (engine.coverage() / engine.sum_scale)
     found = math.fsum([diversity, *problem.bonus[selection.indices].tolist()])
     scale = max(1.0, abs(selection.objective), abs(diversity))
     error = abs(found - selection.objective) / scale

@@ -118,7 +118,7 @@ def gains_of(engine: Engine, candidates: Indices, tick: Tick = lambda _: None) -
     gains = np.empty(len(candidates))
     for start in range(0, len(candidates), _CANDIDATES):
         part = slice(start, start + _CANDIDATES)
-        gains[part] = engine.gains(candidates[part]) / engine.scale
+        gains[part] = engine.gains(candidates[part]) / engine.sum_scale
         tick(min(1.0, (start + _CANDIDATES) / len(candidates)))
     return gains
 

@@ -59,8 +59,8 @@ def verify(directory: StrPath, *, progress: ProgressLike = None, **options: Any)
     Args:
         directory: an export or a selection.
         progress: True for a bar on stderr, or a callable that takes a `qdit.Progress`.
-        **options: steps, candidates, tolerance, seed, pool, quality, given, device, threads; see
-            `VerifyOptions`. Without a pool only hashes are checked.
+        **options: steps, candidates, tolerance, seed, pool, quality, given, represent, weights, device,
+            threads; see `VerifyOptions`. Without a pool only hashes are checked.
 
     Raises:
         FileNotFoundError: if the directory holds no export and no selection.

@@ -30,6 +30,8 @@ def select(
     zero_rows: str = "error",
     floor: float | None = None,
     given: Column | None = None,
+    represent: Column | None = None,
+    weights: Column | None = None,
     probes: int | None = None,
     method: str = "auto",
     epsilon: float = 0.01,
@@ -79,6 +81,13 @@ def select(
             similarities count as they are, negative ones too.
         given: what is already chosen: row numbers of the pool, or (m, d) rows outside it. Their coverage
             counts, they are not picked again.
+        represent: what d(A) sums over in place of all rows of the pool: (m, d) other rows such as a
+            benchmark's questions, float16 to float64, or row numbers of the pool; an array or the path of a
+            .npy file. Picks are rows of the pool, those that come nearest to these. For methods "exact",
+            "lazy", "naive", "stochastic", "quality" and "random".
+        weights: positive numbers, one for each represented row, or for each row of the pool (or the path of a
+            .npy file): d(A) is the sum of weight times similarity. They are rounded to multiples of a power
+            of two that is at most 2**-34 of their sum, so that sums are exact.
         probes: of "sparse", the cells that each row is compared with; more keep more of the gain.
         method: greedy with the same picks: "exact" (all gains from one pass over all pairs, then kept up to
             date), "lazy" (upper bounds, Minoux 1978), "naive" (every gain at every pick). For large pools:

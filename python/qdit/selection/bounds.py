@@ -123,7 +123,7 @@ def first_bounds(problem: Problem, engine: Engine) -> Indices | None:
     engine: one that was reset for the problem.
     """
     rows = problem.rows
-    if problem.floor is None or len(problem.given) or problem.outside is not None:
+    if problem.floor is None or len(problem.given) or problem.outside is not None or problem.targeted:
         return None
     if problem.backend != "cpu" or problem.alpha == 1.0 or rows.n < _LEAST * rows.d:
         return None

@@ -35,8 +35,8 @@ def objective(
         indices: the set A: distinct row numbers, or a `Selection`.
         quality: (n,) scores as in `qdit.select`; None needs alpha=0.
         alpha: from 0 (diversity only) to 1 (quality only).
-        **options: gain_scale ("per_k" is factor len(A) / n), quality_scale, metric, floor, given, zero_rows,
-            backend, device, precision, threads, as in `qdit.select`.
+        **options: gain_scale ("per_k" is factor len(A) / n), quality_scale, metric, floor, given,
+            represent, weights, zero_rows, backend, device, precision, threads, as in `qdit.select`.
 
     Raises:
         TypeError, ValueError: as `qdit.select`; indices that are empty, repeated or out of range.
@@ -46,42 +46,45 @@ def objective(
     problem = make_problem(embeddings, chosen)
     rows = _rows_of(indices, problem.n)
     engine = _cover(problem, rows, chosen.thread_count)
-    diversity = problem.weight(len(rows)) * (engine.coverage() / engine.scale)
+    diversity = problem.weight(len(rows)) * (engine.coverage() / engine.sum_scale)
     return math.fsum([diversity, *problem.bonus[rows].tolist()])
 
 
 def coverage(embeddings: EmbeddingsLike, indices: IndicesLike, **options: Any) -> float:
     """Return d(A and given) / n: the mean over all rows of the similarity to the nearest row of the set.
 
+    With represent it is the mean over these rows, with weights the weighted one.
+
     Args:
         embeddings: the pool, (n, d), as in `qdit.select`.
         indices: the set A: distinct row numbers, or a `Selection`.
-        **options: metric, floor, given, zero_rows, backend, device, precision, threads, as in `qdit.select`.
+        **options: metric, floor, given, represent, weights, zero_rows, backend, device, precision,
+            threads, as in `qdit.select`.
 
     Raises:
         TypeError, ValueError: as `qdit.select`; indices that are empty, repeated or out of range.
 
     """
-    engine = _covered("coverage", embeddings, indices, options)
-    return max(-engine.range, min(engine.range, engine.coverage() / engine.scale / engine.n))
+    problem, engine = _covered("coverage", embeddings, indices, options)
+    return max(-engine.range, min(engine.range, engine.coverage() / engine.sum_scale / problem.mass))
 
 
 def row_coverage(embeddings: EmbeddingsLike, indices: IndicesLike, **options: Any) -> Floats:
-    """Return for every row the similarity to the nearest row of the set, (n,) float64.
+    """Return for every row the similarity to the nearest row of the set, (n,) float64; with represent: (m,).
 
     Arguments and errors as in `qdit.coverage`.
     """
-    engine = _covered("row_coverage", embeddings, indices, options)
+    _, engine = _covered("row_coverage", embeddings, indices, options)
     return np.clip(engine.row_coverage(), -engine.range, engine.range)  # rounding goes beyond
 
 
 def _covered(
     verb: str, embeddings: EmbeddingsLike, indices: IndicesLike, options: Mapping[str, Any]
-) -> Engine:
-    """Return an engine in which the rows are chosen."""
+) -> tuple[Problem, Engine]:
+    """Return the problem, and an engine in which the rows are chosen."""
     chosen = CoverageOptions.of(verb, options)
     problem = make_problem(embeddings, ObjectiveOptions(alpha=0.0, **vars(chosen)))
-    return _cover(problem, _rows_of(indices, problem.n), chosen.thread_count)
+    return problem, _cover(problem, _rows_of(indices, problem.n), chosen.thread_count)
 
 
 def _rows_of(indices: IndicesLike, n: int) -> Indices:

@@ -45,7 +45,13 @@ class Memory:
 
 
 def memory_needed(
-    n: int, d: int, *, threads: int = 1, outside_rows: int = 0, spare: Spare = Spare.EVALUATED_PAIRS
+    n: int,
+    d: int,
+    *,
+    threads: int = 1,
+    outside_rows: int = 0,
+    represented_rows: int = 0,
+    spare: Spare = Spare.EVALUATED_PAIRS,
 ) -> int:
     """Return the bytes a run needs at least, the pool (mapped or in memory) not counted.
 
@@ -54,6 +60,7 @@ def memory_needed(
         d: dimensions.
         threads: threads of the engine.
         outside_rows: already chosen rows outside the pool.
+        represented_rows: other rows that are covered in place of the pool's.
         spare: what more memory would be used for; alive pairs need more than the others to begin with.
 
     """
@@ -62,7 +69,8 @@ def memory_needed(
         rest = (_PAIRS_WORDS + _PAIRS_THREAD_WORDS * threads) * 8 * n + _MIN_PAIR_BYTES * n
     else:
         rest = _MIN_CACHED_ROWS * 4 * n
-    return words + rest + threads * _THREAD_BYTES + outside_rows * (4 * d + 8)
+    represented = represented_rows * (_WORD_ARRAYS * 8 + _MIN_PAIR_BYTES)
+    return words + rest + threads * _THREAD_BYTES + outside_rows * (4 * d + 8) + represented
 
 
 def on_device(budget: int | None) -> Memory:

@@ -44,6 +44,7 @@ class Method:
         k_decides: the picks for a smaller k are not the first ones of those for a larger k.
         fixed_order: its order depends on quality and seed only.
         limits: knows costs and groups.
+        targets: can cover other rows than the pool's, and rows that have weights.
         needs_quality: wants scores.
         multiplies_by_quality: whether it takes scores for numbers that are not negative.
         labels: takes the labels of rows.
@@ -67,6 +68,7 @@ class Method:
     k_decides: bool = False
     fixed_order: bool = False
     limits: bool = False
+    targets: bool = False
     needs_quality: bool = False
     multiplies_by_quality: Callable[[Search], bool] = lambda search: False
     labels: bool = False
@@ -107,6 +109,7 @@ EXACT = Method(
     one_pass=True,
     accelerates=True,
     limits=True,
+    targets=True,
     distributed=True,
     evaluations=lambda n, k, search: _EXACT_EVALUATIONS * n,
 )
@@ -117,15 +120,17 @@ LAZY = Method(
     accelerates=True,
     keeps_bounds=True,
     limits=True,
+    targets=True,
     distributed=True,
     evaluations=_lazy,
 )
-NAIVE = Method(name="naive", exact=True, limits=True, evaluations=_naive)
+NAIVE = Method(name="naive", exact=True, limits=True, targets=True, evaluations=_naive)
 STOCHASTIC = Method(
     name="stochastic",
     keeps_bounds=True,
     k_decides=True,
     limits=True,
+    targets=True,
     options=("epsilon", "seed"),
     evaluations=_stochastic,
 )
@@ -134,6 +139,7 @@ QUALITY = Method(
     name="quality",
     choose=by_quality,
     fixed_order=True,
+    targets=True,
     needs_quality=True,
     distributed=True,
     why_not="Its quality {quality:.6g} is not above the last pick's, {last_quality:.6g}.",
@@ -142,6 +148,7 @@ RANDOM = Method(
     name="random",
     choose=by_chance,
     fixed_order=True,
+    targets=True,
     options=("seed",),
     why_not="The random order did not reach it.",
 )
@@ -183,12 +190,20 @@ NAMES = ("auto", *METHODS)
 
 
 def resolve(
-    name: str, *, n: int, alpha: float, backend: str, limited: bool, fits: Callable[[Method], bool]
+    name: str,
+    *,
+    n: int,
+    alpha: float,
+    backend: str,
+    limited: bool,
+    targeted: bool = False,
+    fits: Callable[[Method], bool],
 ) -> Method:
     """Return the method that runs.
 
     A greedy method is "quality" at alpha = 1. "auto" is "exact" on a backend that has it and where it fits
-    the memory, else "lazy", but "sparse" for a large pool without costs and groups.
+    the memory, else "lazy", but "sparse" for a large pool without costs and groups, if that is what is
+    covered.
     """
     method = METHODS.get(name)
     if (method is None or method.greedy) and alpha == 1.0 and not limited:
@@ -197,6 +212,6 @@ def resolve(
         return method
     if backend == "reference":
         return LAZY
-    if n > (_MOST_ROWS_ON_DEVICE if backend == "cuda" else _MOST_ROWS) and not limited:
+    if n > (_MOST_ROWS_ON_DEVICE if backend == "cuda" else _MOST_ROWS) and not (limited or targeted):
         return SPARSE
     return EXACT if fits(EXACT) else LAZY

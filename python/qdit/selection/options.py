@@ -97,7 +97,22 @@ class Start(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Objective(Start, Similarity, Balance):
+class Target(Options):
+    """What the chosen rows are to be near to.
+
+    Attributes:
+        represent: What to cover in place of the pool: other rows, or row numbers of the pool; an array or
+            .npy file; for a pool directory also a file of questions, or the pool that they are in.
+        weights: What each represented row counts, positive numbers: an array or .npy file.
+
+    """
+
+    represent: Column | None = None
+    weights: Column | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective(Target, Start, Similarity, Balance):
     """What a selection maximises: diversity and quality of the chosen rows."""
 
 
@@ -252,7 +267,7 @@ class ObjectiveOptions(Machine, Objective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoverageOptions(Machine, Start, Similarity):
+class CoverageOptions(Machine, Target, Start, Similarity):
     """The options of `qdit.coverage` and `qdit.row_coverage`."""
 
 

@@ -60,7 +60,7 @@ class Runner:
         indices, gains = engine.select(
             plan.method.name,
             plan.k,
-            weight=problem.weight(plan.k) / engine.scale,
+            weight=problem.weight(plan.k) / engine.sum_scale,
             bonus=problem.bonus,
             excluded=problem.given,
             epsilon=plan.search.epsilon,
@@ -74,7 +74,7 @@ class Runner:
         )
         if len(self.replayed) == plan.k:
             self._complete(indices)
-        return Outcome(indices, gains, engine.scale, self._d_start, self._bounds)
+        return Outcome(indices, gains, engine.sum_scale, self._d_start, self._bounds)
 
     def _complete(self, picks: Indices) -> None:
         """Evaluate the other rows for the bound: a run that only replays its picks looks at no row."""
@@ -96,7 +96,7 @@ class Runner:
         pace = Pace()
         committed = [(batch, self._commit(batch, pace)) for batch in batches]
         indices, gains = (np.concatenate(parts) for parts in zip(*committed, strict=True))
-        return Outcome(indices, gains, self._engine.scale, self._d_start, report=report)
+        return Outcome(indices, gains, self._engine.sum_scale, self._d_start, report=report)
 
     def _commit(self, order: Indices, pace: Pace) -> Indices:
         gains = np.empty(len(order), np.int64)

@@ -18,7 +18,7 @@ class Outcome:
     Attributes:
         indices: (k,) int64 row numbers in pick order.
         fixed: (k,) int64 fixed-point gains.
-        scale: fixed-point units per unit of similarity.
+        scale: fixed-point units per unit of gain.
         fixed_start: d before the first pick, in fixed point.
         bounds: (n,) int64 upper bounds on the gains of the other rows or UNKNOWN; None if there are none.
         report: what the method has to say, for the stats.

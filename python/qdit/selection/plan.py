@@ -8,7 +8,7 @@ from .graph.plan import GraphOptions, GraphPlan, plan_graph
 from .labels import Labels, open_labels
 from .limits import NONE, OpenLimits, open_limits
 from .memory import Memory, divide, on_device
-from .methods import Method, resolve
+from .methods import METHODS, Method, resolve
 from .options import Search, SelectOptions, resolve_k
 from .problem import Problem
 
@@ -68,6 +68,7 @@ def make_plan(problem: Problem, options: SelectOptions, threads: int) -> Plan:
         alpha=problem.alpha,
         backend=problem.backend,
         limited=bool(limits),
+        targeted=problem.targeted,
         fits=fits,
     )
     granted = memory(method)
@@ -92,6 +93,10 @@ def _check_applies(method: Method, problem: Problem, limits: OpenLimits, search:
             f"{names}: method {method.name!r} knows no constraints; use 'exact', 'lazy' or 'naive', or drop "
             "them"
         )
+    if problem.targeted and not method.targets:
+        name = "weights" if problem.represented is None else "represent"
+        able = ", ".join(repr(other.name) for other in METHODS.values() if other.targets and other.greedy)
+        raise ValueError(f"{name}: method {method.name!r} covers the pool, row by row; use one of {able}")
     if method.uses_graph and problem.backend == "reference":
         raise ValueError(
             f"method: backend {problem.backend!r} does not offer {method.name!r}; use 'cpu' or 'cuda'"

@@ -34,7 +34,7 @@ def warn_of_rounding(
         return
     if problem.metric == "cosine":
         covered = selection.d_start + float(selection.gains[0])
-        mean = covered / (problem.n - len(ignored))
+        mean = covered / (problem.mass if problem.targeted else problem.n - len(ignored))
         loss = _NEAR / max(1.0 - mean, _NEAR)
         if problem.floor is not None and problem.floor > 1.0 - _NEAR / _TOLD:
             return  # so little left to gain is what was asked for

@@ -1,8 +1,9 @@
 """What select, objective and coverage share: checked inputs and the engine over them."""
 
+import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from .._core import Engine, gain_weight
 from ..common.types import JSON, Array, Floats, Indices
 from ..engine import arrays
 from ..engine.backend import open_engine, resolve_backend, resolve_precision
-from ..engine.rows import Rows, check_rows, kept_zeros, open_embeddings
+from ..engine.rows import Rows, check_rows, kept_zeros, open_embeddings, subset
 from . import memory
 from . import quality as scaling
 from .options import ObjectiveOptions, SelectOptions
@@ -32,6 +33,9 @@ class Problem:
         scaled: (n,) scores as they enter the score, zeros without quality.
         given: (m,) pool rows that are already chosen, ascending.
         outside: rows outside the pool that are already chosen, or None.
+        represented: rows that are to be covered in place of the pool's, or None.
+        numbers: their row numbers, where they are rows of the pool, or None.
+        weights: what each represented row counts, or None.
 
     """
 
@@ -49,11 +53,26 @@ class Problem:
     quality_scale: str
     device: int = 0
     precision: str | None = None
+    represented: Rows | None = None
+    numbers: Indices | None = None
+    weights: Floats | None = None
 
     @property
     def n(self) -> int:
         """Number of rows in the pool."""
         return self.rows.n
+
+    @property
+    def targeted(self) -> bool:
+        """Whether it is not the rows of the pool that are covered, one like the other."""
+        return self.represented is not None or self.weights is not None
+
+    @property
+    def mass(self) -> float:
+        """What d is divided by for a mean: the represented rows, or their weights, added up."""
+        if self.weights is not None:
+            return math.fsum(self.weights.tolist())
+        return self.n if self.represented is None else self.represented.n
 
     @property
     def bonus(self) -> Floats:
@@ -62,18 +81,27 @@ class Problem:
 
     def weight(self, k: int) -> float:
         """Return what a gain in units of similarity is multiplied by in a score."""
-        return gain_weight(self.alpha, self.gain_scale, k, self.n)
+        return gain_weight(self.alpha, self.gain_scale, k, self.mass)
 
     def memory_needed(self, threads: int, spare: memory.Spare) -> int:
         """Return the bytes a run needs at least, beside the pool; spare: what more would be used for."""
-        outside = 0 if self.outside is None else self.outside.n
-        return memory.memory_needed(self.n, self.rows.d, threads=threads, outside_rows=outside, spare=spare)
+        outside, represented = (0 if rows is None else rows.n for rows in (self.outside, self.represented))
+        return memory.memory_needed(
+            self.n,
+            self.rows.d,
+            threads=threads,
+            outside_rows=outside,
+            represented_rows=represented,
+            spare=spare,
+        )
 
     def engine(self, *, threads: int, cache_bytes: int = 0) -> Engine:
         """Return an engine over the rows that covers with what is given."""
         engine = open_engine(
             self.rows,
             outside=self.outside,
+            represented=self.represented,
+            weights=self.weights,
             metric=self.metric,
             floor=self.floor,
             zero_rows=self.zero_rows,
@@ -97,15 +125,23 @@ def make_problem(embeddings: Any, options: ObjectiveOptions | SelectOptions) -> 
     """Open all inputs, the cheap ones first; errors as in `qdit.select`."""
     rows = open_embeddings(embeddings)
     device = options.device if rows.device is None else rows.device
-    backend = resolve_backend(options.backend, device, on_device=rows.device is not None)
+    targeted = options.represent is not None or options.weights is not None
+    asked = "cpu" if targeted and options.backend == "auto" and rows.device is None else options.backend
+    backend = resolve_backend(asked, device, on_device=rows.device is not None)
+    if targeted and backend == "cuda":
+        raise ValueError(
+            "represent, weights: backend 'cuda' does not offer them; use 'cpu', with embeddings in CPU memory"
+        )
     raw = scaling.open_quality(options.quality, rows.n)
     if raw is None and options.alpha > 0:
         raise ValueError(
             f"quality: got None with alpha {options.alpha}, wanted one score per row; pass quality or alpha=0"
         )
     indices, outside = open_given(options.given, rows)
+    numbers, represented = open_represented(options.represent, rows)
+    weights = open_weights(options.weights, rows, represented)
     measures = {name: getattr(options, name) for name in MEASURES}
-    if kept_zeros(rows.source):
+    if kept_zeros(rows.source) or (represented is not None and kept_zeros(represented.source)):
         measures["zero_rows"] = "ignore"
     return Problem(
         rows=rows,
@@ -117,33 +153,73 @@ def make_problem(embeddings: Any, options: ObjectiveOptions | SelectOptions) -> 
         device=device,
         precision=resolve_precision(options.precision, rows.dtype) if backend == "cuda" else None,
         alpha=options.alpha,
+        represented=represented,
+        numbers=numbers,
+        weights=weights,
         **measures,
     )
 
 
 def open_given(given: Any, rows: Rows) -> tuple[Indices, Rows | None]:
     """Return `given` as row numbers of the pool, or as rows outside it."""
-    found = read_given(given)
+    return _open_rows("given", given, rows)
+
+
+def open_represented(represent: Any, rows: Rows) -> tuple[Indices | None, Rows | None]:
+    """Return row numbers of the pool that are to be represented, if they are, and all of these rows.
+
+    Both None for those of the pool, one after the other.
+    """
+    if represent is None:
+        return None, None
+    numbers, others = _open_rows("represent", represent, rows)
+    if others is not None:
+        path = represent if isinstance(represent, str | os.PathLike) else others.source
+        return None, replace(others, source=os.fspath(path))
+    if len(numbers) == 0:
+        raise ValueError("represent: got no rows, wanted at least one, or None for all rows of the pool")
+    if np.array_equal(numbers, np.arange(rows.n)):
+        return None, None
+    return numbers, subset(rows, numbers)
+
+
+def open_weights(weights: Any, rows: Rows, represented: Rows | None) -> Floats | None:
+    """Return the weights of represented rows, or of those of the pool; errors as in `qdit.select`."""
+    if weights is None:
+        return None
+    n, of = (rows.n, "embeddings") if represented is None else (represented.n, "represent")
+    values = arrays.numbers("weights", weights, n, of)
+    good = np.isfinite(values) & (values > 0)
+    if not good.all():
+        row = int(np.argmin(good))
+        remedy = "leave rows that count nothing out of represent"
+        raise ValueError(f"weights: row {row} is {values[row]}, wanted a finite number above 0; {remedy}")
+    return values
+
+
+def _open_rows(name: str, value: Any, rows: Rows) -> tuple[Indices, Rows | None]:
+    """Return row numbers of the pool, or rows outside it and no numbers."""
+    found = read_given(value, name)
     if not isinstance(found, Rows):
-        return row_indices("given", found, rows.n), None
+        return row_indices(name, found, rows.n), None
     if found.d != rows.d:
-        raise ValueError(f"given: got rows of {found.d} dimensions, wanted {rows.d} as in embeddings")
+        raise ValueError(f"{name}: got rows of {found.d} dimensions, wanted {rows.d} as in embeddings")
     return np.empty(0, np.int64), found
 
 
-def read_given(given: Any) -> Rows | Array:
+def read_given(given: Any, name: str = "given") -> Rows | Array:
     """Return what is given as rows outside the pool, or as an array of row numbers."""
     if given is None or isinstance(given, Rows):
         return np.empty(0, np.int64) if given is None else given
     if isinstance(given, Selection):
         return given.indices
-    array = arrays.column("given", given)
+    array = arrays.column(name, given)
     vectors = array.dtype.kind == "O" and len(array) and np.ndim(array[0]) == 1
     if array.dtype.kind in "iub" or (array.ndim != 2 and not vectors):
         return array
     if 0 in array.shape:
         return np.empty(0, np.int64)
-    return check_rows("given", array if isinstance(given, Sequence | str | os.PathLike) else given)
+    return check_rows(name, array if isinstance(given, Sequence | str | os.PathLike) else given)
 
 
 def row_indices(name: str, values: Any, n: int) -> Indices:

@@ -79,7 +79,7 @@ def _average_rank(quality: Floats) -> Floats:
     return np.asarray(average[inverse.reshape(-1)] / (n - 1), dtype=np.float64)
 
 
-def gain_factor(how: str, k: int, n: int) -> float:
+def gain_factor(how: str, k: int, n: float) -> float:
     """Return what a diversity gain is multiplied by: 1 for "sum", k / n for "per_k".
 
     Late in a run one pick raises the summed coverage by about n / k times the rise of its mean, so the

@@ -50,6 +50,12 @@ def describe_inputs(problem: Problem, embeddings: JSON | None = None) -> JSON:
         outside = problem.outside
         known = embeddings is not None
         entries["given"] = describe_array(outside.array, outside.dtype) if known else describe_rows(outside)
+    if problem.numbers is not None:
+        entries["represent"] = describe_array(problem.numbers, "int64")
+    elif problem.represented is not None:
+        entries["represent"] = describe_rows(problem.represented)
+    if problem.weights is not None:
+        entries["weights"] = describe_array(problem.weights, "float64")
     return entries
 
 
@@ -78,10 +84,11 @@ def params(problem: Problem, k: int, method: str, ignored: int, search: JSON | N
         "alpha": problem.alpha,
         "method": method,
         **_measures(problem),
-        "gain_factor": quality.gain_factor(problem.gain_scale, k, problem.n),
+        "gain_factor": quality.gain_factor(problem.gain_scale, k, problem.mass),
         **(search or {}),
         "given_rows": len(problem.given) + outside,
         "ignored_rows": ignored,
+        **_target(problem),
     }
 
 
@@ -111,6 +118,14 @@ def result(problem: Problem, outcome: Outcome, *, params: JSON, stats: JSON, inp
 def stats_since(before: JSON, now: JSON) -> JSON:
     """Return an engine's stats with its counters as they grew since `before`, {} for a new one."""
     return now | {name: now[name] - before[name] for name in before if name not in _FACTS}
+
+
+def _target(problem: Problem) -> JSON:
+    """Return what coverage is a mean over, where that is not every row of the pool alike."""
+    found: JSON = {}
+    if problem.represented is not None:
+        found["represented_rows"] = problem.represented.n
+    return found | ({"total_weight": problem.mass} if problem.targeted else {})
 
 
 def _measures(problem: Problem) -> JSON:

@@ -32,7 +32,8 @@ class Selection:
         scores: (k,) float64, (1 - alpha) * gain_factor * gain + alpha * scaled quality, what it won with.
         quality: (k,) float64 raw quality of the picks, or None.
         objective: (1 - alpha) * gain_factor * d(A and given) + alpha * sum of the picks' scaled quality.
-        coverage: d / n, the mean over all rows of the similarity to the nearest chosen or given row.
+        coverage: d / n, the mean over all rows of the similarity to the nearest chosen or given row; with
+            represent the mean over these, with weights the weighted one.
         mean_quality: mean raw quality of the picks, or None.
         upper_bound: what the objective of no other permitted set of rows exceeds: (1 - alpha) * gain_factor *
             d(A and given) plus the largest sum over k rows of alpha * quality, plus (1 - alpha) * gain_factor
@@ -83,7 +84,7 @@ class Selection:
 
         params must hold n, alpha and gain_factor.
         """
-        n = int(params["n"])
+        total = float(params.get("total_weight", params["n"]))
         weight = (1.0 - float(params["alpha"])) * float(params["gain_factor"])
         most = 1.0 if params.get("metric") == "cosine" else math.inf  # where rounding goes beyond
         return cls(
@@ -92,7 +93,7 @@ class Selection:
             scores=scores,
             quality=quality,
             objective=math.fsum([weight * d_start, *scores.tolist()]),
-            coverage=max(-most, min(most, math.fsum([d_start, *gains.tolist()]) / n)),
+            coverage=max(-most, min(most, math.fsum([d_start, *gains.tolist()]) / total)),
             mean_quality=None if quality is None else math.fsum(quality.tolist()) / len(quality),
             d_start=d_start,
             params=params,
