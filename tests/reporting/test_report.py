@@ -80,8 +80,8 @@ def test_every_section_is_there_and_pictures_have_words(written):
     _, text = written
     ids = re.findall(r'<section id="(\w+)"', text)
     assert ids == [
-        *("map", "coverage", "quality", "sources", "verbs", "worst", "duplicates", "certificate"),
-        "provenance",
+        *("map", "coverage", "quality", "measures", "sources", "verbs", "worst", "duplicates"),
+        *("certificate", "provenance"),
     ]
     assert re.findall(r'href="#(\w+)"', text) == ["main", *ids]
     assert all(re.findall(r'<img [^>]*alt="([^"]*)"', text))
@@ -166,6 +166,24 @@ def test_numbers_against_plain_numpy(made, written):
     assert worst["similarity"] == pytest.approx(s[worst["rows"][0], order].max(), abs=1e-6)
     assert f"{made.selection.coverage:.4f}" in text
     assert f"{made.selection.optimality:.1%}" in text
+
+
+def test_measures_are_those_of_measure(made, written):
+    folder, text = written
+    found = json.loads((folder / "numbers.json").read_text())["measures"]
+    want = qdit.measure(made.x, made.selection, quality=made.q, threads=1)
+    assert found == want.json()["measures"]
+    assert f"{want['novelsum'].value:,.5g}" in text
+    assert "beside 5 random sets of as many rows" in text
+
+
+def test_measures_can_be_left_out(made, tmp_path):
+    path = report(made.chosen, out=tmp_path / "a", measures=False, verbs=False, random_seeds=0)
+    assert "Measures" not in path.read_text()
+    assert json.loads((path.parent / "numbers.json").read_text())["measures"] is None
+    few = report(made.chosen, out=tmp_path / "b", verbs=False, random_seeds=1).read_text()
+    assert "beside 1 random sets" in few
+    assert "one more random set" not in few
 
 
 def test_blocks_of_a_curve_change_nothing(made, monkeypatch):

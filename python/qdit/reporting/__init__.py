@@ -5,7 +5,7 @@ needs nothing else, its figures as PNG files, and numbers.json with what they sh
 
     options     `ReportOptions`: what a report is made of, what it shows, where it goes
     reporter    `report`: from the folder to the files
-    analysis    the numbers: coverage curves, map, worst-covered regions, near-duplicates, sweep
+    analysis    the numbers: coverage curves, map, worst-covered regions, near-duplicates, sweep, measures
     verbs       pairs of verb and object, by spaCy where it is installed
     sections    sections with figures; evidence: sections with rows, bounds and hashes
     figures     drawn with matplotlib, for light and dark pages

@@ -13,6 +13,8 @@ from ..engine.rows import Rows, subset, to_float32
 from ..engine.shuffle import shuffled
 from ..exporting.choice import Choice
 from ..exporting.similar import Tick, comparing_engine, nearest_other
+from ..measuring.api import Measured, Meter
+from ..measuring.options import MeasureOptions
 from ..selection.api import select
 from ..selection.selection import FORMAT, MANIFEST
 from ..selection.tables import SWEEP
@@ -113,6 +115,7 @@ class Numbers:
         sample: (m,) sampled rows, ascending.
         chosen: curve of the picks. random: curves of random orders, by seed.
         map, regions, duplicates, sweep: see their types.
+        measured: the picks beside random sets, over all rows; None where that was not asked for.
 
     """
 
@@ -123,6 +126,7 @@ class Numbers:
     regions: tuple[Region, ...]
     duplicates: Duplicates
     sweep: tuple[Point, ...]
+    measured: Measured | None
 
     @property
     def random_coverage(self) -> Floats:
@@ -154,7 +158,20 @@ def work_out(choice: Choice, options: ReportOptions, phases: Phases) -> Numbers:
     regions = worst_regions(choice, sample, own, threads)
     phases.enter("duplicates")
     near = duplicates(choice, options.near, threads, phases.tick)
-    return Numbers(sample, own, random, place, regions, near, sweep)
+    measured = measure(choice, options, phases) if options.measures else None
+    return Numbers(sample, own, random, place, regions, near, sweep, measured)
+
+
+def measure(choice: Choice, options: ReportOptions, phases: Phases) -> Measured | None:
+    """Measure the picks that have a direction; None if none has."""
+    asked = MeasureOptions(
+        random_sets=options.random_seeds,
+        **{name: getattr(options, name) for name in ("sample", "seed", "threads", "device")},
+    )
+    meter = Meter(choice.rows, choice.scores, asked, phases)
+    chosen = choice.selection.indices
+    chosen = chosen[np.isin(chosen, meter.free)]  # under "dot" rows of zeros may be picks
+    return meter.measured(chosen) if len(chosen) else None
 
 
 def sample_rows(rows: Rows, most: int, seed: int) -> Indices:

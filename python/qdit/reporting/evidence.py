@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from ..common.files import to_json
 from ..exporting.choice import Choice
+from ..measuring.api import MEASURES
 from ..selection.selection import Selection
 from . import page
 from .analysis import Numbers
@@ -70,6 +71,29 @@ def duplicates(choice: Choice, numbers: Numbers, near: float) -> Section:
     return section
 
 
+def measures(choice: Choice, numbers: Numbers) -> Section | None:
+    """Return the section with the numbers of the picks beside those of random sets, if asked for."""
+    if numbers.measured is None:
+        return None
+    section = Section("measures", "Measures")
+    readings = numbers.measured.readings
+    sets = len(next(iter(readings.values())).random)
+    section.add(
+        page.paragraph(
+            f"What the {numbers.measured.rows:,} rows are like"
+            + (f", beside {sets} random sets of as many rows. " if sets else ". ")
+            + ("One more random set would lie in the interval, with 95% probability. " if sets > 1 else "")
+            + "Distances are 1 - cosine. None of these is a trained model."
+        )
+    )
+    head = ["measure", "chosen", *["random, mean", "one more random set"][: min(sets, 2)]]
+    rows = []
+    for name, one in readings.items():
+        cells = [_number(one.value), _number(one.mean), f"{_number(one.low)} to {_number(one.high)}"]
+        rows.append([MEASURES[name], *cells[: len(head) - 1]])
+    return section.add(page.table(head, rows, numbers=len(head) - 1))
+
+
 def certificate(choice: Choice) -> Section:
     """Return the section with objective and upper bound."""
     selection = choice.selection
@@ -125,6 +149,10 @@ def _lifted(selection: Selection) -> bool:
         return False
     plain = selection.optimality * selection.upper_bound
     return not math.isclose(plain, selection.objective, rel_tol=1e-6)
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:,.5g}"
 
 
 def _hash(digest: str) -> str:

@@ -21,6 +21,8 @@ class ReportOptions(ChoiceOptions):
         title: Title of the page.
         sample: Rows of the pool that map, curves and worst regions are worked out on.
         random_seeds: Random selections to compare with.
+        measures: Measure the chosen rows beside random ones: distances, Vendi score, NovelSum and so on
+            (--no-measures: do not).
         near: Similarity from which two picks count as nearly the same.
         verbs: Parse up to 2,000 instructions for verbs and nouns, if spaCy is installed (--no-verbs: do not).
         seed: Seed of the sample and of the random selections.
@@ -32,6 +34,7 @@ class ReportOptions(ChoiceOptions):
     title: str | None = None
     sample: int = 20_000
     random_seeds: int = 5
+    measures: bool = True
     near: float = 0.95
     verbs: bool = True
     seed: int = 0
