@@ -10,7 +10,7 @@ within     numbers of a set alone: distances, NovelSum, and what follows from th
 intervals  where one more random set would lie
 """
 
-from .api import MEASURES, Measured, Reading, measure
+from .api import MEASURES, Measured, Reading, measure, measure_sets
 from .options import MeasureOptions
 
-__all__ = ["MEASURES", "MeasureOptions", "Measured", "Reading", "measure"]
+__all__ = ["MEASURES", "MeasureOptions", "Measured", "Reading", "measure", "measure_sets"]
