@@ -56,6 +56,26 @@ def contents(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in FILES]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "k_center", "distance_weight": "quality"},
+        {"method": "kmq", "clusters": 7, "cell_share": "equal"},
+        {"method": "mig", "label_field": "domain"},
+    ],
+    ids=str,
+)
+def test_a_run_takes_any_method_and_measures_in_its_report(folder, options):
+    pytest.importorskip("matplotlib", reason="a report needs matplotlib")
+    file = write(folder, select=options, report={"verbs": False, "random_seeds": 1})
+    assert actions(file)["report"] == "run"
+    want = qdit.select_pool(folder / "out" / "pool", 0.6, 40, **options)
+    assert np.load(folder / "out" / "selection" / "indices.npy").tolist() == want.indices.tolist()
+    found = json.loads((folder / "out" / "report" / "numbers.json").read_text())["measures"]
+    assert found["novelsum"]["value"] > 0
+    assert set(actions(file).values()) == {"reuse"}
+
+
 def test_from_text_to_chosen_rows(folder):
     assert actions(write(folder)) == dict.fromkeys(("import", "embed", "score", "select", "export"), "run")
     lines = (folder / "rows.jsonl").read_bytes().splitlines()

@@ -133,6 +133,8 @@ def test_labels_come_in_many_forms(tmp_path):
     lists[:] = [tuple(tags) for tags in TAGS]
     same = [open_labels(form, N) for form in (TAGS, lists, [tags[::-1] + tags for tags in TAGS])]
     assert len({(labels.names, labels.codes.tobytes(), labels.starts.tobytes()) for labels in same}) == 1
+    some = open_labels(["a", None, "b"], 3)
+    assert (some.names, some.starts.tolist()) == (("a", "b"), [0, 1, 1, 2])
     missing = open_labels([["a"], None, [], ["b", "a"]], 4)
     assert (missing.names, missing.starts.tolist(), missing.codes.tolist()) == (
         ("a", "b"),

@@ -86,10 +86,12 @@ def open_labels(labels: Any, n: int) -> Labels:
 
 
 def _several(labels: Any) -> bool:
-    """Return whether rows may have several labels: their entries are sequences."""
-    if isinstance(labels, np.ndarray):
-        return labels.dtype == object and any(_is_list(entry) for entry in labels)
-    return isinstance(labels, Sequence) and not isinstance(labels, str) and any(map(_is_list, labels))
+    """Return whether rows may have several labels, or none: some entries are sequences or None."""
+    if isinstance(labels, str) or not isinstance(labels, Sequence | np.ndarray):
+        return False
+    if isinstance(labels, np.ndarray) and labels.dtype != object:
+        return False
+    return any(entry is None or _is_list(entry) for entry in labels)
 
 
 def _is_list(entry: Any) -> bool:
