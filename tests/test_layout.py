@@ -15,6 +15,7 @@ PACKAGES = (  # from left to right: each imports only itself and those before it
     *(
         "scoring",
         "embedding",
+        "cleaning",
         "exporting",
         "measuring",
         "reporting",

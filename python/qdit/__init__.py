@@ -16,6 +16,7 @@ from ._version import __version__
 
 _HOMES = {
     "adapters": ("select_dataset",),
+    "cleaning": ("decontaminate", "dedup", "dedup_pool"),
     "common.progress": ("Progress",),
     "embedding": ("embed",),
     "engine.rows": ("Rows", "open_embeddings"),
@@ -40,6 +41,9 @@ __all__ = ["__version__", *_HOME_OF]
 
 if TYPE_CHECKING:  # the same for editors and type checkers
     from .adapters import select_dataset as select_dataset
+    from .cleaning import decontaminate as decontaminate
+    from .cleaning import dedup as dedup
+    from .cleaning import dedup_pool as dedup_pool
     from .common.progress import Progress as Progress
     from .embedding import embed as embed
     from .engine.rows import Rows as Rows

@@ -43,6 +43,8 @@ _VERBS: dict[str, Any] = {  # where each command is; a dict is a verb with verbs
     "convert": "convert.convert_command",
     "embed": "embed.embed_command",
     "score": "score.score_command",
+    "dedup": "dedup.dedup_command",
+    "decontaminate": "dedup.decontaminate_command",
     "select": "select.select_command",
     "sweep": "sweep.sweep_command",
     "simulate": "simulate.simulate_command",

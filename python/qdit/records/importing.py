@@ -164,25 +164,33 @@ def _stage_all(sources: list[Source], held: Path, asked: ImportOptions, tracker:
 def _record(stages: list[Stage], seconds: float) -> JSON:
     sources = [found.entry for found in stages]
     entries = {path.name: files.describe(path) for found in stages for path in found.files}
-    identity = [
-        [entries[one["files"][0]]["sha256"], one["format"], one["columns"], *filter(None, [one.get("roles")])]
-        for one in sources
-    ]
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "n": sum(entry["n"] for entry in sources),
-        # of the rows and of how they are read: a column map that changes makes embeddings stale too
-        "sha256": hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+        "sha256": identify(sources, entries),
         "sources": sources,
         "files": entries,
         "seconds": round(seconds, 3),
-        "versions": _versions(),
+        "versions": describe_versions(),
     }
 
 
-def _versions() -> dict[str, str]:
+def identify(sources: list[JSON], entries: JSON) -> str:
+    """Return the hash of the rows of all sources and of how they are read.
+
+    A column map that changes makes embeddings stale too. entries: of the files, as in the manifest.
+    """
+    identity = [
+        [entries[one["files"][0]]["sha256"], one["format"], one["columns"], *filter(None, [one.get("roles")])]
+        for one in sources
+    ]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def describe_versions() -> dict[str, str]:
+    """Return the versions of what reads and stores rows."""
     found = {"qdit": __version__, "python": platform.python_version(), "numpy": np.__version__}
     there = {name: getattr(sys.modules.get(name), "__version__", None) for name in _SYNCED}
     return found | {name: str(version) for name, version in there.items() if version is not None}
