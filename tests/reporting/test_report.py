@@ -80,8 +80,8 @@ def test_every_section_is_there_and_pictures_have_words(written):
     _, text = written
     ids = re.findall(r'<section id="(\w+)"', text)
     assert ids == [
-        *("map", "coverage", "quality", "measures", "sources", "verbs", "worst", "duplicates"),
-        *("certificate", "provenance"),
+        *("map", "coverage", "quality", "balance", "measures", "sources", "verbs", "worst"),
+        *("duplicates", "certificate", "provenance"),
     ]
     assert re.findall(r'href="#(\w+)"', text) == ["main", *ids]
     assert all(re.findall(r'<img [^>]*alt="([^"]*)"', text))

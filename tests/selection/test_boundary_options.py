@@ -172,7 +172,7 @@ def test_quality(quality, kind, text):
         (
             {"gain_scale": "perk"},
             ValueError,
-            "gain_scale: got 'perk', wanted one of 'sum', 'per_k'; did you mean 'per_k'?",
+            "gain_scale: got 'perk', wanted one of 'sum', 'per_k', 'balanced'; did you mean 'per_k'?",
         ),
         (
             {"quality_scale": "z"},

@@ -72,6 +72,7 @@ def test_none_on_a_device_whose_rows_may_not_be_in_cpu_memory():
     assert first_bounds(replace(task, backend="cuda"), engine) is None
 
 
+@pytest.mark.filterwarnings("ignore:alpha. diversity has hardly any weight")
 @pytest.mark.parametrize("method", ["exact", "lazy"])
 @pytest.mark.parametrize("floor", [-0.5, 0.0, 0.4, 1.0])
 def test_the_picks_are_those_of_naive(method, floor):

@@ -164,7 +164,9 @@ def test_inputs_must_be_the_same(tmp_path, x, q, given, name):
 
 
 def test_k_matters_where_it_decides_picks(tmp_path):
-    for i, options in enumerate(({"method": "stochastic"}, {"gain_scale": "per_k"})):
+    for i, options in enumerate(
+        ({"method": "stochastic"}, {"gain_scale": "per_k"}, {"gain_scale": "balanced"})
+    ):
         path = tmp_path / str(i)
         qdit.select(X, Q, 0.4, 5, checkpoint=path, **options)
         with pytest.raises(ValueError, match="k is 6 now and was 5"):

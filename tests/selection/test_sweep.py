@@ -52,6 +52,7 @@ def test_alive_pairs_are_those_of_one_run():
         assert found[0.3].stats[of_run] == alone.stats[of_run] > 0
 
 
+@pytest.mark.filterwarnings("ignore:alpha. quality has hardly any weight")
 @pytest.mark.parametrize("memory_budget", [None, "4.7MB"])  # with 4.7 MB no list holds all alive pairs
 def test_a_pass_is_shared_where_the_first_pick_is_the_same(memory_budget):
     rows = RNG.standard_normal((1500, 16)).astype(np.float16)

@@ -1,6 +1,7 @@
 """Results and forecasts as text."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from ..common.text import format_bytes, format_seconds, format_table
 from ..common.types import JSON
@@ -8,6 +9,8 @@ from ..selection.forecast import estimate
 from ..selection.run import Job
 from ..selection.selection import Selection
 from ..selection.tables import format_values
+from ..selection.weighing import describe as describe_balance
+from ..selection.weighing import describe_shares, warn_of_balance
 
 
 def describe_estimate(job: Job) -> str:
@@ -17,6 +20,8 @@ def describe_estimate(job: Job) -> str:
     size = format_bytes(rows.nbytes)
     each = f"{found.seconds_per_evaluation * 1e6:,.1f} us each"
     method = job.plan.method
+    weighed = job.shares
+    warn_of_balance(job.problem, job.plan.k, weighed)
     return format_table(
         {
             "embeddings": f"{rows.n:,} x {rows.d} {rows.dtype}, {size}, {rows.source}",
@@ -25,6 +30,7 @@ def describe_estimate(job: Job) -> str:
             "memory for speed": f"up to {format_bytes(found.spare_bytes)} of {method.spare.value}",
             "evaluations": f"about {found.evaluations:,.0f} at {each}",
             "time": f"about {format_seconds(found.seconds)} (an estimate; half or twice that is likely)",
+            **({} if weighed is None else describe_shares(asdict(weighed))),
         }
     )
 
@@ -61,6 +67,8 @@ def describe_selection(selection: Selection, out: str | None) -> str:
     if "information" in stats:
         reached = f"{stats['labels_informed']:,} of {stats['labels']:,} labels"
         rows["information"] = f"{stats['information']:.6f}, {reached}, {stats['label_edges']:,} pairs alike"
+    if "balance" in stats:
+        rows |= describe_balance(stats["balance"], len(selection))
     rows["seconds"] = f"{stats['seconds_total']:.1f}"
     rows["evaluations"] = f"{stats['evaluations']:,} ({stats['evaluations'] / n:.2f} for each row)"
     if stats["resumed_picks"]:

@@ -37,6 +37,11 @@ class ShardOptions(Objective):
     address: str | None = None
 
     def _check(self) -> None:
+        if self.gain_scale == "balanced":
+            raise ValueError(
+                "gain_scale: got 'balanced' for shards, wanted 'sum' or 'per_k'; what it is measured on is a "
+                "sample of one file"
+            )
         self._set("seed", check_seed(self.seed))
         check_choice("backend", self.backend, BACKENDS)
         self._set("backend", "cpu" if self.backend == "auto" else self.backend)

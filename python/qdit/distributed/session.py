@@ -26,6 +26,7 @@ from ..selection.options import Objective, ObjectiveOptions, resolve_k
 from ..selection.picks import Outcome
 from ..selection.plan import check_k
 from ..selection.problem import Problem, make_problem, open_given, read_given
+from ..selection.quality import K_SCALES
 from ..selection.selection import Selection
 from .messages import EngineOptions
 from .options import IN_PROCESS, ShardOptions
@@ -103,7 +104,7 @@ class Session:
         identity = record.identity(self.problem, self.inputs(), method.name, rounding, {"distributed": True})
         if method.uses_graph:
             identity |= {"seed": seed, "k": self.k, "shards": [fact.n for fact in pool.facts]}
-        if self.problem.gain_scale == "per_k":
+        if self.problem.gain_scale in K_SCALES:
             identity["k"] = self.k
         return identity
 

@@ -16,6 +16,7 @@ from ..pipeline.state import Say, State, Watch, fingerprint, silent, with_checkp
 from ..selection.api import run_sweep, select
 from ..selection.evaluate import row_coverage
 from ..selection.options import CoverageOptions, SelectOptions, resolve_k
+from ..selection.quality import K_SCALES
 from ..selection.selection import MANIFEST, Selection
 from ..selection.tables import alpha_folder
 from .methods import Method
@@ -79,7 +80,7 @@ class Shelf:
 
         That holds for all methods of the study as long as gains are not scaled by k.
         """
-        if self.options.gain_scale == "per_k":
+        if self.options.gain_scale in K_SCALES:
             return {(method, k): found for k in ks for method, found in self.get(methods, k).items()}
         largest = self.get(methods, max(ks))
         return {(method, k): largest[method][:k] for k in ks for method in methods}

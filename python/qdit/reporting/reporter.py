@@ -94,6 +94,7 @@ def _page(
         builder.map(),
         builder.coverage(),
         builder.quality(),
+        builder.balance(),
         evidence.measures(choice, numbers),
         builder.sweep(),
         builder.sources(),
@@ -143,6 +144,7 @@ def _json(choice: Choice, numbers: Numbers, verbs: tuple[Verbs, Verbs] | None) -
         "coverage": selection.coverage,
         "mean_quality": selection.mean_quality,
         "optimality": selection.optimality,
+        "balance": selection.stats.get("balance"),
         "curve": {
             "rows_taken": numbers.chosen.ks.tolist(),
             "chosen": numbers.chosen.coverage.tolist(),

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..common.types import Floats, Indices
 from ..exporting.choice import Choice
+from ..selection.weighing import describe
 from . import figures, page
 from .analysis import Curve, Numbers
 from .evidence import describe_sample
@@ -130,6 +131,22 @@ class Builder:
             for level in levels
         ]
         return section.add(page.numbers(("quantile", "pool", "chosen"), rows, 3))
+
+    def balance(self) -> Section | None:
+        """Return the section with what diversity and quality weighed, where both did."""
+        selection = self.choice.selection
+        balance = selection.stats.get("balance")
+        if balance is None:
+            return None
+        section = Section("balance", "Balance")
+        section.add(
+            page.paragraph(
+                "What (1 - alpha) * gain and alpha * quality added to scores: how far their middle four "
+                "fifths lie apart, among the picks and among rows that were left; and what the picks have in "
+                "common with those of diversity (alpha 0) and of quality (alpha 1) alone."
+            )
+        )
+        return section.add(page.table(("what", "found"), describe(balance, len(selection)).items()))
 
     def sweep(self) -> Section | None:
         """Return the section with the trade-off over alpha, if there is a sweep."""

@@ -8,6 +8,7 @@ problem              opened inputs; made of quality (scales of scores) and limit
 methods, baselines   the table of methods, which everybody asks; the methods that are not greedy
 memory, plan         bytes that a run needs and may take; the resolved plan: method, picks, memory, graph
 run, picking         a checked call, ready to run; one run of the engine with its journal and progress
+weighing             what either side weighs: the scale "balanced", statistics, the warning
 picks, bounds        what a run found, in the engine's units; how far it can be from the best
 precision            where rounding decides picks, and the warning that says so
 checkpoint, record   what a stopped run goes on from; what is recorded of inputs, options and result

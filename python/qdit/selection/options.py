@@ -26,7 +26,7 @@ PRECISIONS = ("auto", "float16", "split")  # of backend "cuda"
 METRICS = ("cosine", "dot")
 ZERO_ROWS = ("error", "ignore")
 QUALITY_SCALES = ("raw", "minmax", "zscore", "rank")
-GAIN_SCALES = ("sum", "per_k")
+GAIN_SCALES = ("sum", "per_k", "balanced")
 QUOTA_MODES = ("at_most", "exact")
 
 Column = str | Any  # the path of a .npy file, or what numpy makes an array of
@@ -40,7 +40,7 @@ class Balance(Options):
         quality: n scores, larger is better: an array or .npy file; none for the pool's own. Needed unless
             alpha is 0.
         alpha: From 0 (diversity only) to 1 (quality only).
-        gain_scale: sum or per_k (gain times k / n).
+        gain_scale: sum, per_k (gain times k / n) or balanced (as much as makes alpha 0.5 weigh both alike).
         quality_scale: raw, minmax, zscore or rank.
 
     """

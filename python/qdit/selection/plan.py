@@ -11,6 +11,7 @@ from .memory import Memory, divide, on_device
 from .methods import METHODS, Method, resolve
 from .options import Search, SelectOptions, resolve_k
 from .problem import Problem
+from .quality import K_SCALES
 
 _DEFAULT_K = 10_000
 
@@ -151,8 +152,10 @@ def _picks(k: int | float | None, problem: Problem, limits: OpenLimits) -> int:
         return resolve_k(k, problem.n)
     if limits.costs is None:
         return _DEFAULT_K
-    if problem.gain_scale == "per_k":
-        raise ValueError("k: got None with a budget and gain_scale='per_k', wanted the rows to expect")
+    if problem.gain_scale in K_SCALES:
+        raise ValueError(
+            f"k: got None with a budget and gain_scale={problem.gain_scale!r}, wanted the rows to expect"
+        )
     return problem.n - len(problem.given)
 
 

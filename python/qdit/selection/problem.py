@@ -2,18 +2,19 @@
 
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from .._core import Engine, gain_weight
+from .._core import Engine
 from ..common.types import JSON, Array, Floats, Indices
 from ..engine import arrays
 from ..engine.backend import open_engine, resolve_backend, resolve_precision
 from ..engine.rows import Rows, check_rows, kept_zeros, open_embeddings, subset
-from . import memory
+from . import memory, weighing
 from . import quality as scaling
 from .options import ObjectiveOptions, SelectOptions
 from .selection import Selection
@@ -56,6 +57,7 @@ class Problem:
     represented: Rows | None = None
     numbers: Indices | None = None
     weights: Floats | None = None
+    _balanced: dict[int, float] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def n(self) -> int:
@@ -81,7 +83,15 @@ class Problem:
 
     def weight(self, k: int) -> float:
         """Return what a gain in units of similarity is multiplied by in a score."""
-        return gain_weight(self.alpha, self.gain_scale, k, self.mass)
+        return (1.0 - self.alpha) * self.factor(k)
+
+    def factor(self, k: int) -> float:
+        """Return what a gain of a run of k picks is multiplied by beside 1 - alpha."""
+        if self.gain_scale != "balanced":
+            return scaling.gain_factor(self.gain_scale, k, self.mass)
+        if k not in self._balanced:
+            self._balanced[k] = weighing.balanced_factor(self, k)
+        return self._balanced[k]
 
     def memory_needed(self, threads: int, spare: memory.Spare) -> int:
         """Return the bytes a run needs at least, beside the pool; spare: what more would be used for."""
@@ -111,6 +121,27 @@ class Problem:
         self.reset(engine)
         return engine
 
+    def sample_engine(
+        self, sampled: Indices, read: Callable[[Indices], Rows] | None = None, **placement: Any
+    ) -> Engine:
+        """Return an engine over some rows that covers with what is given.
+
+        sampled: row numbers, ascending. read: returns some rows of the pool; None takes them from this
+        problem. placement: options of `Engine`; none for one thread of the CPU.
+        """
+        read = partial(subset, self.rows) if read is None else read
+        some = read(sampled)
+        engine = open_engine(
+            some,
+            outside=read(self.given) if len(self.given) else self.outside,
+            metric=self.metric,
+            floor=self.floor,
+            zero_rows="ignore",
+            **(placement or {"backend": "cpu", "threads": 1}),
+        )
+        engine.reset()
+        return engine
+
     def placement(self, threads: int) -> JSON:
         """Return the options of an `Engine` over other rows that runs where this problem's does."""
         names = ("backend", "device", "precision")
@@ -131,6 +162,11 @@ def make_problem(embeddings: Any, options: ObjectiveOptions | SelectOptions) -> 
     if targeted and backend == "cuda":
         raise ValueError(
             "represent, weights: backend 'cuda' does not offer them; use 'cpu', with embeddings in CPU memory"
+        )
+    if targeted and options.gain_scale == "balanced":
+        raise ValueError(
+            "gain_scale: got 'balanced' with represent or weights, wanted 'sum' or 'per_k'; it measures "
+            "what the pool's own rows gain"
         )
     raw = scaling.open_quality(options.quality, rows.n)
     if raw is None and options.alpha > 0:

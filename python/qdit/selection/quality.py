@@ -13,6 +13,8 @@ from .._core import gain_factor as engine_gain_factor
 from ..common.types import Floats
 from ..engine import arrays
 
+K_SCALES = ("per_k", "balanced")  # of gains: those that depend on k
+
 
 def open_quality(quality: Any, n: int) -> Floats | None:
     """Return the quality scores of a pool of n rows as float64, or None.

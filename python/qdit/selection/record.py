@@ -8,7 +8,6 @@ from ..common import files
 from ..common.types import JSON, Array
 from ..engine.device import DeviceArray
 from ..engine.rows import Rows
-from . import quality
 from .picks import Outcome
 from .plan import Plan
 from .problem import MEASURES, Problem
@@ -84,7 +83,7 @@ def params(problem: Problem, k: int, method: str, ignored: int, search: JSON | N
         "alpha": problem.alpha,
         "method": method,
         **_measures(problem),
-        "gain_factor": quality.gain_factor(problem.gain_scale, k, problem.mass),
+        "gain_factor": problem.factor(k),
         **(search or {}),
         "given_rows": len(problem.given) + outside,
         "ignored_rows": ignored,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -25,7 +25,9 @@ from .picks import Outcome
 from .plan import Plan, check_k, make_plan
 from .precision import warn_of_rounding
 from .problem import Problem, make_problem
+from .quality import K_SCALES
 from .selection import Selection
+from .weighing import Shares, shares, warn_of_balance, weigh
 
 
 def prepare(embeddings: EmbeddingsLike, options: SelectOptions) -> Job:
@@ -78,6 +80,11 @@ class Job:
         if "clusters" in plan.method.options and plan.labels is None and clusters > len(free):
             raise ValueError(f"clusters: got {clusters}, wanted at most the {len(free)} rows to pick from")
 
+    @cached_property
+    def shares(self) -> Shares | None:
+        """What the picks will have of either side, by a sample; None where there is one side."""
+        return shares(self.problem, self.plan.k) if self.plan.method.greedy else None
+
     def identity(self) -> JSON:
         """Return all that decides the picks."""
         problem, plan = self.problem, self.plan
@@ -87,7 +94,7 @@ class Job:
         identity = record.identity(problem, self.inputs, plan.method.name, rounding)
         identity |= record.method_options(plan)
         # elsewhere the picks for a smaller k are the first of those for a larger one
-        decides = plan.method.k_decides or problem.gain_scale == "per_k"
+        decides = plan.method.k_decides or problem.gain_scale in K_SCALES
         if decides or plan.limits.costs is not None:
             identity["k"] = plan.k
         return identity
@@ -109,8 +116,9 @@ class Job:
         before: JSON = {} if engine is None else engine.stats()
         engine = self.engine() if engine is None else engine
         resumed = 0
+        bound: float | None = None
         if self.graph_maker is not None:
-            outcome, bound = self._run_on_graph(engine, self.graph_maker, saved, sink), None
+            outcome = self._run_on_graph(engine, self.graph_maker, saved, sink)
         else:
             runner = Runner(engine, problem, plan, saved, sink)
             resumed = len(runner.replayed)
@@ -121,12 +129,14 @@ class Job:
                 outcome, bound = self._run_budget(engine, runner, saved, sink)
         search = {"epsilon": plan.search.epsilon, "seed": plan.search.seed}
         params = record.params(problem, plan.k, plan.method.name, len(engine.ignored), search)
+        counted = record.stats_since(before, engine.stats())
+        weighed = self._weigh(outcome, engine)
         selection = record.result(
             problem,
             outcome,
             params=params | record.method_options(plan),
             stats={
-                **record.stats_since(before, engine.stats()),
+                **counted,
                 "cache_bytes": plan.memory.cache_bytes,
                 "pair_bytes": plan.memory.pair_bytes,
                 "resumed_picks": resumed,
@@ -135,9 +145,11 @@ class Job:
                 "versions": versions(),
                 **self._spent(outcome),
                 **outcome.report,
+                **weighed,
             },
             inputs=inputs,
         )
+        warn_of_balance(problem, plan.k, weighed.get("balance"))
         warn_of_rounding(problem, plan.method, selection, engine.ignored, engine.scale)
         return certified(selection, problem, plan, engine.ignored, bound)
 
@@ -155,6 +167,25 @@ class Job:
         outcome = graph.pick(self.problem, self.plan.k, engine, self.threads, sink)
         to_picks = spent + outcome.report["seconds_to_picks"]
         return replace(outcome, report={**graph.stats, **outcome.report, "seconds_to_picks": to_picks})
+
+    def _weigh(self, outcome: Outcome, engine: Engine) -> JSON:
+        """Return what each side weighed; the engine holds the picks, but for a budget, which has two runs."""
+        problem, plan, maker = self.problem, self.plan, self.graph_maker
+        if not plan.method.greedy:
+            return {}
+        graph = None if maker is None else maker.get(self.threads)
+        one_run = plan.limits.costs is None
+        return weigh(
+            problem,
+            outcome,
+            plan.k if one_run else len(outcome.indices),
+            plan.limits.permitted(baselines.free_rows(problem, engine.ignored)),
+            engine=engine if one_run else None,
+            diverse=None
+            if graph is None
+            else partial(graph.choose_diverse, problem, plan.k, engine, self.threads),
+            limited=bool(plan.limits),
+        )
 
     def _run_budget(
         self, engine: Engine, runner: Runner, saved: Checkpoint | None, sink: Sink | None

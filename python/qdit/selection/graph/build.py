@@ -58,7 +58,7 @@ class GraphMaker:
     def __init__(self, problem: Problem, plan: GraphPlan) -> None:
         """Remember what to build; the graph depends on the rows of the problem only."""
         nothing = np.empty(0, np.int64)
-        self._problem = replace(problem, alpha=0.0, given=nothing, outside=None, floor=None)
+        self._problem = replace(problem, alpha=0.0, gain_scale="sum", given=nothing, outside=None, floor=None)
         self._plan = plan
         self._graph: SimilarityGraph | None = None
 

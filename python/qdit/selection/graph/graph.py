@@ -5,9 +5,9 @@ alpha nor k, so any number of selections share it.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,14 @@ from ...common.versions import versions
 from ...engine.blocks import commit, fixed_coverage
 from ...engine.rows import EmbeddingsLike, Rows, open_embeddings
 from .. import record
+from ..baselines import free_rows
 from ..methods import SPARSE
 from ..options import Balance, Column, Machine, ObjectiveOptions, Start, resolve_k
 from ..picks import Outcome
 from ..plan import check_k
 from ..problem import Problem, make_problem
 from ..selection import Selection
+from ..weighing import warn_of_balance, weigh
 from . import files, steps
 from .plan import check_backend
 
@@ -58,6 +60,7 @@ class SimilarityGraph:
     scale: float
     params: JSON
     stats: JSON = field(default_factory=dict)
+    _diverse: dict[float | None, Indices] = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:
         return f"SimilarityGraph(n={self.rows.n}, pairs={len(self.pairs)}, metric={self.params['metric']!r})"
@@ -106,13 +109,23 @@ class SimilarityGraph:
         with open_sink(progress) as sink:
             engine = problem.engine(threads=threads)
             outcome = self.pick(problem, k, engine, threads, sink)
+            spent = engine.stats()
+            weighed = weigh(
+                problem,
+                outcome,
+                k,
+                free_rows(problem, engine.ignored),
+                engine=engine,
+                diverse=partial(self.choose_diverse, problem, k, engine, threads),
+            )
+            warn_of_balance(problem, k, weighed.get("balance"))
         params = record.params(problem, k, SPARSE.name, len(engine.ignored))
         seconds = time.perf_counter() - start
         return record.result(
             problem,
             outcome,
             params=params | {"graph": dict(self.params)},
-            stats={**engine.stats(), **outcome.report, "seconds_total": seconds, "versions": versions()},
+            stats={**spent, **outcome.report, "seconds_total": seconds, "versions": versions(), **weighed},
             inputs=record.describe_inputs(problem, self.source),
         )
 
@@ -120,13 +133,46 @@ class SimilarityGraph:
         self, problem: Problem, k: int, engine: Engine, threads: int, sink: Sink | None = None
     ) -> Outcome:
         """Return the picks for a checked problem over this graph's rows; engine: one reset for it."""
+        phases = Phases(sink, problem.n, k)
+        start = time.perf_counter()
+        d_start = engine.coverage()
+        first, gains, rest, report = self._choose(problem, k, engine, threads, phases)
+        seconds = time.perf_counter() - start
+        phases.enter("evaluating", len(rest), "picks")
+        gains = np.concatenate([gains, commit(engine, rest, phases.tick)])
+        phases.picks = k
+        phases.enter("done")
+        report = {**phases.seconds, "seconds_to_picks": seconds, **report}
+        return Outcome(np.concatenate([first, rest]), gains, engine.scale, d_start, report=report)
+
+    def choose_diverse(self, problem: Problem, k: int, engine: Engine, threads: int) -> Indices:
+        """Return the picks of alpha 0, without their gains; engine: is emptied first.
+
+        They are kept, where nothing is given: fewer picks are the first of these.
+        """
+        plain = len(problem.given) == 0 and problem.outside is None
+        known = self._diverse.get(problem.floor)
+        if plain and known is not None and len(known) >= k:
+            return known[:k]
+        problem.reset(engine)
+        alone = replace(problem, alpha=0.0, gain_scale="sum")
+        first, _, rest, _ = self._choose(alone, k, engine, threads, Phases(None, problem.n, k))
+        picks = np.concatenate([first, rest])
+        if plain:
+            self._diverse[problem.floor] = picks
+        return picks
+
+    def _choose(
+        self, problem: Problem, k: int, engine: Engine, threads: int, phases: Phases
+    ) -> tuple[Indices, Indices, Indices, JSON]:
+        """Return first picks, their gains, the other picks, and what there is to report.
+
+        First picks are added to the engine.
+        """
         if engine.scale != self.scale:
             raise ValueError("given: rows longer than every row of the pool do not go with metric 'dot'")
         closed = np.union1d(problem.given, engine.ignored)
         check_k(k, problem.n, len(closed))
-        phases = Phases(sink, problem.n, k)
-        start = time.perf_counter()
-        d_start = engine.coverage()
         count = min(k, self.params["first_picks"]) if problem.alpha < 1.0 else 0
         phases.enter("first", count, "picks")
         first, multiplied = np.empty(0, np.int64), 0.0
@@ -135,14 +181,7 @@ class SimilarityGraph:
         gains = commit(engine, first, phases.tick)
         phases.enter("picking")
         rest = self._rest(problem, k, engine, threads, np.union1d(closed, first), len(first), phases)
-        seconds = time.perf_counter() - start
-        phases.enter("evaluating", len(rest), "picks")
-        gains = np.concatenate([gains, commit(engine, rest, phases.tick)])
-        phases.picks = k
-        phases.enter("done")
-        report = {**phases.seconds, "seconds_to_picks": seconds, "first_picks": len(first)}
-        report["multiplied_first"] = multiplied
-        return Outcome(np.concatenate([first, rest]), gains, engine.scale, d_start, report=report)
+        return first, gains, rest, {"first_picks": len(first), "multiplied_first": multiplied}
 
     def _rest(
         self,

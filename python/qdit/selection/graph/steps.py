@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,26 +104,15 @@ def first_picks(
         read: returns some rows of the pool; None takes them from the problem.
 
     """
-    read = partial(subset, problem.rows) if read is None else read
     excluded = np.flatnonzero(np.isin(sampled, [] if closed is None else closed))
     count = min(count, len(sampled) - len(excluded))
     if count == 0:
         return np.empty(0, np.int64), 0.0
-    some = read(sampled)
-    outside = read(problem.given) if len(problem.given) else problem.outside
-    engine = open_engine(
-        some,
-        outside=outside,
-        metric=problem.metric,
-        floor=problem.floor,
-        zero_rows="ignore",
-        **problem.placement(threads),
-    )
-    engine.reset()
+    engine = problem.sample_engine(sampled, read, **problem.placement(threads))
     picks, _ = engine.select(
         EXACT.name,
         count,
-        weight=problem.weight(k) * problem.n / some.n / engine.scale,
+        weight=problem.weight(k) * problem.n / len(sampled) / engine.scale,
         bonus=np.ascontiguousarray(problem.bonus[sampled]),
         excluded=excluded,
         memory=_SAMPLE_PAIR_BYTES,
