@@ -20,6 +20,7 @@ _HOMES = {
     "common.progress": ("Progress",),
     "embedding": ("embed",),
     "engine.rows": ("Rows", "open_embeddings"),
+    "evaluation.coverage.represented": ("embed_questions",),
     "exporting": ("explain", "export", "verify"),
     "generation": ("generate",),
     "measuring": ("measure",),
@@ -48,6 +49,7 @@ if TYPE_CHECKING:  # the same for editors and type checkers
     from .embedding import embed as embed
     from .engine.rows import Rows as Rows
     from .engine.rows import open_embeddings as open_embeddings
+    from .evaluation.coverage.represented import embed_questions as embed_questions
     from .exporting import explain as explain
     from .exporting import export as export
     from .exporting import verify as verify

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,10 @@ def open_source(
 ) -> tuple[Rows, SelectOptions]:
     """Open a pool directory or an embedding file; return its rows and the options with what it knows."""
     if is_pool(embeddings):
+        if asked.represent is not None:
+            from ..evaluation.coverage.represented import represented
+
+            asked = replace(asked, represent=represented(embeddings, asked.represent, progress))
         return open_pool(embeddings, asked, alphas, progress)
     for name in PoolOptions.names():
         if getattr(asked, name) is not None:

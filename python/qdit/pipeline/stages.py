@@ -12,6 +12,7 @@ from ..common.types import JSON
 from ..embedding.api import prepare as prepare_embed
 from ..embedding.job import EmbedJob, encoder_class, notes
 from ..embedding.options import EmbedOptions
+from ..evaluation.coverage.represented import files_of, represented
 from ..exporting import export
 from ..exporting.choice import SELECTION_FOLDER as SELECTION
 from ..exporting.choice import read_export
@@ -163,10 +164,12 @@ class _OfPool(Stage):
             load_tokenizer(self.options["tokenizer"])
         if self.result.exists() and not self.state.get(self.name):
             raise OtherRunError(f"{self.folder} was made by another run; move it away, or pass another out")
-        for name in ("quality", "given", "costs", "groups"):
-            value = self.options.get(name)
-            if isinstance(value, str) and not Path(value).is_file():
-                raise FileNotFoundError(f"{self.name}: {name}: {value} does not exist")
+        paths = {name: self.options.get(name) for name in ("quality", "given", "weights", "costs", "groups")}
+        named = [(name, Path(value)) for name, value in paths.items() if isinstance(value, str)]
+        named += [("represent", path) for path in files_of(self.options.get("represent"))]
+        for name, path in named:
+            if not path.is_file():
+                raise FileNotFoundError(f"{self.name}: {name}: {path} does not exist")
         scored = "score" in self.config.stages or (self.config.pool / "quality.npy").exists()
         if max(self.alphas) > 0 and not scored and self.options.get("quality") is None:
             raise ValueError(
@@ -184,12 +187,17 @@ class _OfPool(Stage):
     def _inputs(self) -> JSON:
         pool = Pool.open(self.config.pool)
         hashes = {name: found["files"][f"{name}.npy"]["sha256"] for name, found in pool.manifests.items()}
-        return {"pool": {"records": pool.records.sha256, **hashes}}
+        target = [
+            files.sha256_file(path) for path in files_of(self.options.get("represent")) if path.is_file()
+        ]
+        return {"pool": {"records": pool.records.sha256, **hashes}} | ({"target": target} if target else {})
 
     def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
         """Select, and drop the checkpoint at the end."""
         checkpoint = self.folder / "checkpoint"
         given = {**self.options, "checkpoint": checkpoint, "progress": progress}
+        if "represent" in given:
+            given["represent"] = represented(self.config.pool, given["represent"], progress)
         with_checkpoint(lambda: self._select(given), checkpoint)
         shutil.rmtree(checkpoint)
 

@@ -92,6 +92,12 @@ def open_pool(
         raise FileNotFoundError(
             f"{pool.directory}: no embeddings.npy; make them with: qdit embed {pool.directory}"
         )
+    asked = options.represent
+    if isinstance(asked, str | os.PathLike) and not os.fspath(asked).endswith(".npy"):
+        raise ValueError(
+            f"represent: got {asked}, wanted an array or a .npy file; make one of questions with "
+            "qdit.embed_questions(pool, questions)"
+        )
     filled: dict[str, Any] = {}
     if options.quality is None:
         filled["quality"] = pool.quality

@@ -1,7 +1,7 @@
 """Questions embedded by the model that embedded the pool, once for each set."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -97,7 +97,7 @@ class Encoding:
         if self.model is not None:
             where = f"model: {self.options.model} is not the model of the pool"
             remedy = "pass the model that embedded the pool, or embed the pool again"
-            check_same(where, _essence(self.model), _essence(encoder.identity()), remedy)
+            check_same(where, essence(self.model), essence(encoder.identity()), remedy)
 
 
 def open_encoding(options: EncodingOptions, *, needed: bool = True) -> tuple[Rows, Encoding | None]:
@@ -138,6 +138,17 @@ def question_vectors(
     of the folder `kept`, named by a hash of texts and model; None keeps nothing.
     """
     vectors = np.empty((len(questions), encoding.d), np.float32)
+    with loaded_once(encoding) as encoder:
+        for name in dict.fromkeys(question.set for question in questions):
+            places = [i for i, question in enumerate(questions) if question.set == name]
+            texts = [questions[i].instruction for i in places]
+            vectors[places] = kept_vectors(name, texts, encoding, encoder, kept, progress)[0]
+    return vectors
+
+
+@contextmanager
+def loaded_once(encoding: Encoding) -> Iterator[Callable[[], Encoder]]:
+    """Hand out what returns the model, which is loaded when it is first wanted, and checked."""
     with ExitStack() as stack:
 
         @cache
@@ -146,24 +157,35 @@ def question_vectors(
             encoding.check(opened)
             return opened
 
-        # where no file says which model the pool's is, only the model itself does
-        identity = encoding.model or encoder().identity()
-        for name in dict.fromkeys(question.set for question in questions):
-            places = [i for i, question in enumerate(questions) if question.set == name]
-            texts = [questions[i].instruction for i in places]
-            key = digest([_essence(identity), encoding.options.normalize, texts])
-            path = None if kept is None else Path(kept) / f"{file_name(name)}-{key[:16]}.npy"
-            if path is not None and path.exists():
-                vectors[places] = _kept(path, (len(texts), encoding.d))
-                continue
-            vectors[places] = _encode(name, texts, encoding, encoder(), progress)
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                files.write_npy(path, vectors[places])
-    return vectors
+        yield encoder
 
 
-def _essence(identity: JSON) -> JSON:
+def kept_vectors(
+    name: str,
+    texts: list[str],
+    encoding: Encoding,
+    encoder: Callable[[], Encoder],
+    kept: StrPath | None,
+    progress: RowProgressLike = None,
+) -> tuple[Array, Path | None]:
+    """Return the vectors of texts, (len(texts), d) float32, and the file in the folder `kept` that has them.
+
+    name: what the file's name begins with.
+    """
+    # where no file says which model the pool's is, only the model itself does
+    identity = encoding.model or encoder().identity()
+    key = digest([essence(identity), encoding.options.normalize, texts])
+    path = None if kept is None else Path(kept) / f"{file_name(name)}-{key[:16]}.npy"
+    if path is not None and path.exists():
+        return _kept(path, (len(texts), encoding.d)), path
+    vectors = _encode(name, texts, encoding, encoder(), progress)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_npy(path, vectors)
+    return vectors, path
+
+
+def essence(identity: JSON) -> JSON:
     """Return what a model is, whatever device it runs on and wherever its folder is now."""
     place = {"device", "name"} if "sha256" in identity else {"device"}
     return {name: value for name, value in identity.items() if name not in place}
