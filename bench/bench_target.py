@@ -5,8 +5,8 @@
 Alpaca, and the 218 questions of WizardLM's test set, embedded by the model that embedded the rows. For each
 question the cosine similarity to the nearest of the k chosen rows, by `qdit.evaluation.evaluate_coverage` in
 float64, on its own path; means with 95% bootstrap intervals over questions, and differences question by
-question. Random is ten draws, of which the best and the worst are shown. Before anything is reported every pick
-of a targeted selection is replayed in float64: none may be beaten by any row.
+question. Random is ten draws, of which the best and the worst are shown. Before anything is reported picks of
+targeted selections are replayed in float64: none may be beaten by any row.
 """
 
 from __future__ import annotations
