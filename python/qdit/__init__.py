@@ -29,6 +29,7 @@ _HOMES = {
     "reporting": ("report",),
     "scoring": ("score",),
     "selection.api": ("select", "sweep"),
+    "selection.assign": ("Assignment", "assign"),
     "selection.evaluate": ("coverage", "objective", "row_coverage"),
     "selection.graph.build": ("build_graph",),
     "selection.graph.graph": ("SimilarityGraph", "load_graph"),
@@ -62,6 +63,8 @@ if TYPE_CHECKING:  # the same for editors and type checkers
     from .scoring import score as score
     from .selection.api import select as select
     from .selection.api import sweep as sweep
+    from .selection.assign import Assignment as Assignment
+    from .selection.assign import assign as assign
     from .selection.evaluate import coverage as coverage
     from .selection.evaluate import objective as objective
     from .selection.evaluate import row_coverage as row_coverage

@@ -58,7 +58,6 @@ def test_every_row_against_plain_numpy(made, tmp_path):
 
 def test_blocks_change_nothing(made, tmp_path, monkeypatch):
     whole = export(made.chosen, tmp_path / "whole", decisions="jsonl")
-    monkeypatch.setattr(similar, "_POOL_ROWS", 17)
     monkeypatch.setattr(similar, "_CENTROIDS", 7)
     monkeypatch.setattr(similar, "_BLOCK", 5)
     monkeypatch.setattr(similar, "_CANDIDATES", 13)

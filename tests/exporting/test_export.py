@@ -18,7 +18,7 @@ from helpers.export_pools import K, make, vectors, write_pool
 from qdit import Selection
 from qdit.cli.export import export_command
 from qdit.common.files import sha256_file
-from qdit.exporting import export
+from qdit.exporting import export, verify
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,26 @@ def test_columns_are_added_behind_the_rows_own_bytes(made, tmp_path):
         assert value["qdit_gain"] == made.selection.gains[rank - 1]
         assert value["qdit_quality"] == made.q[made.selection.indices[rank - 1]]
         assert {name: value[name] for name in json.loads(own)} == json.loads(own)
+
+
+def test_sizes_are_what_each_row_stands_for(made, tmp_path):
+    export(made.chosen, tmp_path / "out", columns=True, sizes=True, decisions="none")
+    got = [
+        json.loads(line)
+        for line in (tmp_path / "out" / "data.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert [value["qdit_size"] for value in got] == made.selection.assign(
+        made.x, zero_rows="ignore"
+    ).sizes.tolist()
+    assert (
+        "with qdit_rank, qdit_gain, qdit_quality and qdit_size added"
+        in (tmp_path / "out/README.md").read_text()
+    )
+    assert verify(tmp_path / "out").ok
+    export(made.chosen, tmp_path / "alone", sizes=True, decisions="none")
+    line = json.loads((tmp_path / "alone" / "data.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert "qdit_size" in line
+    assert "qdit_rank" not in line
 
 
 def test_a_field_is_never_written_over(tmp_path):

@@ -23,14 +23,14 @@ def make_card(
     choice: Choice,
     name: str,
     formats: list[str],
-    columns: bool,
+    added: list[str],
     license: str | None,
     files: list[str],
     trained: JSON,
 ) -> str:
     """Return the card, Markdown with YAML front matter.
 
-    files: what the export holds. trained: trainer -> `Reading.as_json`.
+    added: columns beside the rows' own. files: what the export holds. trained: trainer -> `Reading.as_json`.
     """
     selection = choice.selection
     parts = [
@@ -45,7 +45,7 @@ def make_card(
         _table(_sources(choice), ("source", "rows in the pool", "rows chosen")),
         "The licenses of these sources hold for the rows; this card grants nothing beyond them.\n",
         "## Files\n",
-        _table(_files(formats, columns, files)),
+        _table(_files(formats, added, files)),
         *_remarks(trained),
         "## Check\n",
         "    qdit verify .            # every hash, and a replay of sampled picks if the pool is there\n"
@@ -100,8 +100,9 @@ def _remarks(trained: JSON) -> list[str]:
     return ["## What trainers do not take\n", _table([*found], head)] if found else []
 
 
-def _files(formats: list[str], columns: bool, files: list[str]) -> dict[str, str]:
-    added = ", with qdit_rank, qdit_gain and qdit_quality added" if columns else ", unchanged"
+def _files(formats: list[str], columns: list[str], files: list[str]) -> dict[str, str]:
+    added = f", with {' and '.join(filter(None, [', '.join(columns[:-1]), *columns[-1:]]))} added"
+    added = added if columns else ", unchanged"
     names = {
         "jsonl": "one row a line",
         "json": "a JSON array",

@@ -35,6 +35,7 @@ class ExportOptions(ChoiceOptions):
         format: jsonl or json (the rows' own bytes), parquet or hf (a folder for datasets.load_from_disk; both
             with the types of a typed source), or several such as jsonl,parquet.
         columns: Add qdit_rank (1 for the first pick), qdit_gain and qdit_quality to every row.
+        sizes: Add qdit_size to every row: how many rows of the pool it stands for, as a weight in training.
         decisions: Why each row of the pool was kept or not: parquet, jsonl, auto (parquet where pyarrow is
             installed) or none. Each row has rank, gain and score at its pick, nearest chosen row and
             similarity, and what it would add at the end.
@@ -49,6 +50,7 @@ class ExportOptions(ChoiceOptions):
 
     format: str | list[str] = "jsonl"
     columns: bool = False
+    sizes: bool = False
     decisions: str = "auto"
     final_gains: str = "auto"
     name: str | None = None
@@ -111,19 +113,20 @@ def write_export(
     with open_choice(selection, options) as choice:
         _check_out(path, choice, overwrite)
         choice.check_rows()
-        table = writers.make_table(choice.pool.records, choice.selection, formats, columns=options.columns)
+        added = writers.added_columns(choice, options.columns, options.sizes, progress)
+        table = writers.make_table(choice.pool.records, choice.selection, formats, added)
         files.remove_temporaries(path)
         title = path.resolve().name if options.name is None else options.name
         with files.new_files(path, MANIFEST) as folder:
-            written = _write_rows(folder, choice, formats, options.columns, table)
+            written = _write_rows(folder, choice, formats, added, table)
             trained = _write_for_trainers(folder, choice, formats, _key(title), written)
             if kind != "none":
                 written.append(f"decisions.{kind}")
                 _write_decisions(folder / written[-1], choice, options.final_gains, progress)
-            text = card.make_card(choice, title, formats, options.columns, options.license, written, trained)
+            text = card.make_card(choice, title, formats, [*added], options.license, written, trained)
             files.write_atomic(folder / "README.md", [text.encode()])
             written.append("README.md")
-            recorded = {"format": formats, "columns": options.columns, "name": title}
+            recorded = {"format": formats, "columns": options.columns, "sizes": options.sizes, "name": title}
             pool = os.path.relpath(choice.pool.directory, path)
             recorded = {"settings": recorded, "trainers": trained, "pool": pool}
             _write_manifest(folder, choice, written, recorded, start)
@@ -144,12 +147,12 @@ def _check_out(path: Path, choice: Choice, overwrite: bool) -> None:
 
 
 def _write_rows(
-    path: Path, choice: Choice, formats: list[str], columns: bool, table: ArrowTable | None
+    path: Path, choice: Choice, formats: list[str], added: writers.Added, table: ArrowTable | None
 ) -> list[str]:
     records, selection = choice.pool.records, choice.selection
     written = []
     for name in formats:
-        written += writers.write(path, name, records, selection, columns=columns, table=table)
+        written += writers.write(path, name, records, selection, added, table)
     files.write_npy(path / "indices.npy", selection.indices)
     selection.save(path / SELECTION_FOLDER)
     written += ["indices.npy"]

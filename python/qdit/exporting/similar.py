@@ -8,10 +8,10 @@ from .._core import Engine
 from ..common.types import Floats, Indices
 from ..engine.backend import open_engine
 from ..engine.blocks import commit
-from ..engine.rows import Rows, subset, to_float32
+from ..engine.rows import Rows, subset
+from ..selection.assign import AssignOptions, nearest_of
 from ..selection.problem import Problem
 
-_POOL_ROWS = 1 << 15
 _BLOCK = 128
 _CANDIDATES = 1024
 _CENTROIDS = 4096
@@ -28,24 +28,8 @@ def nearest_chosen(
 
     Both (n,); -1 and NaN for rows of zeros under "cosine". A chosen row is nearest to itself.
     """
-    where = np.full(rows.n, -1, np.int64)
-    similarity = np.full(rows.n, -np.inf)
-    total = -(-rows.n // _POOL_ROWS) * -(-len(chosen) // _CENTROIDS)
-    done = 0
-    for start in range(0, rows.n, _POOL_ROWS):
-        part = slice(start, min(rows.n, start + _POOL_ROWS))
-        engine = comparing_engine(Rows(rows.array[part], rows.dtype), metric, threads)
-        for first in range(0, len(chosen), _CENTROIDS):
-            centroids = to_float32(rows, chosen[first : first + _CENTROIDS])
-            ids, sims = engine.nearest(centroids)
-            better = sims > similarity[part]
-            where[part][better] = ids[better] + first
-            similarity[part][better] = sims[better]
-            done += 1
-            tick(done / total)
-        where[start + engine.ignored] = -1
-        similarity[start + engine.ignored] = np.nan
-    return where, similarity
+    asked = AssignOptions(metric=metric, zero_rows="ignore", backend="cpu", threads=threads)
+    return nearest_of(rows, rows, chosen, asked, tick, _CENTROIDS)
 
 
 def nearest_other(

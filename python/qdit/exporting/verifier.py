@@ -92,7 +92,7 @@ def check_directory(directory: StrPath, options: VerifyOptions, progress: Progre
         if any(check.status == "FAILED" for check in found):
             return Verification((*found, Check("replay", "not checked", "the files are not as they were")))
         if record is not None:
-            found += _row_checks(choice, columns=bool(record["settings"]["columns"]))
+            found += _row_checks(choice, record["settings"])
         with open_phases(progress, choice.rows.n, len(choice.selection)) as phases:
             phases.picks = 0
             phases.enter("replay")
@@ -149,12 +149,13 @@ def _pool_checks(choice: Choice, record: JSON | None) -> Iterator[Check]:
         yield Check("pool", "ok", f"{folder}: records and embeddings are those of the selection")
 
 
-def _row_checks(choice: Choice, *, columns: bool) -> Iterator[Check]:
+def _row_checks(choice: Choice, settings: JSON) -> Iterator[Check]:
     """Compare the exported lines with the rows of the pool, byte by byte."""
     path = choice.directory / writers.FORMATS["jsonl"]
     if choice.folder == choice.directory or not path.is_file():
         return
-    wanted = writers.lines(choice.pool.records, choice.selection, columns=columns)
+    added = writers.added_columns(choice, bool(settings["columns"]), bool(settings.get("sizes")))
+    wanted = writers.lines(choice.pool.records, choice.selection, added)
     count = 0
     with path.open("rb") as file:
         for line, row in zip(file, wanted, strict=False):
@@ -168,5 +169,5 @@ def _row_checks(choice: Choice, *, columns: bool) -> Iterator[Check]:
     if more or count < len(choice.selection):
         yield Check("rows", "FAILED", f"{path} has not {len(choice.selection):,} rows, one for each pick")
         return
-    what = "equal the pool's, with the added fields" if columns else "are byte for byte those of the pool"
+    what = "equal the pool's, with the added fields" if added else "are byte for byte those of the pool"
     yield Check("rows", "ok", f"{count:,} lines of {path} {what}")

@@ -12,18 +12,24 @@ from ..common import files
 from ..common.checks import check_choice
 from ..common.files import new_file, new_folder
 from ..common.optional import require
+from ..common.progress import ProgressLike
 from ..common.text import shorten
-from ..common.types import ArrowTable, Schema
+from ..common.types import JSON, ArrowTable, Schema
 from ..records import Records
 from ..records.store import without_nan
 from ..selection.selection import Selection
+from .choice import Choice
 
 FORMATS = {"jsonl": "data.jsonl", "json": "data.json", "parquet": "data.parquet", "hf": "data"}
 PACKAGES = {
     "parquet": ("pyarrow.parquet", "data", "to write Parquet"),
     "hf": ("datasets", "data", "to write a Hugging Face data set"),
 }  # that formats need
-COLUMNS = ("qdit_rank", "qdit_gain", "qdit_quality")
+SIZE = "qdit_size"
+COLUMNS = ("qdit_rank", "qdit_gain", "qdit_quality", SIZE)
+_WHOLE = ("qdit_rank", SIZE)
+
+Added = dict[str, list[Any]]  # columns that are added to the rows, in pick order
 
 
 def parse_formats(formats: str | list[str]) -> list[str]:
@@ -40,20 +46,19 @@ def write(
     name: str,
     records: Records,
     selection: Selection,
-    *,
-    columns: bool,
+    added: Added,
     table: ArrowTable | None,
 ) -> list[str]:
     """Write the chosen rows in one format; return the files, relative to the directory.
 
-    columns: add qdit_rank (1 for the first pick), qdit_gain and, if there is quality, qdit_quality.
+    added: columns beside the rows' own.
     table: what `make_table` returned.
     """
     path = directory / FORMATS[name]
     if name == "jsonl":
-        files.write_atomic(path, (line + b"\n" for line in lines(records, selection, columns=columns)))
+        files.write_atomic(path, (line + b"\n" for line in lines(records, selection, added)))
     elif name == "json":
-        files.write_atomic(path, _array(lines(records, selection, columns=columns)))
+        files.write_atomic(path, _array(lines(records, selection, added)))
     elif name == "parquet":
         parquet = require(*PACKAGES[name])
         with new_file(path) as temporary:
@@ -73,25 +78,36 @@ def write(
     return [FORMATS[name]]
 
 
-def lines(records: Records, selection: Selection, *, columns: bool) -> Iterator[bytes]:
+def lines(records: Records, selection: Selection, added: Added) -> Iterator[bytes]:
     """Yield the chosen rows in pick order as lines of JSON, without newline.
 
-    Rows of JSON sources keep their own bytes; with `columns` fields are added at the end of each object.
+    Rows of JSON sources keep their own bytes; what is added comes at the end of each object.
     """
-    added = columns_of(selection) if columns else {}
     for position, row in enumerate(selection.indices.tolist()):
         raw, _ = without_nan(records.raw(row), None)  # a pool of an old version may have some
         yield _with_fields(raw, row, {name: values[position] for name, values in added.items()})
 
 
-def columns_of(selection: Selection) -> dict[str, list[Any]]:
-    """Return the added columns, in pick order."""
-    found = {
+def columns_of(selection: Selection) -> Added:
+    """Return qdit_rank (1 for the first pick), qdit_gain and, if there is quality, qdit_quality."""
+    found: Added = {
         "qdit_rank": list(range(1, len(selection) + 1)),
         "qdit_gain": selection.gains.tolist(),
     }
     if selection.quality is not None:
         found["qdit_quality"] = selection.quality.tolist()
+    return found
+
+
+def added_columns(choice: Choice, columns: bool, sizes: bool, progress: ProgressLike = None) -> Added:
+    """Return what is added to the chosen rows.
+
+    columns: those of `columns_of`. sizes: qdit_size, how many rows of the pool each one stands for.
+    """
+    found = columns_of(choice.selection) if columns else {}
+    if sizes:
+        how: JSON = {"zero_rows": "ignore", "threads": choice.threads, "backend": "cpu", "progress": progress}
+        found[SIZE] = choice.selection.assign(choice.rows, **how).sizes.tolist()
     return found
 
 
@@ -116,9 +132,7 @@ def _array(rows: Iterator[bytes]) -> Iterator[bytes]:
     yield b"\n]\n"
 
 
-def make_table(
-    records: Records, selection: Selection, formats: list[str], *, columns: bool
-) -> ArrowTable | None:
+def make_table(records: Records, selection: Selection, formats: list[str], added: Added) -> ArrowTable | None:
     """Return the chosen rows as a pyarrow.Table if one of the formats needs it.
 
     ValueError names a column that cannot be written, and the rows whose values have no type in common.
@@ -136,14 +150,14 @@ def make_table(
         raise ValueError(
             f"format: {error}; pass --format jsonl, which writes the rows as they are"
         ) from error
-    if not columns:
+    if not added:
         return table
     taken = [name for name in COLUMNS if name in table.column_names]
     if taken:
         raise ValueError(f"the rows have a column {taken[0]!r} already; export without columns, or rename it")
     table = table.replace_schema_metadata(None)  # Hugging Face's lists the columns as they were
-    for name, values in columns_of(selection).items():
-        kind = pa.int64() if name == "qdit_rank" else pa.float64()
+    for name, values in added.items():
+        kind = pa.int64() if name in _WHOLE else pa.float64()
         table = table.append_column(name, pa.array(np.asarray(values), kind))
     return table
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from ..common import files
 from ..common.checks import check_int
 from ..common.shape import ENTRIES, NULL, NUMBER, Shape
 from ..common.types import JSON, Floats, Indices, StrPath
+
+if TYPE_CHECKING:
+    from ..engine.rows import EmbeddingsLike
+    from .assign import Assignment
 
 FORMAT = "qdit-selection"
 FORMAT_VERSION = 1
@@ -143,6 +147,15 @@ class Selection:
         parts.append(f"objective={self.objective:.6g}")
         parts += [f"{key}={self.params[key]!r}" for key in ("alpha", "method", "n") if key in self.params]
         return f"Selection({', '.join(parts)})"
+
+    def assign(self, embeddings: EmbeddingsLike, **options: Any) -> Assignment:
+        """Give every row of the pool to the pick that is most similar to it; see `qdit.assign`.
+
+        options: weights, represent, progress and those of the engine; metric is the selection's own.
+        """
+        from .assign import assign  # it takes selections
+
+        return assign(embeddings, self, **{"metric": self.params.get("metric", "cosine"), **options})
 
     def save(self, directory: StrPath) -> Path:
         """Write indices.npy, gains.npy, scores.npy, quality.npy (if any) and manifest.json.
