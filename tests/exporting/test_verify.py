@@ -170,6 +170,18 @@ def test_limits_are_said_not_to_be_replayed(tmp_path):
     )
 
 
+@pytest.mark.parametrize("mode", ["covered", "dropped"])
+def test_excluded_rows(tmp_path, mode):
+    made = make(tmp_path, exclude=[3, 4], exclude_mode=mode)
+    assert statuses(verify(made.chosen))["replay"] == "not checked"
+    found = statuses(verify(made.chosen, exclude=[4, 3]))
+    assert found["gains"] == found["picks"] == found["objective"] == "ok"
+    assert failure(verify(made.chosen, exclude=[3, 5]))[0] == "replay"
+    told = qdit.explain(3, made.chosen, exclude=[3, 4])
+    assert told.status == "excluded"
+    assert "It was excluded" in str(told.reason)
+
+
 def test_given_rows(tmp_path):
     made = make(tmp_path, given=[3, 4])
     found = verify(made.chosen)

@@ -49,6 +49,25 @@ def test_a_budget_of_tokens(pool):
     assert got.stats["cost"] == costs[got.indices].sum()
 
 
+def test_ids_that_are_not_to_be_picked(pool, tmp_path):
+    ids = qdit.Pool.open(pool).records.ids()
+    first = qdit.select_pool(pool, 0.4, 20)
+    out = first.indices[:5]
+    (tmp_path / "ids.txt").write_text("\n".join([*(ids[row] for row in out), "", ""]), encoding="utf-8")
+    want = qdit.select_pool(pool, 0.4, 20, exclude=out)
+    assert not np.isin(want.indices, out).any()
+    for exclude_ids in (tmp_path / "ids.txt", [ids[row] for row in out]):
+        found = qdit.select_pool(pool, 0.4, 20, exclude_ids=exclude_ids)
+        assert found.indices.tolist() == want.indices.tolist()
+    words = f"--k 20 --alpha 0.4 --no-progress --out {tmp_path / 'out'} --exclude-ids {tmp_path / 'ids.txt'}"
+    main(["select", str(pool), *words.split()])
+    assert qdit.Selection.load(tmp_path / "out").indices.tolist() == want.indices.tolist()
+    with pytest.raises(ValueError, match="exclude_ids: no row has the id 'none', nor have 1 others; ids"):
+        qdit.select_pool(pool, 0.4, 20, exclude_ids=["none", ids[0], "nor this"])
+    with pytest.raises(ValueError, match="exclude_ids: got it together with exclude, wanted one of them"):
+        qdit.select_pool(pool, 0.4, 20, exclude_ids=["a"], exclude=[1])
+
+
 def test_labels_of_the_records(tmp_path):
     rows = [{"instruction": f"Say {i}", "output": "x", "tags": [f"t{i % 4}", f"u{i % 3}"]} for i in range(60)]
     qdit.records.import_records(rows, tmp_path / "pool").close()

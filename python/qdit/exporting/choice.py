@@ -15,7 +15,7 @@ from ..common.types import JSON, Floats, Indices, StrPath
 from ..engine.rows import Rows
 from ..records.pool import Pool
 from ..selection.methods import METHODS, Method
-from ..selection.options import Column, DeviceOptions, ObjectiveOptions
+from ..selection.options import Column, DeviceOptions, SelectOptions
 from ..selection.problem import MEASURES, Problem, make_problem
 from ..selection.quality import open_quality
 from ..selection.record import describe_inputs, sha256_of_shards
@@ -25,7 +25,12 @@ from ..selection.tables import SWEEP
 EXPORT_FORMAT = "qdit-export"
 _SHAPE: Shape = {"files": ENTRIES, "settings": {}, "trainers": {"*": {}}, "pool": str}
 SELECTION_FOLDER = "selection"
-_WERE = {"given": "given", "represent": "represented", "weights": "weighted"}  # inputs that no pool has
+_WERE = {  # inputs that no pool has
+    "given": "given",
+    "represent": "represented",
+    "weights": "weighted",
+    "exclude": "excluded",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,7 @@ class ChoiceOptions(DeviceOptions):
         given: Rows that were given to select, an array or .npy file.
         represent: What the selection represents, if its file is no more where it was: an array or .npy file.
         weights: Weights that the selection was made with, an array or .npy file.
+        exclude: Row numbers that the selection was not to pick, an array or .npy file.
 
     """
 
@@ -46,6 +52,7 @@ class ChoiceOptions(DeviceOptions):
     given: Column | None = None
     represent: Column | None = None
     weights: Column | None = None
+    exclude: Column | None = None
 
 
 class MissingInputError(ValueError):
@@ -104,16 +111,18 @@ class Choice(Closing):
         """What the selection maximised, in the arithmetic it was made with; inputs are checked by hash.
 
         Raises:
-            MissingInputError: if given or represented rows or weights are needed and not there.
+            MissingInputError: if given, represented or excluded rows or weights are needed and not there.
             ValueError: if embeddings, quality or one of those are not those of the selection.
 
         """
         params = self.selection.params
-        options = ObjectiveOptions(
+        options = SelectOptions(
             quality=self.scores if "quality" in self.selection.inputs else None,
             given=self._input("given"),
             represent=self._input("represent"),
             weights=self._input("weights"),
+            exclude=self._input("exclude"),
+            exclude_mode=params.get("exclude_mode", "covered"),
             **{name: params[name] for name in ("alpha", *MEASURES) if name in params},
             backend=params.get("backend", "cpu"),
             device=self.options.device,

@@ -36,7 +36,7 @@ class Explanation:
 
     Attributes:
         row: the row.
-        status: "chosen", "not chosen", "given" or "zero row".
+        status: "chosen", "not chosen", "given", "excluded" or "zero row".
         rank: 1 for the first pick, None if it was not chosen.
         gain: diversity gain at its pick, or None.
         score: with which it won, or None.
@@ -96,6 +96,8 @@ def explain_choice(choice: Choice, row: int) -> Explanation:
     zero = problem.metric == "cosine" and not to_float32(choice.rows, slice(row, row + 1)).any()
     is_given = bool((problem.given == row).any())
     status = "chosen" if rank else "zero row" if zero else "given" if is_given else "not chosen"
+    if status == "not chosen" and (problem.excluded == row).any():
+        status = "excluded"
     nearest = () if status == "zero row" else _nearest(choice, row)
     final_gain = final_score = None
     if status == "not chosen":
@@ -138,6 +140,8 @@ def _reason(choice: Choice, found: Explanation) -> str:
         )
     if found.status == "given":
         return "It was given as chosen already, so it counts as covered and is not picked again."
+    if found.status == "excluded":
+        return "It was excluded, so it could not be picked."
     if found.status == "zero row":
         return "Its embedding is zero, so it has no cosine similarity and was left out."
     assert found.final_gain is not None

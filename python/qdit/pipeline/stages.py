@@ -164,7 +164,8 @@ class _OfPool(Stage):
             load_tokenizer(self.options["tokenizer"])
         if self.result.exists() and not self.state.get(self.name):
             raise OtherRunError(f"{self.folder} was made by another run; move it away, or pass another out")
-        paths = {name: self.options.get(name) for name in ("quality", "given", "weights", "costs", "groups")}
+        names = ("quality", "given", "weights", "costs", "groups", "exclude", "exclude_ids")
+        paths = {name: self.options.get(name) for name in names}
         named = [(name, Path(value)) for name, value in paths.items() if isinstance(value, str)]
         named += [("represent", path) for path in files_of(self.options.get("represent"))]
         for name, path in named:

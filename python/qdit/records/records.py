@@ -171,6 +171,18 @@ class Records(Closing):
                 return i
         raise ValueError(f"no row has the id {id!r}; ids look like {self.ids()[0]!r}")
 
+    def indices_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return the numbers of the rows with these ids, in their order; ValueError if one has no row."""
+        wanted = dict.fromkeys(ids, -1)
+        for i, found in enumerate(Ids(self)):
+            if found in wanted:
+                wanted[found] = i
+        missing = [id for id, row in wanted.items() if row < 0]
+        if missing:
+            more = f", nor have {len(missing) - 1:,} others" if len(missing) > 1 else ""
+            raise ValueError(f"no row has the id {missing[0]!r}{more}; ids look like {self.ids()[0]!r}")
+        return np.fromiter(wanted.values(), np.int64, len(wanted))
+
     @cached_property
     def _codes(self) -> NDArray[np.int32]:
         counts = [len(part.store) for part in self.parts]

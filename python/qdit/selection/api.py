@@ -52,6 +52,8 @@ def select(
     groups: Column | None = None,
     quota: int | Mapping[Any, int] | None = None,
     quota_mode: str = "at_most",
+    exclude: Column | None = None,
+    exclude_mode: str = "covered",
     threads: int | None = None,
     device: int = 0,
     backend: str = "auto",
@@ -137,6 +139,9 @@ def select(
         quota: the most rows of each group, given rows not counted: a number, or {group: number}, where groups
             that are not named have no limit.
         quota_mode: "at_most", or "exact": every group gets its quota, and k is their sum.
+        exclude: row numbers that are not to be picked (or a .npy file, or a `Selection`).
+        exclude_mode: "covered": excluded rows are represented still; "dropped": they do not count in d, as if
+            represent named all others (with the methods and backends that take represent).
         threads: None for all processors that this process may use. Never changes the result.
         device: number of the device of backend "cuda"; embeddings that are on one stay there.
         backend: "cpu", "cuda" (an NVIDIA device of compute capability 8.0 or newer), "reference" (float64,

@@ -89,7 +89,7 @@ def by_threshold(problem: Problem, engine: Engine, plan: Plan, report: JSON) -> 
 def free_rows(problem: Problem, ignored: Indices) -> Indices:
     """Return the rows that may be picked, ascending."""
     free = np.ones(problem.n, bool)
-    free[problem.given] = False
+    free[problem.closed] = False
     free[ignored] = False
     return np.flatnonzero(free)
 

@@ -28,6 +28,7 @@ ZERO_ROWS = ("error", "ignore")
 QUALITY_SCALES = ("raw", "minmax", "zscore", "rank")
 GAIN_SCALES = ("sum", "per_k", "balanced")
 QUOTA_MODES = ("at_most", "exact")
+EXCLUDE_MODES = ("covered", "dropped")
 
 Column = str | Any  # the path of a .npy file, or what numpy makes an array of
 
@@ -206,6 +207,8 @@ class Limits(Options):
         groups: Each row's group, n integers or strings: an array or .npy file.
         quota: The most rows of each group, a number or {"group": number}.
         quota_mode: at_most, or exact for exactly so many of each group.
+        exclude: Row numbers that are not to be picked: an array or .npy file.
+        exclude_mode: covered if excluded rows are to be represented still, dropped if they do not count.
 
     """
 
@@ -214,8 +217,11 @@ class Limits(Options):
     groups: Column | None = None
     quota: int | Mapping[Any, int] | None = None
     quota_mode: str = "at_most"
+    exclude: Column | None = None
+    exclude_mode: str = "covered"
 
     def _check(self) -> None:
+        check_choice("exclude_mode", self.exclude_mode, EXCLUDE_MODES)
         check_choice("quota_mode", self.quota_mode, QUOTA_MODES)
         if self.budget is not None:
             self._set("budget", check_float("budget", self.budget))

@@ -62,7 +62,7 @@ class Runner:
             plan.k,
             weight=problem.weight(plan.k) / engine.sum_scale,
             bonus=problem.bonus,
-            excluded=problem.given,
+            excluded=problem.closed,
             epsilon=plan.search.epsilon,
             seed=plan.search.seed,
             memory=plan.memory.pair_bytes,

@@ -81,7 +81,7 @@ def make_plan(problem: Problem, options: SelectOptions, threads: int) -> Plan:
             problem.n, GraphOptions(probes=options.probes, seed=options.seed, memory_budget=limit)
         )
     if limits.costs is None:
-        check_k(k, problem.n, len(problem.given))
+        check_k(k, problem.n, len(problem.given), excluded=len(problem.closed) - len(problem.given))
     labels = None if options.labels is None else open_labels(options.labels, problem.n)
     return Plan(method, k, options, limits, granted, labels, graph)
 
@@ -156,14 +156,15 @@ def _picks(k: int | float | None, problem: Problem, limits: OpenLimits) -> int:
         raise ValueError(
             f"k: got None with a budget and gain_scale={problem.gain_scale!r}, wanted the rows to expect"
         )
-    return problem.n - len(problem.given)
+    return problem.n - len(problem.closed)
 
 
-def check_k(k: int, n: int, given: int, ignored: int = 0) -> None:
+def check_k(k: int, n: int, given: int, ignored: int = 0, excluded: int = 0) -> None:
     """Raise ValueError if fewer than k rows can be picked."""
-    free = n - given - ignored
+    free = n - given - ignored - excluded
     if k <= free:
         return
-    out = [f"{count:,} {what}" for count, what in ((given, "given"), (ignored, "ignored zero rows")) if count]
+    found = ((given, "given"), (excluded, "excluded"), (ignored, "ignored zero rows"))
+    out = [f"{count:,} {what}" for count, what in found if count]
     less = f" less {' and '.join(out)}" if out else ""
     raise ValueError(f"k: got {k:,}, wanted at most {free:,} ({n:,} rows{less}); pass a smaller k")

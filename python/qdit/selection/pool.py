@@ -29,6 +29,7 @@ class PoolOptions(Options):
         per_source: The most rows of each source of a pool, a number or {"source": number}.
         budget_tokens: What the tokens of the chosen rows of a pool may add up to.
         tokenizer: Name or path of the tokenizer that counts them; none estimates 4 bytes a token.
+        exclude_ids: Ids of rows of a pool that are not to be picked: a list, or a file with one in each line.
         label_field: Field of a pool's records that holds the labels of each, one or a list, for method mig.
 
     """
@@ -36,6 +37,7 @@ class PoolOptions(Options):
     per_source: int | Mapping[str, int] | None = None
     budget_tokens: float | None = None
     tokenizer: str | None = None
+    exclude_ids: StrPath | Sequence[str] | None = None
     label_field: str | None = None
 
     def _check(self) -> None:
@@ -51,6 +53,7 @@ _INSTEAD = {  # what a pool knows, and what is passed for other embeddings
     "budget_tokens": ("costs", "budget"),
     "per_source": ("groups", "quota"),
     "label_field": ("labels",),
+    "exclude_ids": ("exclude",),
 }
 
 
@@ -111,9 +114,22 @@ def open_pool(
         filled["budget"] = options.budget_tokens
     if options.per_source is not None:
         filled |= {"groups": pool.source_groups(), "quota": options.per_source}
+    if options.exclude_ids is not None:
+        try:
+            filled["exclude"] = pool.records.indices_of(_read_ids(options.exclude_ids))
+        except ValueError as error:
+            raise ValueError(f"exclude_ids: {error}") from None
     if options.label_field is not None:
         filled["labels"] = pool.field(options.label_field)
     return pool.embeddings, options.only(SelectOptions, **filled)
+
+
+def _read_ids(ids: StrPath | Sequence[str]) -> list[str]:
+    """Return ids as they are passed, or the lines of a file; blank lines are left out."""
+    if not isinstance(ids, str | os.PathLike):
+        return [str(one) for one in ids]
+    lines = Path(ids).read_text(encoding="utf-8-sig").splitlines()
+    return [line for line in lines if line.strip()]
 
 
 def select_pool(
@@ -136,6 +152,7 @@ def select_pool(
         **options: per_source, the most rows of each source (with quota_mode="exact": exactly so many), a
             number or {source: number}; budget_tokens, what the tokens of the chosen rows may add up to;
             tokenizer, that counts them, a name or path for transformers, None estimates 4 bytes a token;
+            exclude_ids, ids that are not to be picked, a list or a file with one in each line;
             label_field, the field of the records with the labels of method "mig"; and the other options of
             `qdit.select`, where quality replaces the pool's own.
 

@@ -33,6 +33,7 @@ class Problem:
         quality: (n,) raw scores, or None.
         scaled: (n,) scores as they enter the score, zeros without quality.
         given: (m,) pool rows that are already chosen, ascending.
+        excluded: pool rows that are not to be picked, ascending.
         outside: rows outside the pool that are already chosen, or None.
         represented: rows that are to be covered in place of the pool's, or None.
         numbers: their row numbers, where they are rows of the pool, or None.
@@ -57,12 +58,24 @@ class Problem:
     represented: Rows | None = None
     numbers: Indices | None = None
     weights: Floats | None = None
+    excluded: Indices = field(default_factory=lambda: np.empty(0, np.int64))
+    exclude_mode: str = "covered"
     _balanced: dict[int, float] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def n(self) -> int:
         """Number of rows in the pool."""
         return self.rows.n
+
+    @property
+    def closed(self) -> Indices:
+        """Pool rows that cannot be picked, ascending: those that are given, and excluded ones."""
+        return np.union1d(self.given, self.excluded)
+
+    @property
+    def dropped(self) -> bool:
+        """Whether rows that are excluded are not represented either."""
+        return self.exclude_mode == "dropped" and len(self.excluded) > 0
 
     @property
     def targeted(self) -> bool:
@@ -156,7 +169,10 @@ def make_problem(embeddings: Any, options: ObjectiveOptions | SelectOptions) -> 
     """Open all inputs, the cheap ones first; errors as in `qdit.select`."""
     rows = open_embeddings(embeddings)
     device = options.device if rows.device is None else rows.device
-    targeted = options.represent is not None or options.weights is not None
+    excluded = row_indices("exclude", read_given(getattr(options, "exclude", None), "exclude"), rows.n)
+    exclude_mode = getattr(options, "exclude_mode", "covered")
+    dropped = len(excluded) > 0 and exclude_mode == "dropped"
+    targeted = options.represent is not None or options.weights is not None or dropped
     asked = "cpu" if targeted and options.backend == "auto" and rows.device is None else options.backend
     backend = resolve_backend(asked, device, on_device=rows.device is not None)
     if targeted and backend == "cuda":
@@ -176,6 +192,17 @@ def make_problem(embeddings: Any, options: ObjectiveOptions | SelectOptions) -> 
     indices, outside = open_given(options.given, rows)
     numbers, represented = open_represented(options.represent, rows)
     weights = open_weights(options.weights, rows, represented)
+    if dropped:
+        if represented is not None:
+            raise ValueError(
+                "exclude_mode: got 'dropped' with represent, wanted one of them; leave the rows out of "
+                "represent"
+            )
+        numbers = np.setdiff1d(np.arange(rows.n), excluded)
+        if len(numbers) == 0:
+            raise ValueError(f"exclude: got all {rows.n:,} rows, wanted some that are left")
+        represented = subset(rows, numbers)
+        weights = None if weights is None else weights[numbers]
     measures = {name: getattr(options, name) for name in MEASURES}
     if kept_zeros(rows.source) or (represented is not None and kept_zeros(represented.source)):
         measures["zero_rows"] = "ignore"
@@ -192,6 +219,8 @@ def make_problem(embeddings: Any, options: ObjectiveOptions | SelectOptions) -> 
         represented=represented,
         numbers=numbers,
         weights=weights,
+        excluded=np.sort(excluded),
+        exclude_mode=exclude_mode,
         **measures,
     )
 

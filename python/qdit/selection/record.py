@@ -49,9 +49,11 @@ def describe_inputs(problem: Problem, embeddings: JSON | None = None) -> JSON:
         outside = problem.outside
         known = embeddings is not None
         entries["given"] = describe_array(outside.array, outside.dtype) if known else describe_rows(outside)
-    if problem.numbers is not None:
+    if len(problem.excluded):
+        entries["exclude"] = describe_array(problem.excluded, "int64")
+    if problem.numbers is not None and not problem.dropped:
         entries["represent"] = describe_array(problem.numbers, "int64")
-    elif problem.represented is not None:
+    elif problem.represented is not None and not problem.dropped:  # those that are not excluded
         entries["represent"] = describe_rows(problem.represented)
     if problem.weights is not None:
         entries["weights"] = describe_array(problem.weights, "float64")
@@ -66,6 +68,8 @@ def identity(problem: Problem, inputs: JSON, method: str, arithmetic: str, kind:
     hashes = {name: entry["sha256"] for name, entry in inputs.items()}
     shape = {"n": problem.n, "d": problem.rows.d, "dtype": problem.rows.dtype, **(kind or {})}
     score = {"method": method, "alpha": problem.alpha, **_measures(problem)}
+    if len(problem.excluded):
+        score["exclude_mode"] = problem.exclude_mode
     return {**hashes, **shape, **score, "arithmetic": arithmetic}
 
 
@@ -120,8 +124,10 @@ def stats_since(before: JSON, now: JSON) -> JSON:
 
 
 def _target(problem: Problem) -> JSON:
-    """Return what coverage is a mean over, where that is not every row of the pool alike."""
+    """Return what is left out, and what coverage is a mean over, if not every row of the pool alike."""
     found: JSON = {}
+    if len(problem.excluded):
+        found |= {"excluded_rows": len(problem.excluded), "exclude_mode": problem.exclude_mode}
     if problem.represented is not None:
         found["represented_rows"] = problem.represented.n
     return found | ({"total_weight": problem.mass} if problem.targeted else {})

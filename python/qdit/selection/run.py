@@ -72,9 +72,10 @@ class Job:
         """Raise ValueError if the rows that are left over are too few."""
         problem, plan = self.problem, self.plan
         free = baselines.free_rows(problem, engine.ignored)
-        ignored = np.setdiff1d(engine.ignored, problem.given)
+        ignored = np.setdiff1d(engine.ignored, problem.closed)
         least = plan.k if plan.limits.costs is None else 1
-        check_k(least, problem.n, len(problem.given), len(ignored))
+        given = len(problem.given)
+        check_k(least, problem.n, given, len(ignored), len(problem.closed) - given)
         plan.limits.check_rows(plan.k, free)
         clusters = plan.search.clusters
         if "clusters" in plan.method.options and plan.labels is None and clusters > len(free):

@@ -48,7 +48,7 @@ def balanced_factor(problem: Problem, k: int) -> float:
 
 
 def _factor(problem: Problem, k: int, coverage: float) -> float:
-    free = np.delete(problem.scaled, problem.given)
+    free = np.delete(problem.scaled, problem.closed)
     best = np.sort(free)[max(0, len(free) - k) :]
     quality = float(best.mean() - free.mean()) if len(free) else 0.0
     gain = problem.n / k * coverage
@@ -63,7 +63,7 @@ class _Sample:
         self.rows = np.sort(shuffled(np.arange(problem.n), _SEED)[:rows])
         self._engine = problem.sample_engine(self.rows)
         self._closed = np.union1d(
-            np.flatnonzero(np.isin(self.rows, problem.given)), self._engine.ignored
+            np.flatnonzero(np.isin(self.rows, problem.closed)), self._engine.ignored
         ).astype(np.int64)
         self._free = np.setdiff1d(np.arange(len(self.rows)), self._closed)
         wanted = max(round(len(self.rows) * k / problem.n), min(k, _LEAST_PICKS))

@@ -171,7 +171,7 @@ class SimilarityGraph:
         """
         if engine.scale != self.scale:
             raise ValueError("given: rows longer than every row of the pool do not go with metric 'dot'")
-        closed = np.union1d(problem.given, engine.ignored)
+        closed = np.union1d(problem.closed, engine.ignored)
         check_k(k, problem.n, len(closed))
         count = min(k, self.params["first_picks"]) if problem.alpha < 1.0 else 0
         phases.enter("first", count, "picks")
