@@ -304,6 +304,17 @@ def test_all_scores_and_rows_the_same(tmp_path):
     assert "4 at 0.99 or more" in text
 
 
+def test_a_report_says_what_was_covered_in_place_of_the_pool(tmp_path):
+    asked = vectors(300)[-40:]
+    made = make(tmp_path, represent=asked, weights=np.arange(1.0, 41.0), alpha=0.2)
+    path = report(made.chosen, threads=1, verbs=False)
+    text = Reader(path.read_text(encoding="utf-8")).text
+    rows = qdit.row_coverage(made.x, made.selection, represent=asked)
+    reached = f"{np.average(rows, weights=np.arange(1.0, 41.0)):.4f}"
+    assert f"not the pool, but 40 represented rows, weighted: {reached}" in text
+    assert "coverage, over 40 represented rows, weighted" in text
+
+
 def test_zero_rows_are_left_out(tmp_path):
     x = vectors()
     x[[4, 9]] = 0

@@ -7,6 +7,7 @@ import pytest
 
 import qdit
 from helpers.oracle_targeted import targeted_certificate, targeted_greedy, targeted_rows
+from qdit.cli.main import main
 from qdit.selection.memory import memory_needed
 from qdit.selection.methods import EXACT, LAZY, METHODS, resolve
 
@@ -205,3 +206,17 @@ def test_bad_targets_are_named(options, message):
 
 def test_represented_rows_are_counted_in_the_memory_that_a_run_needs():
     assert memory_needed(1000, 64, represented_rows=500) > memory_needed(1000, 64)
+
+
+def test_the_command_says_what_is_covered_and_what_it_takes(tmp_path, capsys):
+    np.save(tmp_path / "x.npy", ROWS)
+    np.save(tmp_path / "asked.npy", ASKED)
+    np.save(tmp_path / "w.npy", WEIGHTS)
+    line = ["select", str(tmp_path / "x.npy"), "--alpha", "0", "--k", "7", "--no-progress"]
+    line += ["--represent", str(tmp_path / "asked.npy")]
+    assert main([*line, "--dry-run"]) == 0
+    assert "memory" in capsys.readouterr().out
+    assert main([*line, "--weights", str(tmp_path / "w.npy"), "--out", str(tmp_path / "s")]) == 0
+    told = capsys.readouterr().out
+    assert "31 represented rows, weighted" in told
+    assert same(qdit.Selection.load(tmp_path / "s"), qdit.select(ROWS, None, 0.0, 7, **TARGET))

@@ -8,7 +8,7 @@ from ..common.types import JSON
 from ..selection.forecast import estimate
 from ..selection.run import Job
 from ..selection.selection import Selection
-from ..selection.tables import format_values
+from ..selection.tables import covered, format_values, is_of_pool
 from ..selection.weighing import describe as describe_balance
 from ..selection.weighing import describe_shares, warn_of_balance
 
@@ -43,6 +43,8 @@ def describe_selection(selection: Selection, out: str | None) -> str:
         "picked": f"{len(selection):,} of {n:,} rows, method {params['method']}",
         **format_values(selection),
     }
+    if not is_of_pool(selection):
+        rows["covered"] = covered(selection)
     if params.get("ignored_rows"):
         rows["left out"] = f"{params['ignored_rows']:,} rows of zeros: they have no vector"
     if selection.optimality is not None:

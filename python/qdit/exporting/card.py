@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..common.types import JSON
-from ..selection.tables import format_values
+from ..selection.tables import covered, format_values, is_of_pool
 from .choice import Choice
 from .forms import AXOLOTL, LLAMA_FACTORY, PLAIN, SHAREGPT, TRL, remarks
 from .trainers import SETTINGS
@@ -76,6 +76,8 @@ def _facts(choice: Choice) -> dict[str, str]:
         "alpha (0 diversity, 1 quality)": f"{params['alpha']:g}",
     }
     words = {"coverage": "coverage (mean similarity to the nearest chosen row)"}
+    if not is_of_pool(selection):
+        words["coverage"] = f"coverage (of {covered(selection)}, mean similarity to the nearest chosen row)"
     facts |= {words.get(name, name): value for name, value in format_values(selection).items()}
     if selection.optimality is not None:
         facts["share of the best possible objective, at least"] = f"{selection.optimality:.2%}"

@@ -7,6 +7,7 @@ from ..common.files import to_json
 from ..exporting.choice import Choice
 from ..measuring.api import MEASURES
 from ..selection.selection import Selection
+from ..selection.tables import covered
 from . import page
 from .analysis import Numbers
 from .page import Html, Section
@@ -116,7 +117,7 @@ def certificate(choice: Choice) -> Section:
                     + (_LIFTED if _lifted(selection) else "")
                 )
             )
-    rows.append(("coverage, over all rows", f"{selection.coverage:.6f}"))
+    rows.append((f"coverage, over {covered(selection)}", f"{selection.coverage:.6f}"))
     if selection.mean_quality is not None:
         rows.append(("mean quality", f"{selection.mean_quality:.6f}"))
     return section.add(page.table(("", "value"), rows, numbers=1))

@@ -13,6 +13,7 @@ from ..common.progress import Phases, ProgressLike, open_phases
 from ..common.types import Indices, StrPath
 from ..engine.shuffle import shuffled
 from ..exporting.choice import Choice, open_choice
+from ..selection.tables import covered, is_of_pool
 from . import analysis, evidence, page
 from .analysis import Numbers
 from .options import ReportOptions
@@ -122,7 +123,11 @@ def _tiles(choice: Choice, numbers: Numbers) -> list[tuple[str, str, str]]:
     n = int(selection.params["n"])
     found = [("rows chosen", f"{len(selection):,}", f"{len(selection) / n:.1%} of {n:,}")]
     random = numbers.random_coverage
-    beside = f"random rows: {random.mean():.4f}" if len(random) else "mean similarity to the nearest pick"
+    beside = "mean similarity to the nearest pick"
+    if not is_of_pool(selection):
+        beside = f"of {covered(selection)}; of the pool: {numbers.chosen.coverage[-1]:.4f}"
+    elif len(random):
+        beside = f"random rows: {random.mean():.4f}"
     found.append(("coverage", f"{selection.coverage:.4f}", beside))
     if selection.mean_quality is not None:
         scores = choice.scores

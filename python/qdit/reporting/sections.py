@@ -6,6 +6,7 @@ import numpy as np
 
 from ..common.types import Floats, Indices
 from ..exporting.choice import Choice
+from ..selection.tables import covered, is_of_pool
 from ..selection.weighing import describe
 from . import figures, page
 from .analysis import Curve, Numbers
@@ -76,6 +77,13 @@ class Builder:
                 f"row. All curves are over {self._sampled}."
             )
         )
+        if not is_of_pool(self.choice.selection):
+            of = covered(self.choice.selection)
+            section.add(
+                page.note(
+                    f"What was covered is not the pool, but {of}: {self.choice.selection.coverage:.4f}."
+                )
+            )
         if len(random):
             ahead = _ahead(chosen.ks, chosen.coverage, float(final.mean()))
             section.add(
@@ -167,7 +175,7 @@ class Builder:
         if any(point.mean_quality is not None for point in points):
             random, scores = self.numbers.random_coverage, self.choice.scores
             beside = None
-            if scores is not None and len(random):
+            if scores is not None and len(random) and is_of_pool(self.choice.selection):
                 beside = float(random.mean()), float(scores.mean())
             draw = figures.draw_sweep(points, alpha, beside)
             caption = "Each point is a selection of the sweep: alpha 0 is diversity only, 1 quality only."

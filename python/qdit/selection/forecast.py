@@ -65,7 +65,10 @@ def expected_evaluations(plan: Plan, problem: Problem) -> float:
     """Return about how many marginal gains a run computes, each over all rows."""
     if plan.graph is not None:
         return expected_products(problem.n, plan.graph) / problem.n
-    return plan.method.evaluations(problem.n, plan.k, plan.search)
+    found = plan.method.evaluations(problem.n, plan.k, plan.search)
+    if plan.method.one_pass and problem.represented is not None:
+        found += problem.n / 2  # each pair is there once, not from both sides
+    return found
 
 
 def _seconds_per_row(work: Callable[[Indices], object], rows: Indices, first: int) -> float:

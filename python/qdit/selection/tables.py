@@ -16,6 +16,19 @@ def format_values(selection: Selection) -> dict[str, str]:
     return {name: f"{value:.6f}" for name, value in values.items() if value is not None}
 
 
+def covered(selection: Selection) -> str:
+    """Return what coverage is a mean over, in words."""
+    params = selection.params
+    rows = int(params.get("represented_rows", params["n"]))
+    named = f"{rows:,} represented rows" if "represented_rows" in params else "all rows"
+    return named + (", weighted" if params.get("total_weight", rows) != rows else "")
+
+
+def is_of_pool(selection: Selection) -> bool:
+    """Return whether coverage is a mean over all rows of the pool."""
+    return "total_weight" not in selection.params
+
+
 def format_sweep(selections: Mapping[float, Selection]) -> str:
     """Return a table of what each alpha gives."""
     lines = ["alpha   coverage   mean quality        objective"]
