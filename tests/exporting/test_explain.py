@@ -89,6 +89,12 @@ def test_given_and_zero_rows(tmp_path):
         ({"alpha": 1.0}, "is not above the last pick's"),
         ({"method": "random", "seed": 3}, "The random order did not reach it."),
         ({"method": "cluster", "clusters": 5}, "Method cluster did not reach it."),
+        ({"method": "k_center"}, "Other rows were farther from all that was chosen."),
+        ({"method": "kmq", "clusters": 5, "quality_scale": "rank"}, "It was not drawn from its cell."),
+        (
+            {"method": "mig", "clusters": 5, "quality_scale": "rank"},
+            "Other rows added more to the information",
+        ),
     ],
 )
 def test_reasons_of_other_methods(tmp_path, options, text):

@@ -138,10 +138,10 @@ class Meter:
     """
 
     def __init__(self, rows: Rows, quality: Floats | None, options: MeasureOptions, phases: Phases) -> None:
+        if rows.device is not None:
+            raise ValueError("embeddings: measure reads embeddings in CPU memory; copy them there")
         self._rows, self._quality, self._options, self._phases = rows, quality, options, phases
-        self._engine = open_engine(
-            rows, metric="cosine", zero_rows="ignore", threads=options.thread_count, device=options.device
-        )
+        self._engine = open_engine(rows, metric="cosine", zero_rows="ignore", threads=options.thread_count)
         self.free = np.setdiff1d(np.arange(rows.n), self._engine.ignored)
         self._sample = shuffled(self.free, options.seed ^ _SAMPLE_KEY)[: options.sample]
         self._random: dict[int, list[dict[str, float]]] = {}
@@ -182,13 +182,14 @@ class Meter:
         found["coverage"], found["coverage_worst"] = beside.coverage(
             self._engine, self.free, chosen, tick("coverage")
         )
-        spread = within.spectrum(self._rows, chosen)
+        some = subset(self._rows, chosen)
+        spread = within.spectrum(some)
         found["pairwise_distance"] = spread.pairwise_distance
         new = chosen[np.isnan(self._density[chosen])]
         self._density[new] = beside.densities(
             self._engine, self._sample, new, options.neighbors, tick("density")
         )
-        engine = open_engine(subset(self._rows, chosen), metric="cosine", threads=options.thread_count)
+        engine = open_engine(some, metric="cosine", threads=options.thread_count)
         which = np.sort(shuffled(np.arange(len(chosen)), options.seed)[: options.sample])
         density = self._density[chosen] ** _DENSITY_POWER
         apart = within.distances(engine, which, density, tick("distances"))

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from ..common import checks
-from ..selection.options import Column, DeviceOptions
+from ..common.options import ThreadOptions
+from ..selection.options import Column
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureOptions(DeviceOptions):
+class MeasureOptions(ThreadOptions):
     """What is looked at, and beside how many random sets.
 
     Attributes:

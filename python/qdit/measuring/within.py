@@ -33,13 +33,13 @@ class Spectrum:
     log_determinant: float
 
 
-def spectrum(rows: Rows, chosen: Indices) -> Spectrum:
-    """Return the numbers of the chosen rows, none of which is zero."""
-    k = len(chosen)
+def spectrum(rows: Rows) -> Spectrum:
+    """Return the numbers of the rows of a set, none of which is zero."""
+    k = rows.n
     total, gram = np.zeros(rows.d), np.zeros((rows.d, rows.d))
     for start in range(0, k, _BLOCK_ROWS):
-        block = to_float64(rows, chosen[start : start + _BLOCK_ROWS])
-        block /= np.sqrt(np.einsum("ij,ij->i", block, block))[:, None]
+        block = to_float64(rows, slice(start, start + _BLOCK_ROWS))
+        block = block / np.sqrt(np.einsum("ij,ij->i", block, block))[:, None]
         total += block.sum(axis=0)
         gram += block.T @ block
     values = np.maximum(np.linalg.eigvalsh(gram), 0.0)

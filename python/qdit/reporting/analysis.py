@@ -166,7 +166,7 @@ def measure(choice: Choice, options: ReportOptions, phases: Phases) -> Measured 
     """Measure the picks that have a direction; None if none has."""
     asked = MeasureOptions(
         random_sets=options.random_seeds,
-        **{name: getattr(options, name) for name in ("sample", "seed", "threads", "device")},
+        **{name: getattr(options, name) for name in ("sample", "seed", "threads")},
     )
     meter = Meter(choice.rows, choice.scores, asked, phases)
     chosen = choice.selection.indices
