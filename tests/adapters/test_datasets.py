@@ -35,6 +35,14 @@ def test_by_a_column_of_vectors(dataset):
     assert by_array["text"] == chosen["text"]
 
 
+def test_labels_by_a_column(dataset):
+    tags = [[f"t{i % 5}", f"u{i % 7}"] for i in range(N)]
+    want = qdit.select(ROWS, QUALITY, alpha=0.6, k=30, method="mig", labels=tags)
+    tagged = dataset.add_column("tags", tags)
+    chosen = select_dataset(tagged, "score", 0.6, 30, method="mig", labels="tags", embeddings="embeddings")
+    assert chosen["text"] == [TEXTS[i] for i in want.indices]
+
+
 def test_a_shuffled_and_cut_data_set(dataset):
     some = dataset.shuffle(seed=1).select(range(50, 250))
     rows = np.array(some["embeddings"], np.float32)

@@ -24,12 +24,12 @@ from ..selection.options import SelectOptions
 from ..vectors.arrow import find_column, from_arrow, is_vectors
 
 _EXTRA = "data"
-_BY_COLUMN = ("quality", "costs", "groups")  # options that may name a column
+_BY_COLUMN = ("quality", "costs", "groups", "labels")  # options that may name a column
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetOptions(SelectOptions):
-    """All options of `select_dataset`; of those of `qdit.select`, quality, costs and groups may name columns.
+    """All options of `select_dataset`; quality, costs, groups and labels may name columns.
 
     Attributes:
         text: Column or columns to embed; several are joined by newlines.
@@ -71,7 +71,7 @@ def select_dataset(
         checkpoint: as in `qdit.select`.
         progress: True for bars on stderr.
         **options: the others of `DatasetOptions`: text, model, model_options, cache, columns, and those of
-            `qdit.select`, of which costs and groups may name columns.
+            `qdit.select`, of which costs, groups and labels may name columns.
 
     Returns:
         A `datasets.Dataset` of k rows.
