@@ -3,8 +3,8 @@
     python .ci/check_kernels.py build.log
 
 The blocks of a tile kernel that share a multiprocessor must fit its 65,536 registers: two of 256 threads at
-128 a thread, two of 128 at 255 (the most there is), one of 384 at 168. Nor may ptxas have given up on running
-wgmma beside other instructions.
+128 a thread, two of 128 at 255 (the most there is), one of 256 at 255, one of 384 at 168. Nor may ptxas have
+given up on running wgmma beside other instructions.
 """
 
 import re
@@ -14,8 +14,8 @@ from pathlib import Path
 
 MOST = {"WgmmaHalfTile": 168, "HalfTile": 128, "SplitTile": 255}
 MOST_OF_OTHERS = 64
-EXPECTED = 14 + 24  # kernels over tiles in two precisions, and the others; per architecture
-EXPECTED_OF = {"sm_90a": 14}  # tiles by wgmma alone
+EXPECTED = 16 + 24  # kernels over tiles in two precisions, and the others; per architecture
+EXPECTED_OF = {"sm_90a": 16}  # tiles by wgmma alone
 SERIALIZED = re.compile(r".*wgmma.*serializ.*", re.IGNORECASE)
 ENTRY = re.compile(r"Compiling entry function '(?P<name>\w+)' for '(?P<arch>\w+)'")
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")

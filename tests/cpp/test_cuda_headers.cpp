@@ -177,19 +177,30 @@ TEST(the_largest_maps_do_not_overflow) {
   CHECK(million.squares() == 635L * 636 / 2);
 }
 
-TEST(a_tiles_units_lie_in_different_banks) {
-  for (int unit = 0; unit < 8; ++unit) {
+namespace {
+
+template <int kItems>
+void check_banks() {
+  constexpr int kUnits = kItems / kUnit;
+  std::set<int> places;
+  for (int unit = 0; unit < kUnits; ++unit) {
     for (int first = 0; first < 128; first += 8) {
       std::set<int> groups;
-      for (int row = first; row < first + 8; ++row) groups.insert(swizzled(row, unit) / 16 % 8);
+      for (int row = first; row < first + 8; ++row) {
+        groups.insert(swizzled<kItems>(row, unit) / 16 % 8);
+        places.insert(swizzled<kItems>(row, unit));
+      }
       CHECK(groups.size() == 8);
     }
   }
-  std::set<int> places;
-  for (int row = 0; row < 128; ++row) {
-    for (int unit = 0; unit < 8; ++unit) places.insert(swizzled(row, unit));
-  }
-  CHECK(places.size() == 1024 && *places.rbegin() == 128 * 128 - 16);
+  CHECK(places.size() == 128 * kUnits && *places.rbegin() == 128 * kItems * 2 - 16);
+}
+
+}  // namespace
+
+TEST(a_tiles_units_lie_in_different_banks) {
+  check_banks<64>();
+  check_banks<32>();
 }
 
 TEST(sums_and_counts_share_a_word) {

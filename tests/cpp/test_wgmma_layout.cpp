@@ -68,10 +68,12 @@ TEST(wgmma_finds_what_the_loader_stores) {
 TEST(slabs_of_wgmma_start_where_its_swizzle_does) {
   CHECK(Tile<WgmmaHalfTile>::kStageBytes % 1024 == 0 && Tile<WgmmaHalfTile>::kPlaneBytes % 1024 == 0);
   CHECK(Tile<WgmmaSplitTile>::kStageBytes % 1024 == 0 && Tile<WgmmaSplitTile>::kPlaneBytes % 1024 == 0);
-  CHECK(Tile<WgmmaHalfTile>::kPipelineBytes <= (1 << 18));  // what a descriptor can name
+  CHECK(Tile<WgmmaSplitTile>::kPlaneBytes / 2 % 1024 == 0);  // half of its columns are multiplied at a time
+  CHECK(Tile<WgmmaHalfTile>::kPipelineBytes <= (1 << 18));   // what a descriptor can name
+  CHECK(Tile<WgmmaSplitTile>::kPipelineBytes <= (1 << 18));
   CHECK(tile_rows({Precision::kHalf, Kernels::kWgmma}) == 192 &&
         tile_rows({Precision::kHalf, Kernels::kMma}) == 128);
-  CHECK(tile_rows({Precision::kSplit, Kernels::kWgmma}) == 64 &&
+  CHECK(tile_rows({Precision::kSplit, Kernels::kWgmma}) == 128 &&
         tile_rows({Precision::kSplit, Kernels::kMma}) == 64);
 }
 

@@ -1,4 +1,5 @@
-// Running maxima: a thread takes a row.
+// Running maxima: a thread takes a row. Bound by memory: 4 bytes of each candidate and 8 of the maximum a
+// row.
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
 #include "cuda/kernels/ptx.h"

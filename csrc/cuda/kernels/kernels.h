@@ -23,7 +23,7 @@ struct PassSide {
   const std::int32_t* max = nullptr;  // running maximum
   const std::int32_t* threshold = nullptr;  // where the list of the row starts
   Sum* gains = nullptr;                     // += sum over the other side of max(0, s - m)
-  std::uint32_t* counts = nullptr;          // += pairs above the threshold; fill: pairs stored so far
+  std::uint32_t* counts = nullptr;          // += pairs above the threshold, if not null; fill: pairs stored
   const std::int64_t* list_begin = nullptr;
 };
 
@@ -33,7 +33,7 @@ struct PassArguments {
   TileMap map;  // symmetric where rows and columns are the same
 };
 
-// Tiles first .. first + count of the map.
+// Tiles first .. first + count of the map. Counts are null on both sides or on neither.
 void launch_pass(const Arithmetic& how, const PassArguments& arguments, std::int64_t first,
                  std::int64_t count, cudaStream_t stream);
 // Stores every pair above a threshold in the list of its row; counts must be zero at the start.

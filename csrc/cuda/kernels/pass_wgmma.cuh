@@ -2,12 +2,19 @@
 // columns: similarities go into their sums as they come, and sums of columns over lanes take half of the
 // columns a step.
 //
-// Estimated from the machine code, not measured: a pair takes 14.7 instructions here (two multiplications, a
-// conversion, relu, sum, comparison and count for either side, and its share of loads and of the columns'
-// sums), so the 36,864 pairs of a tile keep a multiprocessor's four schedulers busy for some 4,200 clocks,
-// beside 13,824 for the product of 768 items at the full rate of its tensor cores. One block fills a
-// multiprocessor, so that time adds up; what can run beside it are the loads of the next tile: a block walks
-// many tiles.
+// A block has a multiprocessor to itself and walks many tiles: 192 x 192 (WgmmaHalfTile) in four stages of 64
+// items, or 128 x 128 (WgmmaSplitTile) in three. A thread holds 96 sums of products, or 192 and 32 for the
+// totals of a slab; then, of each of its 48 or 32 columns, a sum, and a byte for a count. The loads of the
+// next tile's first slabs run beside the epilogue, nothing else does: its time adds up.
+//
+// Expected from the machine code, not measured: 768 items of a tile are 13,824 clocks of the tensor cores
+// (2,048 products a clock), three planes of the smaller one 18,432. A pair takes ten instructions of
+// integers: two relus (VIADDMNMX), two sums, and two comparisons with an addition each where pairs are
+// counted. They run 64 lanes a clock, not the 128 that the schedulers issue: 5,760 clocks for 36,864 pairs.
+// F2I, at 16 lanes a clock, needs 2,304 of its own unit beside that, the columns' sums over lanes and the
+// start of a tile about 700. So a tile takes 13,824 + 6,500 clocks, 0.68 of the peak; without counts 13,824 +
+// 4,200, 0.77 of it. In split precision it is 18,432 + 3,100. Per clock that is 29 to 37 bytes from the
+// second-level cache, 6.7 to 8.5 TB/s of all multiprocessors at 1.75 GHz, which may well be the bound.
 #pragma once
 
 #include <algorithm>
@@ -40,7 +47,7 @@ __device__ __forceinline__ void exchange_half(std::uint32_t (&values)[kCount], i
 
 // What a lane has of the columns of its warp's rows. Columns of a lane are numbered 2 j + e. A column's 16
 // contributions fit 31 bits, and their count a byte.
-template <class Shape>
+template <class Shape, bool kCount>
 struct ColumnSums {
   static constexpr int kColumns = 2 * Tile<Shape>::kAcross;
   static constexpr int kWords = kColumns / 4;
@@ -58,24 +65,29 @@ struct ColumnSums {
     exchange_half(sum, kColumns, 16, upper16);
     exchange_half(sum, kColumns / 2, 8, upper8);
     exchange_half(sum, kColumns / 4, 4, upper4);
-    exchange_half(count, kWords, 16, upper16);
-    exchange_half(count, kWords / 2, 8, upper8);
+    if constexpr (kCount) {
+      exchange_half(count, kWords, 16, upper16);
+      exchange_half(count, kWords / 2, 8, upper8);
 #pragma unroll
-    for (int i = 0; i < kWords / 4; ++i) count[i] += shuffle_xor(count[i], 4);
+      for (int i = 0; i < kWords / 4; ++i) count[i] += shuffle_xor(count[i], 4);
+    }
     const int first =
         (upper16 ? kColumns / 2 : 0) + (upper8 ? kColumns / 4 : 0) + (upper4 ? kColumns / 8 : 0);
 #pragma unroll
     for (int i = 0; i < kColumns / 8; ++i) {
-      const int other = i + kColumns / 8;
-      const std::uint32_t mine = upper4 ? count[other / 4] >> (other % 4 * 8) : count[i / 4] >> (i % 4 * 8);
       const int column = (first + i) / 2 * 8 + lane % 4 * 2 + (first + i) % 2;
+      std::uint32_t mine = 0;
+      if constexpr (kCount) {
+        const int other = i + kColumns / 8;
+        mine = upper4 ? count[other / 4] >> (other % 4 * 8) : count[i / 4] >> (i % 4 * 8);
+      }
       to[column] = packed(sum[i], mine & 0xffu);
     }
   }
 };
 
 // Pairs of rows or columns that are not there have similarity 0: see not_there().
-template <class Shape>
+template <class Shape, bool kCount>
 __device__ __forceinline__ void sum_similarities(const WgmmaAccumulators<Shape>& acc, bool both,
                                                  const TileSides<Shape>& sides, TileSums<Shape>& sums) {
   using T = Tile<Shape>;
@@ -85,10 +97,10 @@ __device__ __forceinline__ void sum_similarities(const WgmmaAccumulators<Shape>&
   const int warp = thread / kWarp;
   const int first_row = warp * 16 + lane / 4;  // and eight on; columns 8 j + first_column and the next
   const int first_column = lane % 4 * 2;
-  ColumnSums<Shape> column_sums;
+  ColumnSums<Shape, kCount> column_sums;
   float factor[2];
   std::int32_t max[2];
-  std::int32_t threshold[2];
+  std::int32_t threshold[2] = {};
   std::uint32_t row_sum[2] = {};
   std::uint32_t row_count[2] = {};
   Sum total[2] = {};
@@ -97,14 +109,15 @@ __device__ __forceinline__ void sum_similarities(const WgmmaAccumulators<Shape>&
     const int row = first_row + 8 * half;
     factor[half] = sides.row_factor[row];
     max[half] = sides.row_max[row];
-    threshold[half] = sides.row_threshold[row];
+    if constexpr (kCount) threshold[half] = sides.row_threshold[row];
   }
 #pragma unroll
   for (int j = 0; j < T::kAcross; ++j) {
     const int first = 8 * j + first_column;
     const Two<float> column_factor = two(sides.column_factor + first);
     const Two<std::int32_t> column_max = two(sides.column_max + first);
-    const Two<std::int32_t> column_threshold = two(sides.column_threshold + first);
+    Two<std::int32_t> column_threshold{};
+    if constexpr (kCount) column_threshold = two(sides.column_threshold + first);
     std::uint32_t counts = 0;
 #pragma unroll
     for (int e = 0; e < 2; ++e) {
@@ -113,16 +126,20 @@ __device__ __forceinline__ void sum_similarities(const WgmmaAccumulators<Shape>&
       for (int half = 0; half < 2; ++half) {
         const std::int32_t sim = to_fixed(acc.value(0, j, 2 * half + e), factor[half] * column_factor.at[e]);
         row_sum[half] += relu_difference(sim, column_max.at[e]);
-        add_if_above(row_count[half], sim, threshold[half], 1u);
         column_sum += relu_difference(sim, max[half]);
-        add_if_above(counts, sim, column_threshold.at[e], 1u << (8 * e));
+        if constexpr (kCount) {
+          add_if_above(row_count[half], sim, threshold[half], 1u);
+          add_if_above(counts, sim, column_threshold.at[e], 1u << (8 * e));
+        }
       }
       column_sums.sum[2 * j + e] = column_sum;
     }
-    if (j % 2 == 0) {
-      column_sums.count[j / 2] = counts;
-    } else {
-      column_sums.count[j / 2] += counts << 16;
+    if constexpr (kCount) {
+      if (j % 2 == 0) {
+        column_sums.count[j / 2] = counts;
+      } else {
+        column_sums.count[j / 2] += counts << 16;
+      }
     }
     if (j % kFlush == kFlush - 1 || j == T::kAcross - 1) {
 #pragma unroll
@@ -201,11 +218,11 @@ __device__ __forceinline__ TileSums<Shape>& own_sums() {
 template <class Shape>
 inline constexpr std::size_t kPassBytes = kTileBytes<Shape> + sizeof(TileSums<Shape>);
 static_assert(kTileBytes<WgmmaHalfTile> % 16 == 0 && kTileBytes<WgmmaSplitTile> % 16 == 0);
-static_assert(kPassBytes<WgmmaHalfTile> <= kSharedBytesOf90);
-static_assert(2 * (kPassBytes<WgmmaSplitTile> + 1024) <= kSharedBytesOf90 + 1024);
+static_assert(kPassBytes<WgmmaHalfTile> <= kSharedBytesOf90 &&
+              kPassBytes<WgmmaSplitTile> <= kSharedBytesOf90);
 
 // Tiles blockIdx.x, blockIdx.x + gridDim.x, ... of `count` from `first` on.
-template <class Shape>
+template <class Shape, bool kCount>
 __global__ void __launch_bounds__(Tile<Shape>::kThreads, Shape::kBlocks)
     wide_pass_kernel(const PassArguments arguments, std::int64_t first, std::int32_t count) {
   const auto step = static_cast<std::int32_t>(gridDim.x);
@@ -234,10 +251,10 @@ __global__ void __launch_bounds__(Tile<Shape>::kThreads, Shape::kBlocks)
     walk.advance(step);
     more = find();
     if (more) start_loading(slabs_of<Shape>(arguments, place));
-    sum_similarities<Shape>(acc, both_sides(arguments, here), sides, sums);
+    sum_similarities<Shape, kCount>(acc, both_sides(arguments, here), sides, sums);
     if (more) limits = own_limits<Shape>(arguments, place);  // arrives while the sums are added
     sync_block();
-    add_sums<Shape>(arguments, here, sums, not_there<Shape>(arguments, here, sides));
+    add_sums<Shape>(arguments, here, sums, kCount ? not_there<Shape>(arguments, here, sides) : 0);
   }
 }
 
@@ -249,8 +266,13 @@ void launch_wide_pass(const PassArguments& arguments, std::int64_t first, std::i
   QDIT_CUDA_CHECK(cudaGetDevice(&device));
   QDIT_CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
   const std::int64_t blocks = std::min<std::int64_t>(count, std::int64_t{Shape::kBlocks} * multiprocessors);
-  launch(wide_pass_kernel<Shape>, {blocks, Tile<Shape>::kThreads, kPassBytes<Shape>}, stream, arguments,
-         first, static_cast<std::int32_t>(count));
+  const LaunchShape shape{blocks, Tile<Shape>::kThreads, kPassBytes<Shape>};
+  const auto tiles = static_cast<std::int32_t>(count);
+  if (arguments.rows.counts != nullptr) {
+    launch(wide_pass_kernel<Shape, true>, shape, stream, arguments, first, tiles);
+  } else {
+    launch(wide_pass_kernel<Shape, false>, shape, stream, arguments, first, tiles);
+  }
 }
 
 }  // namespace qdit::cuda

@@ -8,9 +8,11 @@
 namespace qdit::cuda {
 
 // What this thread has written to shared memory (copies by copy_async() that it has waited for among them)
-// comes before what wgmma reads there after the next barrier.
+// comes before what wgmma reads there after the next barrier. bench/cuda_probe.cu finds out what it costs.
 __device__ __forceinline__ void fence_async_proxy() {
+#if !defined(QDIT_WITHOUT_PROXY_FENCE)
   asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory");
+#endif
 }
 
 // Before the first wgmma on accumulators that something else has touched.
@@ -44,6 +46,19 @@ __device__ __forceinline__ void multiply_add_async(float (&d)[32], std::uint64_t
       "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
       "}, %32, %33, keeps, 1, 1, 0, 0;\n}\n"
       : QDIT_OUT16(0), QDIT_OUT16(16)
+      : "l"(a), "l"(b), "r"(add ? 1 : 0));
+}
+__device__ __forceinline__ void multiply_add_async(float (&d)[64], std::uint64_t a, std::uint64_t b,
+                                                   bool add) {
+  asm volatile(
+      "{\n.reg .pred keeps;\nsetp.ne.b32 keeps, %66, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {"
+      "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+      "}, %64, %65, keeps, 1, 1, 0, 0;\n}\n"
+      : QDIT_OUT16(0), QDIT_OUT16(16), QDIT_OUT16(32), QDIT_OUT16(48)
       : "l"(a), "l"(b), "r"(add ? 1 : 0));
 }
 __device__ __forceinline__ void multiply_add_async(float (&d)[96], std::uint64_t a, std::uint64_t b,

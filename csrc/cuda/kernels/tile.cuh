@@ -26,9 +26,29 @@ struct TileSides {
 };
 template <class Shape>
 inline constexpr std::size_t kTileBytes = Tile<Shape>::kPipelineBytes + sizeof(TileSides<Shape>);
-static_assert(kTileBytes<HalfTile> <= kSharedBytes && kTileBytes<SplitTile> <= kSharedBytes);
-static_assert(kTileBytes<WgmmaHalfTile> <= kSharedBytesOf90);
-static_assert(2 * (kTileBytes<WgmmaSplitTile> + 1024) <= kSharedBytesOf90 + 1024);
+static_assert(HalfTile::kBlocks * (kTileBytes<HalfTile> + kReservedBytes) <= kMultiprocessorBytesOf89);
+static_assert(SplitTile::kBlocks * (kTileBytes<SplitTile> + kReservedBytes) <= kMultiprocessorBytesOf89);
+static_assert(kTileBytes<WgmmaHalfTile> <= kSharedBytesOf90 &&
+              kTileBytes<WgmmaSplitTile> <= kSharedBytesOf90);
+
+// Similarities of a tile in shared memory, where the pipeline was: rows so far apart that neither 32 rows nor
+// 32 columns share a bank, and what a warp stores at a time hardly does.
+template <class Shape>
+inline constexpr int kSimStride = Shape::kTile + 9;
+template <class Shape>
+inline constexpr std::size_t kSimBytes = std::size_t{Shape::kTile} * kSimStride<Shape> * sizeof(std::int32_t);
+// Shared memory of a kernel that stores them there, and what lies before its TileSides.
+template <class Shape>
+inline constexpr std::size_t kStoredTileOffset =
+    kSimBytes<Shape> > Tile<Shape>::kPipelineBytes ? kSimBytes<Shape> : Tile<Shape>::kPipelineBytes;
+template <class Shape>
+inline constexpr std::size_t kStoredTileBytes = kStoredTileOffset<Shape> + sizeof(TileSides<Shape>);
+static_assert(kStoredTileBytes<HalfTile> <= kSharedBytes);  // two of them fit 8.0, one 8.6 and 8.9
+static_assert(HalfTile::kBlocks * (kStoredTileBytes<HalfTile> + kReservedBytes) <= kMultiprocessorBytesOf80);
+static_assert(SplitTile::kBlocks * (kStoredTileBytes<SplitTile> + kReservedBytes) <=
+              kMultiprocessorBytesOf89);
+static_assert(kStoredTileBytes<WgmmaHalfTile> <= kSharedBytesOf90);
+static_assert(kStoredTileOffset<WgmmaHalfTile> % 16 == 0 && kStoredTileOffset<HalfTile> % 16 == 0);
 
 template <class Shape>
 using AccumulatorsOf =
@@ -112,6 +132,29 @@ __device__ __forceinline__ void compute_similarities(unsigned char* pipeline, Ti
 template <class Shape>
 __device__ __forceinline__ TileSides<Shape>& tile_sides() {
   return *reinterpret_cast<TileSides<Shape>*>(shared_memory() + Tile<Shape>::kPipelineBytes);
+}
+
+template <class Shape>
+__device__ __forceinline__ TileSides<Shape>& sides_of_stored_tile() {
+  return *reinterpret_cast<TileSides<Shape>*>(shared_memory() + kStoredTileOffset<Shape>);
+}
+
+// Similarity (row, column) of the tile becomes item row * kSimStride + column of what is returned.
+template <class Shape>
+__device__ __forceinline__ const std::int32_t* stored_similarities(const TileSims<Shape>& sims) {
+  using T = Tile<Shape>;
+  auto* tile = reinterpret_cast<std::int32_t*>(shared_memory());
+#pragma unroll
+  for (int i = 0; i < T::kDown; ++i) {
+#pragma unroll
+    for (int j = 0; j < T::kAcross; ++j) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e)
+        tile[sims.row(i, e) * kSimStride<Shape> + sims.column(j, e)] = sims.at[i][j][e];
+    }
+  }
+  sync_block();
+  return tile;
 }
 
 }  // namespace qdit::cuda

@@ -33,9 +33,12 @@ extern thread_local constinit uint3 threadIdx;
 extern thread_local constinit uint3 blockIdx;
 extern thread_local constinit uint3 gridDim;
 
+extern std::uint64_t emulated_atomics;  // atomic operations so far
+
 // Blocks run one after the other, and a fiber gives way only where it says so.
 template <class T>
 T atomicAdd(T* at, std::type_identity_t<T> value) {
+  ++emulated_atomics;
   const T old = *at;
   *at = old + value;
   return old;

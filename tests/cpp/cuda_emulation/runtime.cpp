@@ -27,6 +27,8 @@ struct EmulatedEvent {
   std::uint64_t reached = 0;
 };
 
+std::uint64_t emulated_atomics = 0;
+
 namespace {
 
 std::recursive_mutex mutex;
