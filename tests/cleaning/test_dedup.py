@@ -208,9 +208,16 @@ def test_what_is_there(pool, tmp_path):
     with pytest.raises(ValueError, match=r"threshold is 0\.9 now and was 0\.95"):
         qdit.dedup_pool(pool, out, threshold=0.9)
     assert len(qdit.dedup_pool(pool, out, threshold=0.9, overwrite=True).kept) <= len(first.kept)
-    (out / "scoring").mkdir()
-    with pytest.raises(ValueError, match="also holds scoring, not made by dedup"):
-        qdit.dedup_pool(pool, out, overwrite=True)
+    (out / "notes.txt").write_text("mine")
+    qdit.dedup_pool(pool, out, overwrite=True)
+    assert (out / "notes.txt").read_text() == "mine"  # what others put there stays
+    qdit.Pool.open(out).check()
+    (out / MANIFEST).rename(out / f".{MANIFEST}.replaced")  # killed while files were moved
+    assert qdit.dedup_pool(pool, out).kept.tolist() == first.kept.tolist()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    with pytest.raises(ValueError, match="is there already and was not made by dedup"):
+        qdit.dedup_pool(pool, tmp_path / "other")
     with pytest.raises(ValueError, match="the pool itself"):
         qdit.dedup_pool(pool, pool)
     assert not list(tmp_path.glob("*.partial"))

@@ -1,7 +1,7 @@
 """A checked call that finds rows of a pool which should not be there: its folder, and the smaller pool.
 
 The folder holds kept.npy, a JSONL file of evidence, a manifest, and the smaller pool if one was asked for.
-It comes into being whole, at the end. Without a place of its own it lies in the pool.
+The manifest comes last: where it is, all is whole. Without a place of its own the folder lies in the pool.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 from ..common import files
 from ..common.closing import Closing
-from ..common.identity import OtherRunError
 from ..common.job import Job, Made
 from ..common.lock import LOCK, Lock
 from ..common.progress import Phases, ProgressLike, open_phases
@@ -102,6 +101,10 @@ class CleaningJob(Closing, Job[Made]):
                 return None
         return self._read(self.path, manifest)
 
+    def _is_stopped(self) -> bool:
+        replaced = self.path / f".{self.manifest_path.name}.replaced"
+        return replaced.exists() or (self.path.is_dir() and not any(self.path.iterdir()))
+
     @abstractmethod
     def _read(self, folder: Path, manifest: JSON) -> Made:
         """Return the result that lies in a folder."""
@@ -112,9 +115,10 @@ class CleaningJob(Closing, Job[Made]):
         arrays: of the result by name; "kept" are the rows that stay. evidence: a line for each group or row.
         step: what is said of this cleaning wherever the pool is shown.
         """
-        files.remove_leftovers(self.path.parent, (self.path.name,))
-        with files.new_folder(self.path) as folder:
-            folder.mkdir(parents=True)
+        name = self.manifest_path.name
+        if self.path.is_dir():
+            files.remove_leftovers(self.path, (name,))
+        with files.new_files(self.path, name) as folder:
             named = {f"{name}.npy": array for name, array in arrays.items()}
             entries = {name: files.write_npy(folder / name, array) for name, array in named.items()}
             lines = (files.to_json(line, ensure_ascii=False).encode() + b"\n" for line in evidence)
@@ -123,23 +127,6 @@ class CleaningJob(Closing, Job[Made]):
             if self.out is not None:
                 entries |= write_subset(self.pool, arrays["kept"], folder, step)
             record = self._record({"settings": self.identity, "step": step, "files": entries})
-            files.write_json(folder / self.manifest_path.name, record)
+            files.write_json(folder / name, record)
         shutil.rmtree(self.partial, ignore_errors=True)
         return self._read(self.path, record)
-
-    def _is_stopped(self) -> bool:
-        return self.path.is_dir() and not any(self.path.iterdir())
-
-    def check_new(self, *, overwrite: bool = False) -> None:
-        """Raise OtherRunError also for a folder that holds what was not made here, such as later scores."""
-        super().check_new(overwrite=overwrite)
-        if not self.path.is_dir():
-            return
-        found = self.found()
-        listed = {self.manifest_path.name, *(found["files"] if found else {})}
-        others = sorted(one.name for one in self.path.iterdir() if one.name not in listed)
-        if others:
-            raise OtherRunError(
-                f"{self.path} also holds {', '.join(others[:5])}, not made by {self.verb}; move what is to "
-                "stay away and delete the folder, or pass another place"
-            )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ..common import files
-from ..common.types import JSON
+from ..common.types import JSON, Indices
 from ..records.pool import Pool
 from ..records.subset import steps
 from .contaminated import Contamination, DecontaminateJob
 from .deduping import DedupJob
 from .duplicates import Duplicates
+from .job import CleaningJob
 
 _WAYS = {
     "text": "by equal text",
@@ -20,16 +24,35 @@ _WAYS = {
 }
 
 
-def cleaning_of(pool: Pool) -> list[JSON]:
-    """Return what was done to a pool: steps by which rows left it, then those that only named rows of it."""
-    found = steps(pool)
-    for job in (DedupJob, DecontaminateJob):
+_NAMED: dict[type[CleaningJob[Any]], str] = {
+    DedupJob: "dropped",
+    DecontaminateJob: "flagged",
+}  # arrays of rows that are named, and still there
+
+
+def cleaning_of(pool: Pool, chosen: Indices) -> dict[str, str]:
+    """Return what was done to a pool, by name: steps by which rows left it, then those that only named rows.
+
+    chosen: rows of it; how many of the named ones are among them is said.
+    """
+    found: dict[str, str] = {}
+    for step in steps(pool):
+        _add(found, step, "")
+    for job, name in _NAMED.items():
         manifest = pool.directory / job.verb / f"{job.verb}.json"
-        if manifest.is_file():
-            record = files.read_json(manifest, job.format, shape=job.shape)
-            if record["settings"].get("records") == pool.records.sha256:
-                found.append(record["step"])
+        if not manifest.is_file():
+            continue
+        record = files.read_json(manifest, job.format, shape=job.shape)
+        if record["settings"].get("records") == pool.records.sha256:
+            rows = np.load(manifest.with_name(f"{name}.npy"), allow_pickle=False)
+            _add(found, record["step"], f"; {int(np.isin(rows, chosen).sum()):,} of them are chosen")
     return found
+
+
+def _add(found: dict[str, str], step: JSON, more: str) -> None:
+    name, text = told_step(step)
+    again = sum(other.startswith(name) for other in found)
+    found[name + (f" ({again + 1})" if again else "")] = text + more
 
 
 def told_step(step: JSON) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cleaning.told import cleaning_of
 from ..common.types import JSON
 from ..selection.tables import covered, format_values, is_of_pool
 from .choice import Choice
@@ -89,7 +90,7 @@ def _facts(choice: Choice) -> dict[str, str]:
     scorers = (choice.pool.manifests.get("quality") or {}).get("scorers") or []
     if scorers:
         facts["quality"] = ", ".join(str(scorer.get("model") or scorer.get("by")) for scorer in scorers)
-    return facts
+    return facts | cleaning_of(choice.pool, selection.indices)
 
 
 def _sources(choice: Choice) -> list[tuple[str, ...]]:

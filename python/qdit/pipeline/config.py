@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..cleaning.options import DecontaminateOptions, PoolDedupOptions
 from ..common.types import JSON, StrPath
 from ..embedding.options import EmbedOptions
 from ..exporting import ExportOptions
@@ -18,12 +19,15 @@ STAGES: Mapping[str, Keys] = {  # in the order in which they run
     "import": Keys(ImportOptions),
     "embed": Keys(EmbedOptions, more=("file",)),
     "score": Keys(ScoreOptions, more=("by", "file")),
+    "dedup": Keys(PoolDedupOptions, more=("drop",)),
+    "decontaminate": Keys(DecontaminateOptions, more=("drop",)),
     "select": Keys(PoolSelectOptions),
     "sweep": Keys(PoolSelectOptions, own={"alpha": 0.0}, more=("alphas",)),
     "export": Keys(ExportOptions, own={"pool": None}),
     "report": Keys(ReportOptions, own={"pool": None, "out": None, "sweep": None}),
 }
-_OPTIONAL = ("sweep", "report")  # do not run unless the file names them
+CLEANING = ("dedup", "decontaminate")  # may leave rows out
+_OPTIONAL = (*CLEANING, "sweep", "report")  # do not run unless the file names them
 _SWITCHED = ("score", "export", *_OPTIONAL)  # may be false
 
 
@@ -44,6 +48,15 @@ class Config:
     out: Path
     stages: Mapping[str, JSON]
 
+    def drops(self, stage: str) -> bool:
+        """Return whether a stage leaves rows out, and so makes a pool of its own."""
+        return stage in CLEANING and bool(self.stages[stage].get("drop", True))
+
+    def pool_of(self, stage: str) -> Path:
+        """Return the pool that a stage works with: the one that the last stage before it made."""
+        names = [*self.stages][: [*self.stages].index(stage)]
+        return next((self.out / name for name in reversed(names) if self.drops(name)), self.pool)
+
 
 def read_config(path: StrPath, *, out: StrPath | None = None) -> Config:
     """Read and check a file; paths in it are relative to it.
@@ -51,8 +64,10 @@ def read_config(path: StrPath, *, out: StrPath | None = None) -> Config:
     Args:
         path: YAML file with `source`, optionally `out` (default: its name without suffix, beside it) and
             `pool` (default: the folder pool in `out`), and a mapping of options for each of the stages
-            import, embed, score, select, sweep, export, report. sweep and report run only if they are named,
-            score and export may be false. `file` under embed or score takes an array that was made elsewhere.
+            import, embed, score, dedup, decontaminate, select, sweep, export, report. dedup, decontaminate,
+            sweep and report run only if they are named, score and export may be false. `file` under embed or
+            score takes an array that was made elsewhere. drop: false under dedup or decontaminate names rows
+            and leaves none out.
         out: replaces the file's own.
 
     Raises:
@@ -79,6 +94,9 @@ def read_config(path: StrPath, *, out: StrPath | None = None) -> Config:
         keys.check(f"{file}: {name}", stages[name])
         if "file" in stages[name]:
             stages[name]["file"] = str(base / str(stages[name]["file"]))
+        for option in {"against", "vectors"} & {*stages[name]}:
+            value = stages[name][option]
+            stages[name][option] = _located(value.split(",") if isinstance(value, str) else value, base)
     return Config(_located(content["source"], base), pool, folder, stages)
 
 

@@ -70,7 +70,7 @@ def run(config: Config, *, progress: AnyProgressLike = None, say: Say = silent) 
     for stage in stages:
         step = _step(stage, state)
         steps.append(step)
-        say(f"{step.stage:<8}{step.action:<8}{step.why}")
+        say(f"{step.stage:<7} {step.action:<8}{step.why}")
         if step.action != "reuse":  # what somebody else made is not replaced: the stage refuses
             work = partial(stage.do, overwrite=state.owns(stage.name), progress=progress)
             state.do(stage.name, stage.key(), stage.result, work)

@@ -4,7 +4,14 @@ import shutil
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from ..cleaning.against import describe_sets, find_sets
+from ..cleaning.contaminated import DecontaminateJob
+from ..cleaning.deduping import DedupJob
+from ..cleaning.job import CleaningJob
+from ..cleaning.options import DecontaminateOptions, PoolDedupOptions
+from ..cleaning.told import told_contamination, told_duplicates
 from ..common import files
 from ..common.identity import OtherRunError
 from ..common.progress import AnyProgressLike
@@ -30,7 +37,7 @@ from ..selection.options import resolve_k
 from ..selection.plan import check_k
 from ..selection.pool import PoolSelectOptions, select_pool, sweep_pool
 from ..selection.tables import SWEEP, format_sweep, save_sweep
-from .config import Config
+from .config import CLEANING, Config
 from .stage import Stage
 from .state import State, with_checkpoint
 
@@ -147,10 +154,82 @@ class Score(_Array):
         return prepare_score(self.folder, **self.options)
 
 
+class _Cleaning(Stage):
+    """A stage that names rows that should not be there, and makes a pool without them."""
+
+    needs: tuple[str, ...] = ("import", "embed", "score")
+
+    def __init__(self, config: Config, state: State) -> None:
+        self.pool = config.pool_of(self.name)
+        self.drops = config.drops(self.name)
+        super().__init__(config, state)
+        self.asked = {name: value for name, value in self.options.items() if name != "drop"}
+
+    def _folder(self) -> Path:
+        return self.config.out / self.name if self.drops else self.pool / self.name
+
+    def _inputs(self) -> JSON:
+        pool = Pool.open(self.pool)
+        hashes = {name: found["files"][f"{name}.npy"]["sha256"] for name, found in pool.manifests.items()}
+        return {"pool": {"records": pool.records.sha256, **hashes}}
+
+    def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
+        """Find the rows, and say how many there are."""
+        with self._job() as job:
+            print(self._told(job.run_phases(progress=progress, overwrite=overwrite)))
+
+    @abstractmethod
+    def _job(self) -> CleaningJob[Any]:
+        """Return the job that finds the rows."""
+
+    @abstractmethod
+    def _told(self, found: Any) -> str:
+        """Return in words what was found."""
+
+
+class Dedup(_Cleaning):
+    """Duplicates."""
+
+    name, last = "dedup", "dedup.json"
+
+    def _job(self) -> CleaningJob[Any]:
+        return DedupJob(self.pool, PoolDedupOptions(**self.asked), self.folder if self.drops else None)
+
+    def _told(self, found: Any) -> str:
+        return told_duplicates(found, self.folder)
+
+
+class Decontaminate(_Cleaning):
+    """Rows that evaluation sets have too."""
+
+    name, last = "decontaminate", "decontaminate.json"
+    needs = (*_Cleaning.needs, "dedup")
+
+    def check(self) -> None:
+        """Look for the evaluation sets."""
+        super().check()
+        describe_sets(find_sets(DecontaminateOptions(**self.asked)))
+
+    def _inputs(self) -> JSON:
+        return {**super()._inputs(), "sets": describe_sets(find_sets(DecontaminateOptions(**self.asked)))}
+
+    def _job(self) -> CleaningJob[Any]:
+        return DecontaminateJob(
+            self.pool, DecontaminateOptions(**self.asked), self.folder if self.drops else None
+        )
+
+    def _told(self, found: Any) -> str:
+        return told_contamination(found, self.folder)
+
+
 class _OfPool(Stage):
     """A stage that selects from the pool, with a checkpoint beside its result."""
 
-    needs = ("import", "embed", "score")
+    needs = ("import", "embed", "score", *CLEANING)
+
+    def __init__(self, config: Config, state: State) -> None:
+        self.pool = config.pool_of(self.name)
+        super().__init__(config, state)
 
     @property
     @abstractmethod
@@ -186,7 +265,7 @@ class _OfPool(Stage):
                 check_k(resolve_k(k, len(records)), len(records), 0)
 
     def _inputs(self) -> JSON:
-        pool = Pool.open(self.config.pool)
+        pool = Pool.open(self.pool)
         hashes = {name: found["files"][f"{name}.npy"]["sha256"] for name, found in pool.manifests.items()}
         target = [
             files.sha256_file(path) for path in files_of(self.options.get("represent")) if path.is_file()
@@ -198,7 +277,7 @@ class _OfPool(Stage):
         checkpoint = self.folder / "checkpoint"
         given = {**self.options, "checkpoint": checkpoint, "progress": progress}
         if "represent" in given:
-            given["represent"] = represented(self.config.pool, given["represent"], progress)
+            given["represent"] = represented(self.pool, given["represent"], progress)
         with_checkpoint(lambda: self._select(given), checkpoint)
         shutil.rmtree(checkpoint)
 
@@ -221,7 +300,7 @@ class Select(_OfPool):
         return self.config.out / SELECTION
 
     def _select(self, given: JSON) -> None:
-        select_pool(self.config.pool, **given).save(self.folder)
+        select_pool(self.pool, **given).save(self.folder)
 
 
 class Sweep(_OfPool):
@@ -236,7 +315,7 @@ class Sweep(_OfPool):
         return given
 
     def _select(self, given: JSON) -> None:
-        selections = sweep_pool(self.config.pool, **{**given, "alphas": self.alphas})
+        selections = sweep_pool(self.pool, **{**given, "alphas": self.alphas})
         save_sweep(selections, self.folder)
         print(format_sweep(selections))
 
@@ -249,9 +328,13 @@ class _OfSelection(Stage):
     def __init__(self, config: Config, state: State) -> None:
         super().__init__(config, state)
         self.selection = config.out / SELECTION
+        self.pool = config.pool_of(self.name)
 
     def _inputs(self) -> JSON:
-        return {"selection": files.sha256_file(self.selection / "indices.npy")}
+        found: JSON = {"selection": files.sha256_file(self.selection / "indices.npy")}
+        if self.pool != self.config.pool:  # the same numbers may be of other rows
+            found["records"] = files.sha256_file(self.pool / RECORDS)
+        return found
 
 
 class Export(_OfSelection):
@@ -267,7 +350,7 @@ class Export(_OfSelection):
 
     def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
         """Export, and say what trainers do not take; an export replaces exports only, so it always may."""
-        given = {**self.options, "pool": self.config.pool}
+        given = {**self.options, "pool": self.pool}
         export(self.selection, self.folder, overwrite=True, progress=progress, **given)
         for trainer, text in remarks(read_export(self.folder)["trainers"]).items():
             print(f"{'':<16}{trainer} {text}")
@@ -290,8 +373,13 @@ class Report(_OfSelection):
 
     def do(self, *, overwrite: bool, progress: AnyProgressLike) -> None:
         """Write the page."""
-        given = {**self.options, "pool": self.config.pool, "out": self.folder, "sweep": self.sweep}
+        given = {
+            **self.options,
+            "pool": self.pool,
+            "out": self.folder,
+            "sweep": self.sweep,
+        }
         report(self.selection, progress=progress, **given)
 
 
-KINDS: tuple[type[Stage], ...] = (Import, Embed, Score, Select, Sweep, Export, Report)
+KINDS: tuple[type[Stage], ...] = (Import, Embed, Score, Dedup, Decontaminate, Select, Sweep, Export, Report)

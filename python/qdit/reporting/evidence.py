@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+from ..cleaning.told import cleaning_of
 from ..common.files import to_json
 from ..exporting.choice import Choice
 from ..measuring.api import MEASURES
@@ -131,6 +132,9 @@ def provenance(choice: Choice) -> Section:
     section = Section("provenance", "Provenance").add(
         page.table(("parameter", "value"), _flat(selection.params), "How the rows were chosen")
     )
+    cleaned = cleaning_of(pool, selection.indices)
+    if cleaned:
+        section.add(page.table(("step", "rows"), [*cleaned.items()], "What was done to the pool before"))
     inputs = [
         (name, " x ".join(map(str, entry["shape"])), entry["dtype"], page.Html(_hash(entry["sha256"])))
         for name, entry in selection.inputs.items()
