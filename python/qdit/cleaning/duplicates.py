@@ -14,7 +14,7 @@ from ..common.progress import ProgressLike, open_phases
 from ..common.shape import ENTRIES
 from ..common.types import JSON, Array, Floats, Indices, StrPath
 from ..engine.backend import open_engine, resolve_backend, resolve_precision
-from ..engine.rows import EmbeddingsLike, Rows, open_embeddings, to_float64
+from ..engine.rows import EmbeddingsLike, Rows, open_embeddings, subset, to_float64
 from ..selection.options import Column, Machine
 from ..selection.quality import open_quality
 from ..selection.record import describe_rows
@@ -181,6 +181,8 @@ def similar_rows(
     keep, left_out: which pairs matter, and what tells runs of other such pairs apart.
     """
     placement = resolve_placement(asked, rows)
+    if asked.backend == "auto" and rows.device is None:  # bounds are for cpu, and rule nearly all pairs out
+        placement = {**placement, "backend": "cpu", "precision": None}
     engine = open_engine(rows, zero_rows="ignore", threads=asked.thread_count, **placement)
     identity = {"threshold": asked.threshold, "backend": placement["backend"], "left_out": left_out}
     if checkpoint is not None:
@@ -239,6 +241,6 @@ def make_duplicates(
 
 def _cosines(rows: Rows | None, which: Indices, others: Indices) -> Floats:
     assert rows is not None
-    a, b = to_float64(rows, which), to_float64(rows, others)
+    a, b = (to_float64(subset(rows, some), slice(None)) for some in (which, others))
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return np.asarray(np.einsum("ij,ij->i", a, b) / norms)
