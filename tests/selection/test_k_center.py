@@ -117,6 +117,13 @@ def test_budget():
     assert chosen.stats["cost"] <= 40.0
 
 
+@pytest.mark.parametrize("method", ["k_center", "kmq", "mig"])
+@pytest.mark.parametrize(("budget", "rows"), [(0.3, 3), (50.0, 500), (0.1, 1)])
+def test_costs_add_up_as_decimals_do(method, budget, rows):
+    paid = qdit.select(X, Q, 0.5, method=method, costs=np.full(N, 0.1), budget=budget)
+    assert len(paid) == rows
+
+
 def test_rows_of_zeros_are_left_out():
     rows = X.copy()
     rows[[0, 9]] = 0
