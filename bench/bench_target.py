@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--model", default=os.environ.get("QDIT_MPNET"), help="all-mpnet-base-v2, a folder")
     parser.add_argument("--k", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=None)
-    parser.add_argument("--replayed", type=int, default=300, help="picks")
+    parser.add_argument("--replayed", type=int, default=50, help="picks")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     data, k = Path(options.data), options.k
