@@ -113,6 +113,11 @@ def test_vectors_that_were_made_elsewhere(pool, against, tmp_path):
     found = qdit.decontaminate(pool, against, by="embedding", vectors=tmp_path / "v.npy", threshold=0.95)
     assert found.flagged.tolist() == [333]
     assert found.evidence[0]["overlaps"][0]["row"] == 12
+    x[334] = x[333]
+    np.save(pool / "embeddings.npy", x)  # by hand
+    (pool / "embeddings.json").unlink()
+    with pytest.raises(ValueError, match="embeddings is"):
+        qdit.decontaminate(pool, against, by="embedding", vectors=tmp_path / "v.npy", threshold=0.95)
     np.save(tmp_path / "v.npy", vectors[1:])
     with pytest.raises(
         ValueError, match=r"vectors: .* has float32 of shape \(32, 16\), wanted floats of \(33, 16\)"

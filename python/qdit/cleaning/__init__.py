@@ -4,7 +4,8 @@ Nothing of a pool is deleted: what stays becomes a pool of its own, with embeddi
 
     options       DedupOptions, PoolDedupOptions, DecontaminateOptions
     pairs         all pairs of rows that are at least so similar, exact, part by part
-    texts         texts as they are compared: normalized, by words, by MinHash
+    texts         texts as they are compared: normalized, and by their words
+    minhash       pairs of texts that share most of their words
     groups        which row of several stands for the others
     duplicates    `dedup`: of embeddings, and its result
     job           base of the two below: a call on a pool, its folder, its smaller pool

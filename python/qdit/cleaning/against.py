@@ -145,19 +145,28 @@ def _speaker(turn: Mapping[str, Any]) -> str:
     return str(turn.get("role", turn.get("from", ""))).lower()
 
 
+def vector_files(paths: str | Path | Sequence[str]) -> list[Path]:
+    """Return the files; FileNotFoundError for one that is not there."""
+    given = paths.split(",") if isinstance(paths, str) else [paths] if isinstance(paths, Path) else paths
+    found = [Path(path) for path in given]
+    for path in found:
+        if not path.is_file():
+            raise FileNotFoundError(f"vectors: no such file: {path}")
+    return found
+
+
 def open_vectors(paths: str | Path | Sequence[str], rows: Sequence[EvaluationRow], d: int) -> Array:
     """Return vectors of evaluation rows that were made elsewhere, (m, d) float32.
 
     paths: .npy files, one for each set.
     """
-    given: list[str | Path] = [paths] if isinstance(paths, Path) else []
-    given += paths.split(",") if isinstance(paths, str) else () if isinstance(paths, Path) else paths
+    given = vector_files(paths)
     labels = list(dict.fromkeys(row.set for row in rows))
     if len(given) != len(labels):
         raise ValueError(f"vectors: got {len(given)} files for {len(labels)} sets, wanted one for each")
     parts = []
     for label, path in zip(labels, given, strict=True):
-        array = npy.open_npy("vectors", Path(path))
+        array = npy.open_npy("vectors", path)
         count = sum(row.set == label for row in rows)
         if array.shape != (count, d) or array.dtype.kind != "f":
             raise ValueError(

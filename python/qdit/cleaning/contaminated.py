@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common import files
 from ..common.identity import as_read
 from ..common.progress import ProgressLike
 from ..common.text import shorten
@@ -19,7 +20,15 @@ from ..engine.backend import open_engine
 from ..records.pool import PoolLike
 from ..records.row import Row
 from ..selection.options import Machine
-from .against import EvaluationRow, describe_sets, embed_rows, find_sets, open_vectors, read_sets
+from .against import (
+    EvaluationRow,
+    describe_sets,
+    embed_rows,
+    find_sets,
+    open_vectors,
+    read_sets,
+    vector_files,
+)
 from .duplicates import resolve_placement
 from .job import CleaningJob
 from .options import EMBEDDING, NGRAM, DecontaminateOptions
@@ -111,13 +120,14 @@ class DecontaminateJob(CleaningJob[Contamination]):
             )
         self.sets = find_sets(options)
 
-    def _used(self) -> JSON:
-        found = self.pool.manifests
-        return {"embeddings": found["embeddings"]} if EMBEDDING in self.by and "embeddings" in found else {}
+    def _used(self) -> list[str]:
+        return ["embeddings"] * (EMBEDDING in self.by)
 
     def _identity(self) -> JSON:
         asked = {name: getattr(self.options, name) for name in self.options.names() if name not in _LEFT_OUT}
-        return {**self._base(), **asked, "against": describe_sets(self.sets)}
+        given = None if self.options.vectors is None else vector_files(self.options.vectors)
+        vectors = None if given is None else [files.sha256_file(path) for path in given]
+        return {**self._base(), **asked, "against": describe_sets(self.sets), "vectors": vectors}
 
     def estimate(self) -> JSON:
         """Return how many rows there are."""

@@ -79,9 +79,8 @@ class DedupJob(CleaningJob[Duplicates]):
             )
         self.keep = resolve_keep(options.keep, self.pool.quality is not None)
 
-    def _used(self) -> JSON:
-        names = ["embeddings"] * (EMBEDDING in self.by) + ["quality"] * (self.keep == QUALITY)
-        return {name: self.pool.manifests[name] for name in names if name in self.pool.manifests}
+    def _used(self) -> list[str]:
+        return ["embeddings"] * (EMBEDDING in self.by) + ["quality"] * (self.keep == QUALITY)
 
     def _identity(self) -> JSON:
         return {**self._base(), **described(self.options), "keep": self.keep}
