@@ -1,22 +1,23 @@
 """What alpha 0.5 weighs under `gain_scale="balanced"`, beside the literal reading, over pools, k and scores.
 
-`python bench/bench_balance.py --data FOLDER` takes the real embeddings and scores of a folder
-(alpaca_mpnet_f16.npy, alpaca_quality.npy) and pools of 10,000 to 1,000,000 rows that are made of them
-(pools.py; --pool takes a file that is there). A made row has the score that a linear model of the real ones
-gives it, and noise with the variance that this model leaves.
+`python bench/bench_balance.py --data FOLDER --sizes ''` takes the real embeddings and scores of a folder
+(alpaca_mpnet_f16.npy, alpaca_quality.npy); without --sizes it takes pools of 10,000 to 1,000,000 rows
+that are made of them (pools.py; --pool takes a file that is there). A made row has the score that a linear
+model of the real ones gives it, and noise with the variance that this model leaves.
 
 For every pool and k: the share of what alpha 0 gains in coverage over random rows, and of what alpha 1 gains
 in quality over them, that alpha 0.5 reaches. Coverages are exact, over all rows; above --exact rows the picks
 are those of method "sparse", from one graph. "warns" says whether the run told that a side had no weight.
-After every pool the results so far are in bench/results/balance.{json,md}.
+Results are in bench/results/balance.{json,md} row by row, and a repeated run adds what is missing.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from pools import make_pool
 Floats = NDArray[np.float64]
 LEVELS = (0.05, 0.15, 0.45, 0.85)  # quantiles between ratings of 1 to 5
 BLOCK = 16_384
-DRAWS = 2
+DRAWS = 2  # random selections; one of a large pool, where they hardly differ
 
 
 def scores(quality: Floats) -> dict[str, Floats]:
@@ -64,37 +65,60 @@ def linear(rows: NDArray[Any], quality: Floats) -> Callable[[NDArray[Any], int],
     return score
 
 
-def measured(
-    name: str, rows: NDArray[Any], quality: Floats, k: int, kinds: tuple[str, ...], exact: int
-) -> Iterator[dict[str, Any]]:
-    """Yield a row of results for each kind of scores."""
-    n = len(rows)
-    chosen = graph_of(rows) if n > exact else None
+class Balance:
+    """Measures what is not in the results yet; these are saved row by row, so a run that is cut goes on."""
 
-    def run(alpha: float, q: Floats | None, scale: str) -> qdit.Selection:
-        if chosen is None:
-            return qdit.select(rows, q, alpha, k, method="exact", gain_scale=scale)
-        return chosen.select(q, alpha, k, gain_scale=scale)
+    def __init__(self, out: Path, exact: int, graph: Path | None) -> None:
+        self.out, self.exact, self.graph = out, exact, graph
+        self.report = Report("balance", " ".join((__doc__ or "").split("\n\n")[2].split()))
+        if (out / "balance.json").is_file():
+            self.report.rows = json.loads((out / "balance.json").read_text())["rows"]
 
-    draws = [qdit.select(rows, alpha=0.0, k=k, method="random", seed=seed) for seed in range(DRAWS)]
-    random = float(np.mean([draw.coverage for draw in draws]))
-    diverse = run(0.0, None, "sum").coverage
-    found = scores(quality)
-    for kind in kinds:
-        q = found[kind]
-        row: dict[str, Any] = {"pool": name, "n": n, "k": k, "scores": kind}
-        best = float(np.sort(q)[-k:].mean() - q.mean())
-        for scale in ("sum", "balanced"):
-            with warnings.catch_warnings(record=True) as told:
-                warnings.simplefilter("always")
-                one = run(0.5, q, scale)
-            assert one.mean_quality is not None
-            coverage = (one.coverage - random) / (diverse - random)
-            share = (one.mean_quality - float(q.mean())) / best
-            row |= {f"{scale}: coverage": coverage, f"{scale}: quality": share}
-            row[f"{scale}: warns"] = any("weight" in str(one.message) for one in told)
-        row["apart"] = abs(row["balanced: coverage"] - row["balanced: quality"])
-        yield row
+    def measure(
+        self, name: str, rows: NDArray[Any], quality: Floats, ks: tuple[int, ...], kinds: tuple[str, ...]
+    ) -> None:
+        """Add a row of results for each k and kind of scores."""
+        n = len(rows)
+        there = {(row["pool"], row["n"], row["k"], row["scores"]) for row in self.report.rows}
+        left = {k: [kind for kind in kinds if (name, n, k, kind) not in there] for k in ks}
+        if not any(left.values()):
+            return
+        graph = None
+        if n > self.exact:
+            saved = self.graph if self.graph is not None and n >= 1_000_000 else None
+            graph = qdit.build_graph(rows) if saved is None else qdit.load_graph(saved, rows)
+        found = scores(quality)
+        for k, some in left.items():
+            if some:
+                self._of_k(name, rows, graph, k, {kind: found[kind] for kind in some})
+
+    def _of_k(self, name: str, rows: NDArray[Any], graph: Any, k: int, qualities: dict[str, Floats]) -> None:
+        def run(alpha: float, q: Floats | None, scale: str) -> qdit.Selection:
+            if graph is None:
+                return qdit.select(rows, q, alpha, k, method="exact", gain_scale=scale)
+            found: qdit.Selection = graph.select(q, alpha, k, gain_scale=scale)
+            return found
+
+        draws = [
+            qdit.select(rows, alpha=0.0, k=k, method="random", seed=seed)
+            for seed in range(DRAWS if len(rows) <= 100_000 else 1)
+        ]
+        random = float(np.mean([draw.coverage for draw in draws]))
+        diverse = run(0.0, None, "sum").coverage
+        for kind, q in qualities.items():
+            row: dict[str, Any] = {"pool": name, "n": len(rows), "k": k, "scores": kind}
+            best = float(np.sort(q)[-k:].mean() - q.mean())
+            for scale in ("sum", "balanced"):
+                with warnings.catch_warnings(record=True) as told:
+                    warnings.simplefilter("always")
+                    one = run(0.5, q, scale)
+                assert one.mean_quality is not None
+                row[f"{scale}: coverage"] = (one.coverage - random) / (diverse - random)
+                row[f"{scale}: quality"] = (one.mean_quality - float(q.mean())) / best
+                row[f"{scale}: warns"] = any("weight" in str(warning.message) for warning in told)
+            row["apart"] = abs(row["balanced: coverage"] - row["balanced: quality"])
+            self.report.add(row)
+            self.report.save(self.out)
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
@@ -118,37 +142,27 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
-_graphs: dict[int, Any] = {}
-
-
-def graph_of(rows: NDArray[Any]) -> Any:
-    """Return the graph of a pool; the last one is kept."""
-    if id(rows) not in _graphs:
-        _graphs.clear()
-        _graphs[id(rows)] = qdit.build_graph(rows, memory_budget="3GB")
-    return _graphs[id(rows)]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--sizes", default="10000,50000,200000,1000000")
-    parser.add_argument("--pool", type=Path, help="a made pool to take the last size from")
-    parser.add_argument("--graph", type=Path, help="the graph of --pool, if it was saved")
+    parser.add_argument(
+        "--sizes", default="10000,50000,200000,1000000", help="of made pools; none for Alpaca"
+    )
+    parser.add_argument("--pool", type=Path, help="a made pool of the last size")
+    parser.add_argument("--graph", type=Path, help="its graph, if it was saved")
     parser.add_argument("--exact", type=int, default=20_000, help="most rows that all pairs are compared of")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--figure", type=Path, help="where to draw the results")
     options = parser.parse_args()
     real = np.load(options.data / "alpaca_mpnet_f16.npy", mmap_mode="r")
     quality = np.load(options.data / "alpaca_quality.npy").astype(np.float64)
-    report = Report("balance", " ".join((__doc__ or "").split("\n\n")[2].split()))
+    balance = Balance(options.out, options.exact, options.graph)
     kinds = tuple(scores(quality[:10]))
-    for k in (500, 1_000, 3_000, 9_000):
-        for row in measured("Alpaca", real, quality, k, kinds if k != 1_000 else kinds[:3], options.exact):
-            report.add(row)
-        report.save(options.out)
-    score = linear(real, quality)
-    sizes = [int(size) for size in options.sizes.split(",")]
+    sizes = [int(size) for size in options.sizes.split(",") if size]
+    if not sizes:
+        balance.measure("Alpaca", real, quality, (500,), kinds)
+        balance.measure("Alpaca", real, quality, (1_000, 3_000, 9_000), kinds[:3])
+    score = linear(real, quality) if sizes else None
     with tempfile.TemporaryDirectory() as folder:
         for n in sizes:
             path = Path(folder) / f"{n}.npy"
@@ -157,18 +171,13 @@ def main() -> None:
             else:
                 make_pool(path, n, seed=n, data=options.data / "alpaca_mpnet_f16.npy")
             rows = np.load(path, mmap_mode="r")
-            if options.graph is not None and n == sizes[-1]:
-                _graphs[id(rows)] = qdit.load_graph(options.graph, rows)
-            made = score(rows, n)
-            for k in (n // 100, min(n // 16, 10_000)) if n < 1_000_000 else (n // 100,):
-                for row in measured(
-                    "made of it", rows, made, k, kinds[:5:2] if n > 60_000 else kinds, options.exact
-                ):
-                    report.add(row)
-                report.save(options.out)
-    report.write(options.out)
+            assert score is not None
+            ks = (n // 100, n // 16) if n <= 10_000 else (min(10_000, n // 20),)
+            few = kinds if n <= 10_000 else kinds[:3] if n < 1_000_000 else (kinds[1], kinds[0])
+            balance.measure("made of it", rows, score(rows, n), ks, few)
+    balance.report.write(options.out)
     if options.figure is not None:
-        draw(report.rows, options.figure)
+        draw(balance.report.rows, options.figure)
 
 
 if __name__ == "__main__":

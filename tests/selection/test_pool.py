@@ -42,6 +42,13 @@ def test_quotas_by_source(pool):
     assert np.bincount(got.indices // 150).tolist() == [3, 9]
 
 
+def test_at_least_by_source(pool):
+    got = qdit.select_pool(pool, 0.5, 10, per_source_least={"a": 0.8})
+    assert (got.indices < 150).sum() >= 8
+    got = qdit.select_pool(pool, 0.5, 10, per_source={"a": 0.3, "b": 0.7})
+    assert np.bincount(got.indices // 150).tolist() == [3, 7]
+
+
 def test_a_budget_of_tokens(pool):
     got = qdit.select_pool(pool, 0.5, budget_tokens=500, quality_scale="minmax")
     costs = qdit.Pool.open(pool).token_costs()

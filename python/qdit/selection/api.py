@@ -1,7 +1,7 @@
 """`qdit.select`: greedy choice of rows that are both good and diverse; `qdit.sweep`: for several alphas."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from ..common.progress import ProgressLike, open_sink
 from ..common.types import StrPath
 from ..engine.rows import EmbeddingsLike, open_embeddings
 from .checkpoint import Checkpoint, resumable
-from .options import Column, SelectOptions, check_alpha
+from .options import Column, Quota, SelectOptions, check_alpha
 from .quality import open_quality
 from .run import Job, prepare
 from .selection import Selection
@@ -50,8 +50,11 @@ def select(
     costs: Column | None = None,
     budget: float | None = None,
     groups: Column | None = None,
-    quota: int | Mapping[Any, int] | None = None,
+    quota: Quota | None = None,
     quota_mode: str = "at_most",
+    quota_least: Quota | None = None,
+    min_gain: float | None = None,
+    min_coverage: float | None = None,
     exclude: Column | None = None,
     exclude_mode: str = "covered",
     threads: int | None = None,
@@ -137,8 +140,16 @@ def select(
             fit 0.3: four units in the last place are allowed for rounding.
         groups: (n,) integers or strings such as sources or languages (or a .npy file), with quota.
         quota: the most rows of each group, given rows not counted: a number, or {group: number}, where groups
-            that are not named have no limit.
+            that are not named have no limit. Numbers between 0 and 1 are shares of k: {"en": 0.6, "de": 0.4}.
+            Shares that add up to 1 become numbers that add up to k (largest remainders); others are rounded
+            down, those of quota_least up.
         quota_mode: "at_most", or "exact": every group gets its quota, and k is their sum.
+        quota_least: the fewest rows of each group, like quota; groups that are not named may have none. Picks
+            are greedy as ever until as many are left as groups still lack, and those go to these groups
+            (greedy methods, without a budget).
+        min_gain: end before the first pick that raises the objective by less than this; fewer than k rows are
+            returned then, and stats["ended_by"] tells.
+        min_coverage: end with the pick that brings the coverage to this or above.
         exclude: row numbers that are not to be picked (or a .npy file, or a `Selection`).
         exclude_mode: "covered": excluded rows are represented still; "dropped": they do not count in d, as if
             represent named all others (with the methods and backends that take represent).

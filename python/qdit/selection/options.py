@@ -30,6 +30,7 @@ GAIN_SCALES = ("sum", "per_k", "balanced")
 QUOTA_MODES = ("at_most", "exact")
 EXCLUDE_MODES = ("covered", "dropped")
 
+Quota = int | float | Mapping[Any, int | float]  # rows, or shares of k
 Column = str | Any  # the path of a .npy file, or what numpy makes an array of
 
 
@@ -205,8 +206,12 @@ class Limits(Options):
         costs: What each row costs, such as tokens: n positive numbers, an array or .npy file.
         budget: What the costs of the chosen rows may add up to, but for rounding in the last digits.
         groups: Each row's group, n integers or strings: an array or .npy file.
-        quota: The most rows of each group, a number or {"group": number}.
+        quota: The most rows of each group, a number or {"group": number}; numbers between 0 and 1 are shares
+            of k.
         quota_mode: at_most, or exact for exactly so many of each group.
+        quota_least: The fewest rows of each group, as quota.
+        min_gain: End before the first pick that raises the objective by less.
+        min_coverage: End with the pick that brings the coverage to this.
         exclude: Row numbers that are not to be picked: an array or .npy file.
         exclude_mode: covered if excluded rows are to be represented still, dropped if they do not count.
 
@@ -215,13 +220,19 @@ class Limits(Options):
     costs: Column | None = None
     budget: float | None = None
     groups: Column | None = None
-    quota: int | Mapping[Any, int] | None = None
+    quota: Quota | None = None
     quota_mode: str = "at_most"
+    quota_least: Quota | None = None
+    min_gain: float | None = None
+    min_coverage: float | None = None
     exclude: Column | None = None
     exclude_mode: str = "covered"
 
     def _check(self) -> None:
         check_choice("exclude_mode", self.exclude_mode, EXCLUDE_MODES)
+        for name in ("min_gain", "min_coverage"):
+            if getattr(self, name) is not None:
+                self._set(name, check_float(name, getattr(self, name)))
         check_choice("quota_mode", self.quota_mode, QUOTA_MODES)
         if self.budget is not None:
             self._set("budget", check_float("budget", self.budget))

@@ -12,8 +12,10 @@ from .checkpoint import Checkpoint
 from .picks import UNKNOWN, Outcome
 from .plan import Plan
 from .problem import Problem
+from .watch import Turned, Watch
 
 _INTERVAL_SECONDS = 0.25
+_NO_PICKS = (np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 class Runner:
@@ -29,8 +31,10 @@ class Runner:
         self.replayed = np.empty(0, np.int64) if saved is None else saved.indices[: plan.k]
         self._bounds = self._initial_bounds()
         self._d_start = engine.coverage()
-        self._position = 0
+        self._position = self._shown = self._reserved = 0
         self._earlier: int = engine.stats()["evaluations"]  # by other runs of this engine
+        self._watch = self._new_watch()
+        self._taken = [_NO_PICKS]
         self._tracker = Tracker(
             sink,
             plan.k,
@@ -55,7 +59,55 @@ class Runner:
             found = first_bounds(self._problem, self._engine)
         return np.full(self._problem.n, UNKNOWN, np.int64) if found is None else found
 
+    def _new_watch(self) -> Watch | None:
+        if not self._plan.limits.watched:
+            return None
+        return Watch(self._problem, self._plan, self._engine.sum_scale, self._d_start)
+
     def _by_score(self, per_cost: bool) -> Outcome:
+        limits = self._plan.limits.engine_options(per_cost=per_cost)
+        watch = self._watch
+        if watch is None:
+            indices, gains = self._select(limits)
+            return Outcome(indices, gains, self._engine.sum_scale, self._d_start, self._bounds)
+        watch.check_start()
+        bounds: Indices | None = self._bounds
+        try:
+            if watch.bound:
+                raise Turned
+            indices, gains = self._select(limits)
+        except Turned:
+            indices, gains = self._so_far()
+            bounds = None
+            if watch.bound and not watch.ended:
+                indices, gains = self._fill_groups(limits | {"quotas": watch.quotas}, indices)
+        assert self._watch is not None
+        report = self._watch.report(len(indices))
+        if self._reserved:
+            report["reserved"] = self._reserved
+        return Outcome(indices, gains, self._engine.sum_scale, self._d_start, bounds, report=report)
+
+    def _fill_groups(self, limits: JSON, picks: Indices) -> tuple[Indices, Indices]:
+        """Make the picks that are left from groups that lack rows; the engine makes these ones again."""
+        self._reserved = self._plan.k - len(picks)
+        self._problem.reset(self._engine)
+        self._bounds = np.full(self._problem.n, UNKNOWN, np.int64)
+        saved = self.replayed
+        self.replayed = picks if len(saved) < len(picks) else saved
+        self._position, self._taken = 0, [_NO_PICKS]
+        self._watch = self._new_watch()
+        assert self._watch is not None
+        self._watch.fill()
+        try:
+            return self._select(limits)
+        except Turned:
+            return self._so_far()
+
+    def _so_far(self) -> tuple[Indices, Indices]:
+        indices, gains = (np.concatenate(parts) for parts in zip(*self._taken, strict=True))
+        return indices, gains
+
+    def _select(self, limits: JSON) -> tuple[Indices, Indices]:
         plan, problem, engine = self._plan, self._problem, self._engine
         indices, gains = engine.select(
             plan.method.name,
@@ -70,11 +122,11 @@ class Runner:
             picks=self.replayed if len(self.replayed) else None,
             on_progress=self._on_progress,
             interval=_INTERVAL_SECONDS,
-            **plan.limits.engine_options(per_cost=per_cost),
+            **limits,
         )
         if len(self.replayed) == plan.k:
             self._complete(indices)
-        return Outcome(indices, gains, engine.sum_scale, self._d_start, self._bounds)
+        return indices, gains
 
     def _complete(self, picks: Indices) -> None:
         """Evaluate the other rows for the bound: a run that only replays its picks looks at no row."""
@@ -106,11 +158,20 @@ class Runner:
         return gains
 
     def _on_progress(self, indices: Indices, gains: Indices, evaluations: int) -> None:
-        saved = self._saved
+        saved, watch = self._saved, self._watch
+        if watch is not None:
+            kept = watch.keep(indices, gains)
+            indices, gains = indices[:kept], gains[:kept]
+            self._taken.append((indices, gains))
         if saved is not None:
             saved.append(indices, gains, self._position)
         self._position += len(indices)
         # while old picks are replayed the bounds are those of the snapshot that is there already
-        if saved is not None and self._plan.method.keeps_bounds and self._position >= len(self.replayed):
+        turned = watch is not None and watch.turned  # the engine may be beyond the picks that count
+        keeps = self._plan.method.keeps_bounds and not turned
+        if saved is not None and keeps and self._position >= len(self.replayed):
             saved.snapshot(self._bounds)
-        self._tracker.update(self._position, max(0, evaluations - self._earlier))
+        self._shown = max(self._shown, self._position)
+        self._tracker.update(self._shown, max(0, evaluations - self._earlier))
+        if turned:
+            raise Turned

@@ -49,7 +49,8 @@ def make_plan(problem: Problem, options: SelectOptions, threads: int) -> Plan:
 
     """
     limit = options.memory_bytes
-    limits = open_limits(problem.n, options)
+    wanted = _DEFAULT_K if options.k is None and options.costs is None else options.k
+    limits = open_limits(problem.n, options, None if wanted is None else resolve_k(wanted, problem.n))
 
     def memory(method: Method) -> Memory:
         if problem.backend == "cuda":
@@ -68,7 +69,7 @@ def make_plan(problem: Problem, options: SelectOptions, threads: int) -> Plan:
         n=problem.n,
         alpha=problem.alpha,
         backend=problem.backend,
-        limited=bool(limits),
+        limited=bool(limits) or (limits.ends and problem.alpha == 1.0),
         targeted=problem.targeted,
         fits=fits,
     )
@@ -86,13 +87,20 @@ def make_plan(problem: Problem, options: SelectOptions, threads: int) -> Plan:
     return Plan(method, k, options, limits, granted, labels, graph)
 
 
-def _check_applies(method: Method, problem: Problem, limits: OpenLimits, search: Search) -> None:
+def _check_applies(method: Method, problem: Problem, limits: OpenLimits, options: SelectOptions) -> None:
     """Raise ValueError for options that the method cannot obey."""
     if limits and not method.limits:
         names = "costs" if limits.costs is not None else "groups"
         raise ValueError(
             f"{names}: method {method.name!r} knows no constraints; use 'exact', 'lazy' or 'naive', or drop "
             "them"
+        )
+    if limits.watched and not method.greedy:
+        name = (
+            "quota_least" if limits.least is not None else "min_gain" if limits.min_gain is not None else ""
+        )
+        raise ValueError(
+            f"{name or 'min_coverage'}: method {method.name!r} does not go by gains; use a greedy method"
         )
     if problem.targeted and not method.targets:
         name = "weights" if problem.represented is None else "represent"
@@ -111,13 +119,13 @@ def _check_applies(method: Method, problem: Problem, limits: OpenLimits, search:
         )
     if method.needs_quality and problem.quality is None:
         raise ValueError(f"quality: got None with method {method.name!r}, wanted one score per row")
-    if search.labels is not None and not method.labels:
+    if options.labels is not None and not method.labels:
         raise ValueError(f"labels: method {method.name!r} takes none; use 'mig', or drop them")
-    if method.multiplies_by_quality(search):
-        _check_multiplied(method, problem, search)
-    if "tau" in method.options and problem.floor is not None and problem.floor > search.tau:
+    if method.multiplies_by_quality(options):
+        _check_multiplied(method, problem, options)
+    if "tau" in method.options and problem.floor is not None and problem.floor > options.tau:
         raise ValueError(
-            f"floor: got {problem.floor}, wanted at most tau = {search.tau}; every row starts at the floor"
+            f"floor: got {problem.floor}, wanted at most tau = {options.tau}; every row starts at the floor"
         )
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ..records import tokens
 from ..records.pool import Pool
 from ..records.records import MANIFEST
 from .api import run_job, run_sweep
-from .options import SelectOptions
+from .options import Quota, SelectOptions
 from .run import prepare
 from .selection import Selection
 
@@ -26,7 +26,8 @@ class PoolOptions(Options):
     """What a pool knows beside its embeddings and quality, as limits.
 
     Attributes:
-        per_source: The most rows of each source of a pool, a number or {"source": number}.
+        per_source: The most rows of each source of a pool, a number or {"source": number}, as quota.
+        per_source_least: The fewest rows of each source, as quota_least.
         budget_tokens: What the tokens of the chosen rows of a pool may add up to.
         tokenizer: Name or path of the tokenizer that counts them; none estimates 4 bytes a token.
         exclude_ids: Ids of rows of a pool that are not to be picked: a list, or a file with one in each line.
@@ -34,7 +35,8 @@ class PoolOptions(Options):
 
     """
 
-    per_source: int | Mapping[str, int] | None = None
+    per_source: Quota | None = None
+    per_source_least: Quota | None = None
     budget_tokens: float | None = None
     tokenizer: str | None = None
     exclude_ids: StrPath | Sequence[str] | None = None
@@ -51,7 +53,8 @@ class PoolOptions(Options):
 
 _INSTEAD = {  # what a pool knows, and what is passed for other embeddings
     "budget_tokens": ("costs", "budget"),
-    "per_source": ("groups", "quota"),
+    "per_source": ("groups", "quota", "quota_least"),
+    "per_source_least": ("groups", "quota", "quota_least"),
     "label_field": ("labels",),
     "exclude_ids": ("exclude",),
 }
@@ -112,8 +115,9 @@ def open_pool(
     if options.budget_tokens is not None:
         filled["costs"] = pool.token_costs(options.tokenizer, progress=progress)
         filled["budget"] = options.budget_tokens
-    if options.per_source is not None:
-        filled |= {"groups": pool.source_groups(), "quota": options.per_source}
+    if options.per_source is not None or options.per_source_least is not None:
+        filled["groups"] = pool.source_groups()
+        filled |= {"quota": options.per_source, "quota_least": options.per_source_least}
     if options.exclude_ids is not None:
         try:
             filled["exclude"] = pool.records.indices_of(_read_ids(options.exclude_ids))
@@ -150,11 +154,12 @@ def select_pool(
         checkpoint: a directory, as in `qdit.select`.
         progress: as in `qdit.select`.
         **options: per_source, the most rows of each source (with quota_mode="exact": exactly so many), a
-            number or {source: number}; budget_tokens, what the tokens of the chosen rows may add up to;
-            tokenizer, that counts them, a name or path for transformers, None estimates 4 bytes a token;
-            exclude_ids, ids that are not to be picked, a list or a file with one in each line;
-            label_field, the field of the records with the labels of method "mig"; and the other options of
-            `qdit.select`, where quality replaces the pool's own.
+            number or {source: number}, and per_source_least, the fewest, as quota and quota_least;
+            budget_tokens, what the tokens of the chosen rows may add up to; tokenizer, that counts them, a
+            name or path for transformers, None estimates 4 bytes a token; exclude_ids, ids that are not to be
+            picked, a list or a file with one in each line; label_field, the field of the records with the
+            labels of method "mig"; and the other options of `qdit.select`, where quality replaces the pool's
+            own.
 
     Raises:
         FileNotFoundError, TypeError, ValueError, MemoryError: as `qdit.select`, and if the pool lacks what it

@@ -94,6 +94,10 @@ class Problem:
         """What quality adds to the score of every row: alpha * quality."""
         return self.alpha * self.scaled if self.alpha > 0 else np.zeros(self.n)
 
+    def bonus_of(self, row: int) -> float:
+        """Return what quality adds to the score of one row."""
+        return self.alpha * float(self.scaled[row]) if self.alpha > 0 else 0.0
+
     def weight(self, k: int) -> float:
         """Return what a gain in units of similarity is multiplied by in a score."""
         return (1.0 - self.alpha) * self.factor(k)

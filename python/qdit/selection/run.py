@@ -27,6 +27,7 @@ from .precision import warn_of_rounding
 from .problem import Problem, make_problem
 from .quality import K_SCALES
 from .selection import Selection
+from .watch import Watch
 from .weighing import Shares, shares, warn_of_balance, weigh
 
 
@@ -167,7 +168,14 @@ class Job:
         spent = time.perf_counter() - start
         outcome = graph.pick(self.problem, self.plan.k, engine, self.threads, sink)
         to_picks = spent + outcome.report["seconds_to_picks"]
-        return replace(outcome, report={**graph.stats, **outcome.report, "seconds_to_picks": to_picks})
+        outcome = replace(outcome, report={**graph.stats, **outcome.report, "seconds_to_picks": to_picks})
+        if not self.plan.limits.ends:
+            return outcome
+        watch = Watch(self.problem, self.plan, outcome.scale, outcome.fixed_start)
+        watch.check_start()
+        kept = watch.keep(outcome.indices, outcome.fixed)
+        report = {**outcome.report, **watch.report(kept)}
+        return replace(outcome, indices=outcome.indices[:kept], fixed=outcome.fixed[:kept], report=report)
 
     def _weigh(self, outcome: Outcome, engine: Engine) -> JSON:
         """Return what each side weighed; the engine holds the picks, but for a budget, which has two runs."""
@@ -176,12 +184,13 @@ class Job:
             return {}
         graph = None if maker is None else maker.get(self.threads)
         one_run = plan.limits.costs is None
+        alone = engine.coverage() == outcome.fixed_start + int(outcome.fixed.sum())  # no picks beside these
         return weigh(
             problem,
             outcome,
-            plan.k if one_run else len(outcome.indices),
+            len(outcome.indices),
             plan.limits.permitted(baselines.free_rows(problem, engine.ignored)),
-            engine=engine if one_run else None,
+            engine=engine if one_run and alone else None,
             diverse=None
             if graph is None
             else partial(graph.choose_diverse, problem, plan.k, engine, self.threads),
