@@ -14,8 +14,8 @@ from pathlib import Path
 
 MOST = {"WgmmaHalfTile": 168, "HalfTile": 128, "SplitTile": 255}
 MOST_OF_OTHERS = 64
-EXPECTED = 16 + 24  # kernels over tiles in two precisions, and the others; per architecture
-EXPECTED_OF = {"sm_90a": 16}  # tiles by wgmma alone
+EXPECTED = 18 + 31  # kernels over tiles in two precisions, and the others; per architecture
+EXPECTED_OF = {"sm_90a": 18}  # tiles by wgmma alone
 SERIALIZED = re.compile(r".*wgmma.*serializ.*", re.IGNORECASE)
 ENTRY = re.compile(r"Compiling entry function '(?P<name>\w+)' for '(?P<arch>\w+)'")
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")

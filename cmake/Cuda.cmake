@@ -46,6 +46,8 @@ if(qdit_cuda_found)
   add_library(qdit_cuda MODULE
     $<TARGET_OBJECTS:qdit_cuda_wgmma>
     csrc/cuda/alive_lists.cpp
+    csrc/cuda/candidates.cpp
+    csrc/cuda/covering.cpp
     csrc/cuda/cuda_backend.cpp
     csrc/cuda/cuda_shard.cpp
     csrc/cuda/device.cpp
@@ -53,7 +55,9 @@ if(qdit_cuda_found)
     csrc/cuda/first_gains.cpp
     csrc/cuda/graph_builder.cpp
     csrc/cuda/graph_pairs.cpp
+    csrc/cuda/grouped_pairs.cpp
     csrc/cuda/kernel_choice.cpp
+    csrc/cuda/kernels/choice.cu
     csrc/cuda/kernels/cover.cu
     csrc/cuda/kernels/graph.cu
     csrc/cuda/kernels/lists.cu
@@ -62,8 +66,11 @@ if(qdit_cuda_found)
     csrc/cuda/kernels/products.cu
     csrc/cuda/kernels/rows.cu
     csrc/cuda/library.cpp
+    csrc/cuda/past_maxima.cpp
     csrc/cuda/pool.cpp
     csrc/cuda/product.cpp
+    csrc/cuda/reevaluation.cpp
+    csrc/cuda/similarities.cpp
     csrc/cuda/symmetric_pass.cpp
     csrc/cuda/uploader.cpp
     csrc/cuda/wgmma_check.cpp)

@@ -147,13 +147,14 @@ class Engine {
 
   py::dict stats() const {
     const BackendStats stats = backend_->stats();
+    const double all_pairs =
+        static_cast<double>(backend_->size()) * static_cast<double>(backend_->represented());
     py::dict out;
     out["evaluations"] = stats.evaluations;
     out["cached_evaluations"] = stats.cached_evaluations;
     out["commits"] = stats.commits;
     out["batches"] = stats.batches;
-    out["products"] = stats.products /
-                      (static_cast<double>(backend_->size()) * static_cast<double>(backend_->represented()));
+    out["products"] = stats.products / all_pairs;
     out["passes"] = static_cast<double>(stats.rows_read) / static_cast<double>(backend_->size());
     out["seconds_check"] = stats.seconds_check;
     out["seconds_gains"] = stats.seconds_gains;
@@ -168,6 +169,13 @@ class Engine {
       out["seconds_count"] = stats.seconds_count;
       out["seconds_fill"] = stats.seconds_fill;
       out["seconds_sparse"] = stats.seconds_sparse;
+      out["products_evaluating"] = stats.products_evaluating / all_pairs;
+      out["pairs_written"] = stats.pairs_written;
+      out["rebuilds"] = stats.rebuilds;
+      out["relists"] = stats.relists;
+      out["dense_picks"] = stats.dense_picks;
+      out["pick_waits"] = stats.pick_waits;
+      out["pick_bytes_down"] = stats.pick_bytes_down;
     }
     return out;
   }

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "cuda/covering.h"
 #include "cuda/cuda_shard.h"
 #include "cuda/device.h"
 #include "cuda/exact_gains.h"
@@ -13,6 +14,7 @@
 #include "cuda/kernel_choice.h"
 #include "cuda/pool.h"
 #include "cuda/product.h"
+#include "cuda/similarities.h"
 #include "engine/indices.h"
 #include "engine/wholeness.h"
 
@@ -21,9 +23,6 @@ namespace {
 
 constexpr Index kNarrow = 256;  // batches narrower than this read the rows for too little
 constexpr Index kWide = 8192;
-constexpr Index kCommits = 128;               // rows added at a time, or fewer: ...
-constexpr std::int64_t kSimItems = 16 << 20;  // ... 64 MB of similarities
-constexpr Index kCentroids = 4096;            // loaded at a time
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
@@ -37,7 +36,9 @@ class CudaBackend final : public Backend {
         pool_(check()),
         context_{device_, stream_, *pool_, options_.interrupt, n_},
         product_(context_),
+        similarities_(context_),
         max_(device_, n_),
+        covering_(context_, product_, max_, stats_),
         sum_(device_, 1),
         shard_({context_, product_, max_, stats_},
                {[this](const CudaShard::Load& load, std::span<Fixed> increases) {
@@ -116,8 +117,7 @@ class CudaBackend final : public Backend {
     } else {
       whole_.begin();
       for (std::size_t i = 0; i < candidates.size(); ++i) {
-        if (!exact_->grouped()) pool_->gather(candidates.subspan(i, 1), batch_);
-        increases[i] = exact_->commit(candidates[i], batch_);
+        increases[i] = exact_->commit(candidates[i]);
       }
       whole_.end();
     }
@@ -156,42 +156,13 @@ class CudaBackend final : public Backend {
     check_indices(candidates, n_, "candidates");
     check_indices(rows, n_, "rows");
     const KeepDevice before = device_.enter();
-    if (candidates.empty() || rows.empty()) return;
-    constexpr std::size_t kRows = 8192;
-    Batch others;
-    for (std::size_t left = 0; left < rows.size(); left += kRows) {
-      const auto part = rows.subspan(left, std::min(kRows, rows.size() - left));
-      pool_->gather(part, others);
-      const std::size_t most =
-          std::min(candidates.size(), std::max<std::size_t>(1, at(kSimItems) / part.size()));
-      for (std::size_t begin = 0; begin < candidates.size(); begin += most) {
-        const auto batch = candidates.subspan(begin, std::min(most, candidates.size() - begin));
-        similarities_of(batch, part, others, out, begin * rows.size() + left, rows.size());
-      }
-    }
+    similarities_.of(candidates, rows, out);
     stats_.products += static_cast<double>(candidates.size()) * static_cast<double>(rows.size());
   }
 
   void nearest(const RowView& centroids, std::span<Index> ids, std::span<double> sims) override {
     const KeepDevice before = device_.enter();
-    const Buffer<Sum> best(device_, n_);
-    stream_.zero(best.data(), n_);
-    for (Index first = 0; first < centroids.n; first += kCentroids) {
-      pool_->load(centroids, first, std::min(kCentroids, centroids.n - first), batch_);
-      for (Index chunk = 0; chunk < pool_->chunks(); ++chunk) {
-        options_.interrupt.poll();
-        launch_nearest(pool_->arithmetic(), pool_->chunk(chunk), batch_.operand,
-                       static_cast<std::uint32_t>(first), best.data() + pool_->begin(chunk), stream_.get());
-        pool_->started();
-        pool_->prefetch(chunk + 1);
-      }
-    }
-    std::vector<Sum> keys(at(n_));
-    stream_.download(best.data(), std::span(keys));
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      ids[i] = key_id(keys[i]);
-      sims[i] = key_sim(keys[i]) / scale();
-    }
+    similarities_.nearest(centroids, ids, sims);
     stats_.products += static_cast<double>(n_) * static_cast<double>(centroids.n);
     stats_.rows_read += n_;
   }
@@ -231,8 +202,7 @@ class CudaBackend final : public Backend {
 
   void gains_of_batch(std::span<const Index> candidates, std::span<Fixed> out) {
     if (exact_ != nullptr) {
-      if (exact_->partial()) pool_->gather(candidates, batch_);
-      exact_->evaluate(candidates, batch_, out);
+      exact_->evaluate(candidates, out);
       return;
     }
     const auto count = static_cast<Index>(candidates.size());
@@ -242,7 +212,7 @@ class CudaBackend final : public Backend {
       sum_rows();
       launch_first_gains(batch_.operand, row_sum_.data(), out_.data(), stream_.get());
     } else {
-      product_.gains(batch_, max_.data(), nullptr, out_.data());
+      product_.gains(batch_.operand, max_.data(), nullptr, out_.data());
       count_products(candidates.size());
     }
     stream_.download(reinterpret_cast<const Fixed*>(out_.data()), out);
@@ -281,43 +251,10 @@ class CudaBackend final : public Backend {
   }
 
   void commit_all(const CudaShard::Load& load, std::span<Fixed> increases) {
-    const auto width = at(std::clamp<Index>(kSimItems / n_, 1, kCommits));
     whole_.begin();
-    for (std::size_t begin = 0; begin < increases.size(); begin += width) {
-      const auto count = std::min(width, increases.size() - begin);
-      commit_batch(load(static_cast<Index>(begin), static_cast<Index>(count)),
-                   increases.subspan(begin, count));
-    }
+    covering_.add(load, empty_, increases);
+    empty_ = empty_ && increases.empty();
     whole_.end();
-  }
-
-  // Similarities of a few candidates with all rows, then the maxima.
-  void commit_batch(const Batch& batch, std::span<Fixed> increases) {
-    const std::int32_t count = batch.operand.count;
-    sims_.grow(device_, n_ * count);
-    out_.grow(device_, count);
-    stream_.zero(out_.data(), count);
-    product_.similarities(batch, sims_.data(), n_);
-    launch_cover(sims_.data(), n_, count, n_, max_.data(), empty_, out_.data(), stream_.get());
-    stream_.download(reinterpret_cast<const Fixed*>(out_.data()), increases);
-    empty_ = false;
-    count_products(increases.size());
-  }
-
-  void similarities_of(std::span<const Index> candidates, std::span<const Index> rows, const Batch& others,
-                       std::span<Fixed> out, std::size_t first, std::size_t stride) {
-    options_.interrupt.poll();
-    pool_->gather(candidates, batch_);
-    const std::size_t items = candidates.size() * rows.size();
-    sims_.grow(device_, static_cast<Index>(items));
-    launch_similarities(pool_->arithmetic(), batch_.operand, others.operand, sims_.data(),
-                        static_cast<Index>(rows.size()), stream_.get());
-    std::vector<std::int32_t> sims(items);
-    stream_.download(sims_.data(), std::span(sims));
-    for (std::size_t c = 0; c < candidates.size(); ++c) {
-      const auto from = sims.begin() + static_cast<std::ptrdiff_t>(c * rows.size());
-      std::copy_n(from, rows.size(), out.begin() + static_cast<std::ptrdiff_t>(first + c * stride));
-    }
   }
 
   void count_products(std::size_t candidates) {
@@ -335,10 +272,11 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Pool> pool_;
   Context context_;
   Product product_;
+  Similarities similarities_;
   Buffer<std::int32_t> max_;  // running maximum
+  Covering covering_;
   Buffer<Sum> sum_;
   Buffer<Sum> out_;
-  Buffer<std::int32_t> sims_;
   Buffer<double> row_sum_;  // sum over v of factor(v) * row(v), when first needed
   Batch batch_;
   bool empty_ = true;

@@ -23,7 +23,7 @@ void CudaShard::gains(const RowView& candidates, std::span<Fixed> out) {
     const Index count = std::min(kGains, candidates.n - first);
     parts_.context.pool.load_candidates(candidates, first, count, batch_);
     out_.grow(parts_.context.device, count);
-    parts_.product.gains(batch_, parts_.max.data(), nullptr, out_.data());
+    parts_.product.gains(batch_.operand, parts_.max.data(), nullptr, out_.data());
     parts_.context.stream.download(
         reinterpret_cast<const Fixed*>(out_.data()),
         out.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)));

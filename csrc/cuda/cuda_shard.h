@@ -4,6 +4,7 @@
 #include <functional>
 #include <span>
 
+#include "cuda/covering.h"
 #include "cuda/product.h"
 #include "engine/backend.h"
 #include "engine/shard.h"
@@ -19,8 +20,7 @@ class CudaShard final : public Shard {
     const Buffer<std::int32_t>& max;
     BackendStats& stats;
   };
-  // Brings rows first .. first + count of those to commit.
-  using Load = std::function<const Batch&(Index first, Index count)>;
+  using Load = Covering::Load;
   // commit: adds rows to the selection, some at a time, one increase for each. check: throws after a commit
   // that was interrupted. empty: whether nothing is chosen.
   struct Calls {

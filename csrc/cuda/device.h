@@ -163,32 +163,53 @@ class Stream {
     if (device_.in_own_process()) (void)cudaStreamDestroy(stream_);
   }
   cudaStream_t get() const { return stream_; }
-  void wait() const { QDIT_CUDA_CHECK(cudaStreamSynchronize(stream_)); }
+  void wait() const {
+    ++waits_;
+    QDIT_CUDA_CHECK(cudaStreamSynchronize(stream_));
+  }
 
   // Copies that are done on return: the host's memory may be any.
   template <class T>
   void upload(std::span<const T> from, T* to) const {
-    QDIT_CUDA_CHECK(cudaMemcpyAsync(to, from.data(), from.size_bytes(), cudaMemcpyHostToDevice, stream_));
+    send(from, to);
     wait();
   }
   template <class T>
   void download(const T* from, std::span<T> to) const {
-    QDIT_CUDA_CHECK(cudaMemcpyAsync(to.data(), from, to.size_bytes(), cudaMemcpyDeviceToHost, stream_));
+    fetch(from, to);
     wait();
+  }
+  // Copies that are done after the next wait(): the host's memory must stay, and be pinned to run on its own.
+  template <class T>
+  void send(std::span<const T> from, T* to) const {
+    QDIT_CUDA_CHECK(cudaMemcpyAsync(to, from.data(), from.size_bytes(), cudaMemcpyHostToDevice, stream_));
+  }
+  template <class T>
+  void fetch(const T* from, std::span<T> to) const {
+    bytes_down_ += static_cast<std::int64_t>(to.size_bytes());
+    QDIT_CUDA_CHECK(cudaMemcpyAsync(to.data(), from, to.size_bytes(), cudaMemcpyDeviceToHost, stream_));
   }
   template <class T>
   void copy(const T* from, T* to, std::int64_t count) const {
     const auto bytes = static_cast<std::size_t>(count) * sizeof(T);
     QDIT_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_));
   }
+  void set(std::uint8_t* to, std::uint8_t value, std::int64_t count) const {
+    QDIT_CUDA_CHECK(cudaMemsetAsync(to, value, static_cast<std::size_t>(count), stream_));
+  }
   template <class T>
   void zero(T* to, std::int64_t count) const {
     QDIT_CUDA_CHECK(cudaMemsetAsync(to, 0, static_cast<std::size_t>(count) * sizeof(T), stream_));
   }
+  // How often the host waited for this stream, and what it copied from the device.
+  std::int64_t waits() const { return waits_; }
+  std::int64_t bytes_down() const { return bytes_down_; }
 
  private:
   const Device& device_;
   cudaStream_t stream_ = nullptr;
+  mutable std::int64_t waits_ = 0;
+  mutable std::int64_t bytes_down_ = 0;
 };
 
 // Keeps a few pieces of work under way, and asks between them whether to stop.

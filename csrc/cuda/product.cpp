@@ -22,10 +22,8 @@ Operand part_of(const Operand& rows, Index first, Index count) {
 
 Index Subset::size() const { return std::accumulate(counts.begin(), counts.end(), Index{0}); }
 
-void Product::gains(const Batch& batch, const std::int32_t* max, const Subset* subset, Sum* out) {
-  const Stream& stream = context_.stream;
+void Product::for_chunks(const Subset* subset, const Launch& launch) {
   Pool& pool = context_.pool;
-  stream.zero(out, batch.operand.count);
   for (Index chunk = 0; chunk < pool.chunks(); ++chunk) {
     context_.interrupt.poll();
     if (subset != nullptr && subset->counts[static_cast<std::size_t>(chunk)] == 0) continue;
@@ -34,21 +32,33 @@ void Product::gains(const Batch& batch, const std::int32_t* max, const Subset* s
       rows.ids = subset->ids.data() + pool.begin(chunk);
       rows.count = subset->counts[static_cast<std::size_t>(chunk)];
     }
-    launch_gains(pool.arithmetic(), batch.operand, rows, max + pool.begin(chunk), out, stream.get());
+    launch(rows, pool.begin(chunk));
     pool.started();
     pool.prefetch(chunk + 1);
   }
 }
 
-void Product::similarities(const Batch& batch, std::int32_t* sims, std::int64_t stride) {
-  Pool& pool = context_.pool;
-  for (Index chunk = 0; chunk < pool.chunks(); ++chunk) {
-    context_.interrupt.poll();
-    launch_similarities(pool.arithmetic(), batch.operand, pool.chunk(chunk), sims + pool.begin(chunk), stride,
+void Product::gains(const Operand& candidates, const std::int32_t* max, const Subset* subset, Sum* out) {
+  context_.stream.zero(out, candidates.count);
+  for_chunks(subset, [&](const Operand& rows, Index begin) {
+    launch_gains(context_.pool.arithmetic(), candidates, rows, max + begin, out, context_.stream.get());
+  });
+}
+
+void Product::losses(const Operand& candidates, const PastRises& rises, const Subset& rows, Sum* out) {
+  context_.stream.zero(out, candidates.count);
+  for_chunks(&rows, [&](const Operand& part, Index begin) {
+    launch_losses(context_.pool.arithmetic(), candidates, part,
+                  {rises.from + begin, rises.to + begin, rises.threshold + begin}, out,
+                  context_.stream.get());
+  });
+}
+
+void Product::similarities(const Operand& candidates, std::int32_t* sims, std::int64_t stride) {
+  for_chunks(nullptr, [&](const Operand& rows, Index begin) {
+    launch_similarities(context_.pool.arithmetic(), candidates, rows, sims + begin, stride,
                         context_.stream.get());
-    pool.started();
-    pool.prefetch(chunk + 1);
-  }
+  });
 }
 
 void Product::strips(const Batch& batch, const Strip& use, const float* factors) {

@@ -6,6 +6,7 @@
 
 #include "cuda/context.h"
 #include "cuda/kernels/kernels.h"
+#include "cuda/product.h"
 #include "engine/types.h"
 
 namespace qdit::cuda {
@@ -16,5 +17,10 @@ using LaunchTiles =
     std::function<void(const PassArguments& arguments, std::int64_t first, std::int64_t count)>;
 void for_all_pairs(const Context& context, const std::function<void(PassSide& side, Index begin)>& fill_in,
                    const LaunchTiles& launch, const std::function<void(double)>& tick);
+// The same for pairs of some rows with all: every product serves the row of `rows` alone.
+void for_pairs_of(const Context& context, const Subset& rows,
+                  const std::function<void(PassSide& side, Index begin)>& fill_in_rows,
+                  const std::function<void(PassSide& side, Index begin)>& fill_in_columns,
+                  const LaunchTiles& launch, const std::function<void(double)>& tick);
 
 }  // namespace qdit::cuda

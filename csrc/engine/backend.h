@@ -35,6 +35,14 @@ struct BackendStats {
   double seconds_count = 0.0;   // of seconds_pass: the pass that finds all gains
   double seconds_fill = 0.0;    // of seconds_pass: the one that lists alive pairs, where there are any
   double seconds_sparse = 0.0;  // in run_tracked()
+  // Of gains that are kept exact from pick to pick (cuda).
+  double products_evaluating = 0.0;  // of products: those of evaluations
+  std::int64_t pairs_written = 0;    // to lists
+  std::int64_t rebuilds = 0;         // of all lists; relists: of those of the rows that were left
+  std::int64_t relists = 0;
+  std::int64_t dense_picks = 0;  // those that went to the host and all rows
+  std::int64_t pick_waits = 0;   // for the device, by the host
+  std::int64_t pick_bytes_down = 0;
   std::int64_t peak_bytes = 0;  // memory of the backend, without the pool
 };
 

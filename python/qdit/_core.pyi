@@ -224,6 +224,11 @@ class Engine:
         evaluations (marginal gains computed), cached_evaluations (those of them served from stored
         similarities), commits, batches, products (of two rows, / n**2), passes (pool rows read / n),
         seconds_{check,gains,commit}, peak_bytes (engine memory, without the pool), threads, simd, backend.
+
+        With a device also: device, seconds_{pass,count,fill,sparse}, and of method "exact" the work it took:
+        products_evaluating (of products), pairs_written (to lists), rebuilds (of all lists), relists (of
+        those of the last rows), dense_picks (those that went through all rows and the host), and what the
+        host waited for and copied from the device while it picked: pick_waits, pick_bytes_down.
         """
 
 class GraphBuilder:

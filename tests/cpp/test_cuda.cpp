@@ -211,6 +211,53 @@ TEST(tracked_gains_are_those_of_the_definition) {
   }
 }
 
+TEST(gains_of_different_age_become_exact) {
+  const Index n = 700;
+  const IntegerPool pool(n, 6, 3);
+  const auto backend = cuda_backend(with(pool, "float16"));
+  const auto plain = make_reference_backend(pool.options());
+  const Index first = 3;
+  Fixed rise = 0;
+  backend->commit({&first, 1}, {&rise, 1});
+  plain->commit({&first, 1}, {&rise, 1});
+  std::vector<Fixed> gains(static_cast<std::size_t>(n));
+  CHECK(backend->track(gains, std::size_t{1} << 15, [](double) {}));
+  for (Index commit = 1; commit <= 36; ++commit) {
+    const Index pick = commit * 17 % n;
+    backend->commit({&pick, 1}, {&rise, 1});
+    plain->commit({&pick, 1}, {&rise, 1});
+    // Most wait for a few commits, some for more than maxima are kept.
+    std::vector<Index> some;
+    for (Index c = commit; c < n; c += 1 + commit % 5 * 7) some.push_back(c);
+    std::vector<Fixed> got(some.size());
+    std::vector<Fixed> wanted(some.size());
+    backend->gains(some, got);
+    plain->gains(some, wanted);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      CHECK(static_cast<double>(got[i]) / backend->scale() ==
+            static_cast<double>(wanted[i]) / plain->scale());
+    }
+  }
+}
+
+TEST(the_last_incomplete_rows_are_listed_anew) {
+  const Index n = 700;
+  const IntegerPool pool(n, 8, 5);
+  const auto reference = make_reference_backend(pool.options());
+  const auto wanted = select(*reference, n, Method::kLazy, 60, 0);
+  for (const Index chunk : {Index{0}, Index{512}}) {
+    const auto backend = cuda_backend(with(pool, "float16", chunk));
+    const auto got = select(*backend, n, Method::kExact, 60, std::size_t{1} << 18);
+    CHECK(same(got, backend->scale(), wanted, reference->scale()));
+    const BackendStats stats = backend->stats();
+    CHECK(stats.relists == 1 && stats.rebuilds == 0);
+    CHECK(stats.dense_picks > 0 && stats.dense_picks < 59);
+    CHECK(stats.products_evaluating > 0.0 && stats.products_evaluating < stats.products);
+    CHECK(stats.pairs_written > 0 && stats.pairs_written <= (1 << 18) / 8 * 2);
+    CHECK(stats.pick_waits > 0 && stats.pick_bytes_down > 0);
+  }
+}
+
 TEST(nothing_is_picked_where_nothing_is_open) {
   const IntegerPool pool(40, 6, 3);
   const auto backend = cuda_backend(with(pool, "float16"));

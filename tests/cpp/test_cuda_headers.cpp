@@ -280,4 +280,19 @@ TEST(scores_and_ties) {
   CHECK(better({1.0, 5}, {0.5, 1}) && better({1.0, 1}, {1.0, 5}) && !better({1.0, 5}, {1.0, 1}));
 }
 
+TEST(losses_are_what_gains_over_risen_maxima_differ_by) {
+  std::mt19937 random(4);
+  const auto draw = [&] { return static_cast<std::int32_t>(random() % 200) - 100; };
+  for (int i = 0; i < 20000; ++i) {
+    const std::int32_t sim = draw();
+    const std::int32_t from = draw();
+    const std::int32_t to = from + static_cast<std::int32_t>(random() % 60);
+    const std::int32_t threshold = draw();
+    const std::uint32_t wanted =
+        sim > threshold ? 0u : relu_difference(sim, from) - relu_difference(sim, to);
+    CHECK(lost(sim, from, to, threshold) == wanted);
+  }
+  CHECK(lost(kNoPair, 0, 5, kNoList) == 0 && lost(7, kNoRowMax, kNoRowMax, kNoList) == 0);
+}
+
 int main() { return check::run(); }

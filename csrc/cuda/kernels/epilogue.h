@@ -34,6 +34,14 @@ QDIT_HD inline std::uint32_t relu_difference(std::int32_t sim, std::int32_t max)
   return sim > max ? static_cast<std::uint32_t>(sim - max) : 0u;
 }
 
+// What the gain of a candidate has lost with a row whose maximum rose from `from` to `to`, if the pair is not
+// in the row's list: those above its threshold are, and what they lose is subtracted as it happens.
+QDIT_HD inline std::uint32_t lost(std::int32_t sim, std::int32_t from, std::int32_t to,
+                                  std::int32_t threshold) {
+  const std::int32_t reached = sim < to ? sim : to;
+  return sim > threshold ? 0u : relu_difference(reached, from);
+}
+
 // A sum of up to 2^13 contributions and a count of up to 2^24, added up together.
 inline constexpr int kCountShift = 40;
 QDIT_HD inline Sum packed(std::uint32_t sum, std::uint32_t count) {

@@ -45,6 +45,14 @@ void launch_fill(const Arithmetic& how, const PassArguments& arguments, Pair* pa
 // gains[c] += sum over the rows of max(0, s - max[row])
 void launch_gains(const Arithmetic& how, const Operand& candidates, const Operand& rows,
                   const std::int32_t* max, Sum* gains, cudaStream_t stream);
+// losses[c] += sum over the rows of lost() (epilogue.h) since their maxima were `from`
+struct PastRises {
+  const std::int32_t* from = nullptr;
+  const std::int32_t* to = nullptr;
+  const std::int32_t* threshold = nullptr;  // of their lists
+};
+void launch_losses(const Arithmetic& how, const Operand& candidates, const Operand& rows,
+                   const PastRises& rises, Sum* losses, cudaStream_t stream);
 // sims[c * stride + position of the row in its operand] = s
 void launch_similarities(const Arithmetic& how, const Operand& candidates, const Operand& rows,
                          std::int32_t* sims, std::int64_t stride, cudaStream_t stream);
@@ -99,9 +107,16 @@ void launch_alive(const std::int32_t* sims, std::int64_t stride, std::int32_t sa
 void launch_thresholds(const std::int32_t* sims, std::int64_t stride, std::int32_t samples,
                        std::int64_t count, const std::int32_t* max, std::uint32_t rank,
                        std::int32_t* threshold, cudaStream_t stream);
-// complete[c] += s - m over the lists of complete rows
-void launch_complete_sums(const Lists& lists, const std::int32_t* max, std::int64_t n, Sum* complete,
-                          cudaStream_t stream);
+// complete[c] += s - m over the lists of those of `count` rows that are complete: begin + ids[i], or begin +
+// i
+void launch_complete_sums(const Lists& lists, const std::int32_t* max, const std::int32_t* ids,
+                          std::int64_t begin, std::int64_t count, Sum* complete, cudaStream_t stream);
+// The lists of incomplete rows shall start at their maxima, and hold nothing yet.
+void launch_empty_incomplete(const std::int32_t* max, std::int64_t n, std::int32_t* threshold,
+                             std::uint32_t* count, cudaStream_t stream);
+// Copies the lists of rows order[0] .. order[count - 1], that of row v to to[to_begin[v] - base] and on.
+void launch_move_lists(const Lists& lists, const std::int32_t* order, std::int64_t count,
+                       const std::int64_t* to_begin, std::int64_t base, Pair* to, cudaStream_t stream);
 // Numbers of the rows begin .. end whose list starts above their maximum, less `begin`, in any order.
 void launch_incomplete(const std::int32_t* threshold, const std::int32_t* max, std::int64_t begin,
                        std::int64_t end, std::int32_t* ids, std::uint32_t* count, cudaStream_t stream);
@@ -124,9 +139,6 @@ struct TrackedState {
 // A candidate joins: sims are its similarities with all n rows; *rise += what it adds.
 void launch_commit(const TrackedState& state, const std::int32_t* sims, std::int64_t n, Sum* rise,
                    cudaStream_t stream);
-// out[i] += complete[ids[i]]; gains[ids[i]] = out[i]
-void launch_store_gains(const std::int32_t* ids, std::int32_t count, const Sum* complete, Sum* gains,
-                        Sum* out, cudaStream_t stream);
 struct PickArguments {
   TrackedState state;
   const Pair* grouped = nullptr;              // pairs by candidate ...

@@ -56,9 +56,11 @@ __device__ __forceinline__ void for_pairs(const Lists& lists, std::int64_t v, co
 }
 
 __global__ void __launch_bounds__(kThreads)
-    complete_sums_kernel(const Lists lists, const std::int32_t* max, std::int64_t n, Sum* complete) {
-  const std::int64_t v = warp_of();
-  if (v >= n) return;
+    complete_sums_kernel(const Lists lists, const std::int32_t* max, const std::int32_t* ids,
+                         std::int64_t begin, std::int64_t count, Sum* complete) {
+  const std::int64_t i = warp_of();
+  if (i >= count) return;
+  const std::int64_t v = begin + (ids != nullptr ? ids[i] : i);
   const std::int32_t m = max[v];
   if (lists.threshold[v] > m) return;
   for_pairs(lists, v, [&](const Pair& pair) {
@@ -72,6 +74,27 @@ __global__ void __launch_bounds__(kThreads)
   const std::int64_t v = begin + thread_of();
   if (v >= end || threshold[v] <= max[v]) return;
   ids[atomicAdd(count, 1u)] = static_cast<std::int32_t>(v - begin);
+}
+
+__global__ void __launch_bounds__(kThreads)
+    empty_incomplete_kernel(const std::int32_t* max, std::int64_t n, std::int32_t* threshold,
+                            std::uint32_t* count) {
+  const std::int64_t v = thread_of();
+  if (v >= n || threshold[v] <= max[v]) return;
+  threshold[v] = max[v];
+  count[v] = 0;
+}
+
+__global__ void __launch_bounds__(kThreads)
+    move_lists_kernel(const Lists lists, const std::int32_t* order, std::int64_t count,
+                      const std::int64_t* to_begin, std::int64_t base, Pair* to) {
+  const std::int64_t i = warp_of();
+  if (i >= count) return;
+  const std::int64_t v = order[i];
+  const Pair* from = lists.pairs + lists.begin[v];
+  Pair* const list = to + (to_begin[v] - base);
+  const std::uint32_t pairs = lists.count[v];
+  for (std::uint32_t j = static_cast<std::uint32_t>(lane_of()); j < pairs; j += kWarp) list[j] = from[j];
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -111,9 +134,19 @@ void launch_thresholds(const std::int32_t* sims, std::int64_t stride, std::int32
   launch(thresholds_kernel, threads(count), stream, sims, stride, samples, count, max, rank, threshold);
 }
 
-void launch_complete_sums(const Lists& lists, const std::int32_t* max, std::int64_t n, Sum* complete,
-                          cudaStream_t stream) {
-  launch(complete_sums_kernel, warps(n), stream, lists, max, n, complete);
+void launch_complete_sums(const Lists& lists, const std::int32_t* max, const std::int32_t* ids,
+                          std::int64_t begin, std::int64_t count, Sum* complete, cudaStream_t stream) {
+  launch(complete_sums_kernel, warps(count), stream, lists, max, ids, begin, count, complete);
+}
+
+void launch_empty_incomplete(const std::int32_t* max, std::int64_t n, std::int32_t* threshold,
+                             std::uint32_t* count, cudaStream_t stream) {
+  launch(empty_incomplete_kernel, threads(n), stream, max, n, threshold, count);
+}
+
+void launch_move_lists(const Lists& lists, const std::int32_t* order, std::int64_t count,
+                       const std::int64_t* to_begin, std::int64_t base, Pair* to, cudaStream_t stream) {
+  launch(move_lists_kernel, warps(count), stream, lists, order, count, to_begin, base, to);
 }
 
 void launch_incomplete(const std::int32_t* threshold, const std::int32_t* max, std::int64_t begin,

@@ -1,5 +1,6 @@
 // Gains kept exact from pick to pick: a pick lowers the gains of the candidates in the lists of the rows
 // whose maximum it raises. Sums of integers: the order in which warps come to them does not show.
+#include "cuda/kernels/best.cuh"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.h"
 #include "cuda/kernels/ptx.h"
@@ -57,38 +58,6 @@ __global__ void __launch_bounds__(kThreads)
   if (up) state.max[v] = to;
 }
 
-__global__ void __launch_bounds__(kThreads) store_gains_kernel(const std::int32_t* ids, std::int32_t count,
-                                                               const Sum* complete, Sum* gains, Sum* out) {
-  const std::int64_t i = thread_of();
-  if (i >= count) return;
-  const Sum gain = out[i] + complete[ids[i]];
-  out[i] = gain;
-  gains[ids[i]] = gain;
-}
-
-__device__ __forceinline__ Scored better_of(const Scored& a, const Scored& b) {
-  if (a.candidate < 0) return b;
-  if (b.candidate < 0) return a;
-  return better(a, b) ? a : b;
-}
-
-// The best of the threads' candidates, known to thread 0. shared: one item per warp.
-__device__ __forceinline__ Scored best_of_block(Scored best, Scored* shared) {
-  for (int mask = kWarp / 2; mask > 0; mask /= 2) {
-    Scored other;
-    other.score = shuffle_xor(best.score, mask);
-    other.candidate = shuffle_xor(best.candidate, mask);
-    best = better_of(best, other);
-  }
-  const int warp = static_cast<int>(threadIdx.x) / kWarp;
-  if (lane_of() == 0) shared[warp] = best;
-  sync_block();
-  if (threadIdx.x == 0) {
-    for (int i = 1; i < kThreads / kWarp; ++i) best = better_of(best, shared[i]);
-  }
-  return best;
-}
-
 __global__ void __launch_bounds__(kThreads) best_kernel(const PickArguments arguments) {
   Scored best;
   for (std::int64_t c = thread_of(); c < arguments.n; c += static_cast<std::int64_t>(gridDim.x) * kThreads) {
@@ -144,11 +113,6 @@ __global__ void __launch_bounds__(kThreads)
 void launch_commit(const TrackedState& state, const std::int32_t* sims, std::int64_t n, Sum* rise,
                    cudaStream_t stream) {
   launch(commit_kernel, threads(n), stream, state, sims, n, rise);
-}
-
-void launch_store_gains(const std::int32_t* ids, std::int32_t count, const Sum* complete, Sum* gains,
-                        Sum* out, cudaStream_t stream) {
-  launch(store_gains_kernel, threads(count), stream, ids, count, complete, gains, out);
 }
 
 constexpr std::size_t kPickShared = (kThreads / kWarp + 1) * sizeof(Scored);

@@ -15,6 +15,17 @@ void launch_gains(const Arithmetic& how, const Operand& candidates, const Operan
   }
 }
 
+void launch_losses(const Arithmetic& how, const Operand& candidates, const Operand& rows,
+                   const PastRises& rises, Sum* losses, cudaStream_t stream) {
+  if (how.kernels == Kernels::kWgmma) {
+    wgmma::launch_losses(how.precision, candidates, rows, rises, losses, stream);
+  } else if (how.precision == Precision::kHalf) {
+    launch_losses_of<HalfTile>(candidates, rows, rises, losses, stream);
+  } else {
+    launch_losses_of<SplitTile>(candidates, rows, rises, losses, stream);
+  }
+}
+
 void launch_similarities(const Arithmetic& how, const Operand& candidates, const Operand& rows,
                          std::int32_t* sims, std::int64_t stride, cudaStream_t stream) {
   if (how.kernels == Kernels::kWgmma) {

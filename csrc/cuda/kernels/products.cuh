@@ -27,16 +27,25 @@ __device__ __forceinline__ Place place_of_block(const Operand& rows) {
           static_cast<std::int32_t>(blockIdx.x / down) * Shape::kTile};
 }
 
-template <class Shape>
+// kLosses: gains lost since the maxima were rises.from; else gains over maxima rises.from.
+template <class Shape, bool kLosses>
 __global__ void __launch_bounds__(Tile<Shape>::kThreads, Shape::kBlocks)
-    gains_kernel(const Operand candidates, const Operand rows, const std::int32_t* max, Sum* gains) {
+    gains_kernel(const Operand candidates, const Operand rows, const PastRises rises, Sum* gains) {
   using T = Tile<Shape>;
   const Place place = place_of_block<Shape>(candidates);
   TileSides<Shape>& sides = tile_sides<Shape>();
+  std::int32_t (&to)[Shape::kTile] = sides.row_max;  // rows of the tile, candidates here, have none
   const int thread = static_cast<int>(threadIdx.x);
   if (thread >= T::kRows) {
-    const std::int32_t row = place.column + thread - T::kRows;
-    sides.column_max[thread - T::kRows] = row < rows.count ? max[source_of(rows, row)] : kNoRowMax;
+    const int column = thread - T::kRows;
+    const std::int32_t row = place.column + column;
+    const bool there = row < rows.count;
+    const std::int32_t source = there ? source_of(rows, row) : 0;
+    sides.column_max[column] = there ? rises.from[source] : kNoRowMax;
+    if constexpr (kLosses) {
+      to[column] = there ? rises.to[source] : kNoRowMax;
+      sides.column_threshold[column] = there ? rises.threshold[source] : kNoList;
+    }
   }
   TileSims<Shape> sims;
   compute_similarities<Shape>(shared_memory(), sides, candidates, place.row, rows, place.column, sims);
@@ -52,7 +61,13 @@ __global__ void __launch_bounds__(Tile<Shape>::kThreads, Shape::kBlocks)
       for (int j = 0; j < T::kAcross; ++j) {
 #pragma unroll
         for (int e = 0; e < 2; ++e) {
-          sum += relu_difference(sims.at[i][j][2 * half + e], sides.column_max[sims.column(j, e)]);
+          const std::int32_t sim = sims.at[i][j][2 * half + e];
+          const int column = sims.column(j, e);
+          if constexpr (kLosses) {
+            sum += lost(sim, sides.column_max[column], to[column], sides.column_threshold[column]);
+          } else {
+            sum += relu_difference(sim, sides.column_max[column]);
+          }
         }
         if (j % 12 == 11 || j == T::kAcross - 1) {
           value += sum;
@@ -142,7 +157,15 @@ LaunchShape product_shape(const Operand& rows, const Operand& columns) {
 template <class Shape>
 void launch_gains_of(const Operand& candidates, const Operand& rows, const std::int32_t* max, Sum* gains,
                      cudaStream_t stream) {
-  launch(gains_kernel<Shape>, product_shape<Shape>(candidates, rows), stream, candidates, rows, max, gains);
+  launch(gains_kernel<Shape, false>, product_shape<Shape>(candidates, rows), stream, candidates, rows,
+         PastRises{max, nullptr, nullptr}, gains);
+}
+
+template <class Shape>
+void launch_losses_of(const Operand& candidates, const Operand& rows, const PastRises& rises, Sum* losses,
+                      cudaStream_t stream) {
+  launch(gains_kernel<Shape, true>, product_shape<Shape>(candidates, rows), stream, candidates, rows, rises,
+         losses);
 }
 
 template <class Shape>

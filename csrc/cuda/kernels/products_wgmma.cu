@@ -21,6 +21,15 @@ void launch_gains(Precision precision, const Operand& candidates, const Operand&
   }
 }
 
+void launch_losses(Precision precision, const Operand& candidates, const Operand& rows,
+                   const PastRises& rises, Sum* losses, cudaStream_t stream) {
+  if (precision == Precision::kHalf) {
+    launch_losses_of<WgmmaHalfTile>(candidates, rows, rises, losses, stream);
+  } else {
+    launch_losses_of<WgmmaSplitTile>(candidates, rows, rises, losses, stream);
+  }
+}
+
 void launch_similarities(Precision precision, const Operand& candidates, const Operand& rows,
                          std::int32_t* sims, std::int64_t stride, cudaStream_t stream) {
   if (precision == Precision::kHalf) {

@@ -15,6 +15,8 @@ void launch_fill(Precision precision, const PassArguments& arguments, Pair* pair
                  std::int64_t count, cudaStream_t stream);
 void launch_gains(Precision precision, const Operand& candidates, const Operand& rows,
                   const std::int32_t* max, Sum* gains, cudaStream_t stream);
+void launch_losses(Precision precision, const Operand& candidates, const Operand& rows,
+                   const PastRises& rises, Sum* losses, cudaStream_t stream);
 void launch_similarities(Precision precision, const Operand& candidates, const Operand& rows,
                          std::int32_t* sims, std::int64_t stride, cudaStream_t stream);
 void launch_nearest(Precision precision, const Operand& rows, const Operand& candidates, std::uint32_t begin,
