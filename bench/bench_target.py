@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from qdit.evaluation.coverage.questions import EncodingOptions, open_encoding, q
 from qdit.evaluation.sets import open_questions
 
 ALPHAS = (0.0, 0.3, 0.7)
+TARGET_ALPHAS = (0.0, 0.03, 0.1, *ALPHAS[1:])  # few represented rows gain little: quality weighs more
 DRAWS = 10
 PLAIN = "QDIT"
 
@@ -52,6 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("QDIT_DATA"))
     parser.add_argument("--model", default=os.environ.get("QDIT_MPNET"), help="all-mpnet-base-v2, a folder")
+    parser.add_argument("--cache", type=Path, default=None, help="folder that keeps the embedded questions")
     parser.add_argument("--k", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--replayed", type=int, default=50, help="picks")
@@ -63,15 +64,14 @@ def main() -> None:
     questions = open_questions({"wizardlm": data / "eval" / "wizardlm_test_set.jsonl"})
     encoding = open_encoding(EncodingOptions(embeddings=path, model=str(options.model)))[1]
     assert encoding is not None
-    with tempfile.TemporaryDirectory() as folder:
-        vectors = question_vectors(questions, encoding, folder)
+    vectors = question_vectors(questions, encoding, options.cache)
     sims = unit(rows) @ unit(vectors).T
 
     chosen = {}
     for alpha in ALPHAS:
         chosen[f"{PLAIN}, alpha {alpha:g}"] = qdit.select(rows, quality, alpha, k, threads=options.threads)
-    for alpha in ALPHAS:
-        for scale in ("sum", "per_k") if alpha else ("sum",):
+    for alpha in TARGET_ALPHAS:
+        for scale in ("sum", "per_k") if alpha in ALPHAS[1:] else ("sum",):
             target = qdit.select(
                 rows, quality, alpha, k, represent=vectors, gain_scale=scale, threads=options.threads
             )
