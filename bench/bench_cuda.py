@@ -1,11 +1,12 @@
 """Backend cuda on one device: pass rates against cuBLAS, exact selection by n and k, device arrays.
 
-    python bench/bench_cuda.py [--seconds 150] [--out bench/results]
+    python bench/bench_cuda.py [--dry-run] [--seconds 150] [--out bench/results]
 
 Needs a device, torch and, for its rows, cupy. Makes its data on the device. Answers are checked before
 anything is timed. The largest pool comes first; smaller ones that no longer fit the time are left out and
 named. Prints what is wanted of the backend with PASS or FAIL, and fails where something is missed. Writes
-cuda-<card>.{json,md} anew after every row.
+cuda-<card>.{json,md} anew after every row. --dry-run: a few rows, with emulated kernels and torch on the CPU;
+everything is done and written, nothing is required of its times.
 """
 
 from __future__ import annotations
@@ -28,40 +29,31 @@ import numpy as np
 import torch
 
 import qdit
+from cuda_torch import DRY, D, as_device, gains_by_torch, given, pool, product_rate, seconds_of
+from harness import machine
 from qdit import _core
 from qdit.common.files import write_atomic
 
-D = 768
-SIZES = (100_000, 300_000, 1_300_000)
-PICKS = (10_000, 50_000)
+SIZES = (150, 200, 400) if DRY else (100_000, 300_000, 1_300_000)
+PICKS = (20, 40) if DRY else (10_000, 50_000)
+CHECKED, CHECKED_PICKS = (400, 30) if DRY else (20_000, 2000)
+RATED = 400 if DRY else 200_000  # rows of the passes whose rates are taken
+SQUARE = 64 if DRY else 8192  # of the large product
 ALPHA = 0.7
-SHARE_WANTED = 0.60  # of cuBLAS, by the pass that counts
-ROWS_WANTED, SECONDS_WANTED = 1_300_000, 15.0  # at the smaller k, once rows are there
+SHARE_WANTED = 0.85  # of the large product's rate, by the first pass over all pairs
+ROWS_WANTED, SECONDS_WANTED = 1_300_000, 8.0  # at the smaller k, once rows are there
 GROWTH_WANTED = 1.3  # from the smaller k to the larger
 VARIABLE = "QDIT_CUDA_KERNELS"
-
-
-def pool(n: int, seed: int = 0) -> torch.Tensor:
-    """Return (n, D) float16 rows of norm 1 on the device.
-
-    Directions fall off in length as those of text embeddings do, around a mean, in uneven clusters.
-    """
-    generator = torch.Generator("cuda").manual_seed(seed)
-
-    def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator, device="cuda")
-
-    axes = torch.linalg.qr(normal(D, D))[0] * (torch.arange(1, D + 1, device="cuda") ** -0.6)[:, None]
-    mean = axes[0] * 1.5
-    centres = normal(max(1, int(n**0.5)), D) @ axes
-    sizes = torch.arange(1, len(centres) + 1, device="cuda", dtype=torch.float32) ** -0.7
-    rows = torch.empty(n, D, dtype=torch.float16, device="cuda")
-    for start in range(0, n, 65_536):
-        part = rows[start : start + 65_536]
-        which = torch.multinomial(sizes, len(part), replacement=True, generator=generator)
-        block = mean + centres[which] + 0.7 * (normal(len(part), D) @ axes)
-        part.copy_(torch.nn.functional.normalize(block, dim=1))
-    return rows
+# Work that an engine counts: by its name in the statistics, and of what.
+COUNTED = {
+    "products_evaluating": "evaluations / n^2",
+    "rebuilds": "rebuilds",
+    "relists": "relists",
+    "dense_picks": "dense picks",
+    "pairs_written": "pairs written",
+    "pick_waits": "waits for picks",
+    "pick_bytes_down": "bytes down for picks",
+}
 
 
 def quality_of(n: int) -> np.ndarray:
@@ -119,33 +111,32 @@ def check() -> None:
     for picks, gains, _ in results[1:]:
         require(np.array_equal(picks, results[0][0]), "integer rows: other picks than on the CPU")
         require(np.array_equal(gains, results[0][1]), "integer rows: other gains than on the CPU")
-    rows = pool(20_000, seed=5).cpu().numpy()
-    quality = quality_of(20_000)
-    exact = qdit.select(rows, quality, ALPHA, 2000, method="exact", backend="cuda")
+    rows = pool(CHECKED, seed=5).cpu().numpy()
+    quality = quality_of(CHECKED)
+    exact = qdit.select(rows, quality, ALPHA, CHECKED_PICKS, method="exact", backend="cuda")
     for other in ("exact", "lazy"):
-        again = qdit.select(rows, quality, ALPHA, 2000, method=other, backend="cuda")
+        again = qdit.select(rows, quality, ALPHA, CHECKED_PICKS, method=other, backend="cuda")
         require(exact.indices.tobytes() == again.indices.tobytes(), f"other picks from {other}")
         require(exact.gains.tobytes() == again.gains.tobytes(), f"other gains from {other}")
-    cpu = qdit.select(rows, quality, ALPHA, 2000, method="exact", backend="cpu")
+    cpu = qdit.select(rows, quality, ALPHA, CHECKED_PICKS, method="exact", backend="cpu")
     off = abs(exact.objective - cpu.objective) / abs(cpu.objective)
     require(off <= 1e-3, f"objective off from the CPU's by {off:.2g} of it")
     print("answers: integer rows exact, exact = lazy, two runs alike, objective as on the CPU", flush=True)
 
 
-def cublas_rate(rows: torch.Tensor) -> float:
-    """Return TFLOP/s of a large float16 product through cuBLAS, output and all; median of 20."""
-    left = rows[:16_384]
-    right = rows[16_384:32_768].T
-    out = torch.empty(16_384, 16_384, dtype=torch.float16, device="cuda")
-    seconds = []
-    for _ in range(23):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        torch.mm(left, right, out=out)
-        end.record()
-        end.synchronize()
-        seconds.append(start.elapsed_time(end) / 1e3)
-    return 2 * 16_384**2 * D / statistics.median(seconds[3:]) / 1e12
+def compare_with_torch(rows: torch.Tensor) -> dict[str, float]:
+    """Compare gains with those by cuBLAS and a sum, and return the rate of that way, pairs counted once."""
+    n = len(rows)
+    engine = _core.Engine(rows.cpu().numpy(), dtype="float16", backend="cuda")
+    engine.commit(np.array([n // 2]))
+    best = as_device(engine.row_coverage()).to(torch.float32)
+    found = gains_by_torch(rows, best).cpu().numpy()
+    got = engine.gains(np.arange(n)) / engine.scale
+    off = float(np.abs(got - found).max() / n)  # of a pair
+    require(off <= 1e-3, f"gains off from those by cuBLAS and a sum by {off:.2g} a pair")
+    print(f"gains as by cuBLAS and a sum: {off:.2g} off a pair at most", flush=True)
+    seconds = seconds_of(lambda: gains_by_torch(rows, best), rounds=3)
+    return {"cuBLAS and a sum TFLOP/s": D * n * (n + 1) / seconds / 1e12}
 
 
 def kernels_of(device: str) -> str:
@@ -182,8 +173,8 @@ def pass_rates(rows: np.ndarray, kernels: str | None = None) -> dict[str, Any]:
 
 
 def selection(rows: torch.Tensor, n: int, k: int) -> dict[str, Any]:
-    """Select from device rows; seconds of the whole call and of its parts."""
-    chosen = qdit.select(rows[:n], quality_of(n), ALPHA, k, method="exact", backend="cuda")
+    """Select from device rows; seconds of the whole call and of its parts, and the work that was counted."""
+    chosen = qdit.select(given(rows[:n]), quality_of(n), ALPHA, k, method="exact", backend="cuda")
     stats = chosen.stats
     load = stats["seconds_check"] + stats["seconds_hash"]
     sparse = stats["seconds_sparse"]
@@ -194,30 +185,32 @@ def selection(rows: torch.Tensor, n: int, k: int) -> dict[str, Any]:
         "seconds": stats["seconds_total"],
         "seconds once rows are there": stats["seconds_total"] - load,
         "load and hash": load,
-        "passes": stats["seconds_pass"],
         "count": stats["seconds_count"],
         "fill": stats["seconds_fill"],
         "dense picks and rest": rest,
         "sparse picks": sparse,
+        "evaluations / n": stats["evaluations"] / n,
         "products / n^2": stats["products"],
+        **{label: stats[name] for name, label in COUNTED.items() if name in stats},
         "peak device GB": stats["peak_bytes"] / 1e9,
         "coverage": chosen.coverage,
         "sha256": hashlib.sha256(chosen.indices.tobytes() + chosen.gains.tobytes()).hexdigest()[:16],
     }
 
 
-def inputs(rows: torch.Tensor, n: int = 100_000, k: int = 1000) -> list[dict[str, Any]]:
+def inputs(rows: torch.Tensor, n: int, k: int) -> list[dict[str, Any]]:
     """The same rows as a mapped file, a torch tensor and a CuPy array: the same picks."""
     found: list[dict[str, Any]] = []
     picks: list[bytes] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.npy"
         np.save(path, rows[:n].cpu().numpy())
-        sources: dict[str, Any] = {"file": path, "torch tensor": rows[:n]}
+        sources: dict[str, Any] = {"file": path, "torch tensor": given(rows[:n])}
         try:
             import cupy
 
-            sources["CuPy array"] = cupy.from_dlpack(rows[:n])
+            if not DRY:
+                sources["CuPy array"] = cupy.from_dlpack(rows[:n])
         except ImportError:
             print("no cupy: its array is left out")
         for name, source in sources.items():
@@ -265,7 +258,7 @@ class Report:
         seconds = few[0]["seconds once rows are there"] if few else None
         growth = many[0]["seconds once rows are there"] / seconds if many and seconds else None
         return [
-            verdict("share of cuBLAS", self.rates.get("share"), at_least=SHARE_WANTED),
+            verdict("share of a large product", self.rates.get("share"), at_least=SHARE_WANTED),
             verdict(
                 f"seconds for n = {ROWS_WANTED}, k = {min(PICKS)}",
                 seconds if largest == ROWS_WANTED else None,
@@ -282,7 +275,8 @@ class Report:
     def write(self) -> str:
         """Write the tables and the numbers beside them; return the tables."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        data = {"device": self.device, "torch": torch.__version__, "d": D, "alpha": ALPHA}
+        data: dict[str, Any] = {"machine": machine(), "device": self.device, "torch": torch.__version__}
+        data |= {"d": D, "alpha": ALPHA}
         data |= {"rates": self.rates, "selections": self.selections, "arrays": self.arrays}
         data |= {"left out": self.clock.left_out, "verdicts": self.verdicts()}
         name = re.sub(r"[^a-z0-9]+", "-", self.device.partition(",")[0].lower()).strip("-")
@@ -312,6 +306,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=150.0, help="time for all of it")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--dry-run", action="store_true", help="all of it without a device (cuda_torch.DRY)")
     options = parser.parse_args()
     status = _core.cuda_status()
     if not status["usable"]:
@@ -321,15 +316,21 @@ def main() -> None:
     check()
     largest = max(options.sizes)
     rows = pool(largest)
-    torch.cuda.empty_cache()  # what torch keeps for later is not free for others
-    report.rates = {"n": min(200_000, largest), "cuBLAS TFLOP/s": cublas_rate(rows)}
+    report.rates = {"n": min(RATED, largest)}
+    report.rates |= {
+        f"large product TFLOP/s ({SQUARE} cubed)": (large := product_rate(SQUARE, SQUARE)),
+        f"product of the rows' length TFLOP/s (depth {D})": product_rate(2 * SQUARE, D),
+    }
+    report.rates |= compare_with_torch(rows[: min(RATED // 2, largest)])
+    if not DRY:
+        torch.cuda.empty_cache()  # what torch keeps for later is not free for others
     matrix = rows[: report.rates["n"]].cpu().numpy()
     report.rates |= pass_rates(matrix)
-    report.rates["share"] = report.rates["count TFLOP/s"] / report.rates["cuBLAS TFLOP/s"]
+    report.rates["share"] = report.rates["count TFLOP/s"] / large
     if report.rates["kernels"] != "mma":  # what every other device has, for comparison
         other = pass_rates(matrix, "mma")
         report.rates |= {f"mma {name}": rate for name, rate in other.items() if name != "kernels"}
-        report.rates["mma share"] = report.rates["mma count TFLOP/s"] / report.rates["cuBLAS TFLOP/s"]
+        report.rates["mma share"] = report.rates["mma count TFLOP/s"] / large
     print(*table([report.rates]), sep="\n", flush=True)
     first = report.select(rows, largest, min(PICKS))["seconds"]  # whatever time is left
     others = [(largest, min(PICKS)), (largest, max(PICKS))]
@@ -339,11 +340,11 @@ def main() -> None:
         if report.clock.allows(f"n = {n}, k = {k}", expected):
             report.select(rows, n, k)
     if report.clock.allows("device arrays", 15.0):
-        report.arrays = inputs(rows, min(100_000, largest))
+        report.arrays = inputs(rows, min(RATED // 2, largest), PICKS[0] // 10)
     print(report.write())
     for word, text in report.verdicts():
         print(f"{word}: {text}")
-    if any(word == "FAIL" for word, _ in report.verdicts()):
+    if not DRY and any(word == "FAIL" for word, _ in report.verdicts()):
         raise SystemExit(1)
 
 

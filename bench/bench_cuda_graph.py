@@ -1,6 +1,6 @@
 """The similarity graph on one device: seconds to build it by phase, picks from it, what they keep of exact.
 
-    python bench/bench_cuda_graph.py [--seconds 60] [--out bench/results]
+    python bench/bench_cuda_graph.py [--dry-run] [--seconds 60] [--out bench/results]
 
 Needs a device and torch. Makes its data on the device as bench_cuda.py does. Answers are checked before
 anything is timed. Sizes that no longer fit the time are left out and named. Writes
@@ -19,44 +19,46 @@ import numpy as np
 import torch
 
 import qdit
-from bench_cuda import ALPHA, Clock, D, pool, quality_of, require, table
+from bench_cuda import ALPHA, CHECKED, SIZES, Clock, quality_of, require, table
+from cuda_torch import DRY, D, given, pool
+from harness import machine
 from qdit import _core
 from qdit.common.files import write_atomic
 
-SIZES = (100_000, 300_000, 1_300_000)
-K = 10_000
+K = 20 if DRY else 10_000
+WHOLE = 200 if DRY else 6000  # rows of integers in the check
 PHASES = ("reading", "sampling", "cells", "assigning", "pairs")
 
 
 def check() -> None:
     """Integer rows exactly as on the CPU, in one round or several; real rows: twice the same bytes."""
     rng = np.random.default_rng(0)
-    rows = rng.integers(-3, 4, (6000, 96)).astype(np.float32)
-    nearest = np.argsort(rng.random((6000, 40)), axis=1)[:, :5].astype(np.int32)
+    rows = rng.integers(-3, 4, (WHOLE, 96)).astype(np.float32)
+    nearest = np.argsort(rng.random((WHOLE, 40)), axis=1)[:, :5].astype(np.int32)
     results = []
     for backend, precision in (("cpu", None), ("cuda", "float16"), ("cuda", "split")):
         builder = _core.GraphBuilder(
             rows, dtype="float32", backend=backend, metric="dot", precision=precision
         )
-        floors = np.full(6000, round(60 * builder.scale), np.int32)
+        floors = np.full(WHOLE, round(60 * builder.scale), np.int32)
         for memory in (2**40, 2**20):
             offsets, pairs, _ = builder.pairs(
                 nearest, cells=40, largest=300, floors=floors, keep=50, memory=memory
             )
             results.append((offsets.tobytes(), pairs.tobytes()))
     require(len(results[0][1]) > 0 and len(set(results)) == 1, "integer rows: another graph than on the CPU")
-    real = pool(20_000, seed=5).cpu().numpy()
+    real = pool(CHECKED, seed=5).cpu().numpy()
     first, second = (qdit.build_graph(real, backend="cuda") for _ in range(2))
     require(first.pairs.tobytes() == second.pairs.tobytes(), "two builds gave different graphs")
-    host = first.select(alpha=0, k=1000, backend="cpu").objective
-    off = abs(first.select(alpha=0, k=1000, backend="cuda").objective - host) / host
+    host = first.select(alpha=0, k=CHECKED // 20, backend="cpu").objective
+    off = abs(first.select(alpha=0, k=CHECKED // 20, backend="cuda").objective - host) / host
     require(off <= 1e-3, f"objective off from the CPU's by {off:.2g} of it")
     print("answers: integer rows as on the CPU, two builds alike, objective as on the CPU", flush=True)
 
 
 def measure(rows: torch.Tensor, n: int) -> dict[str, Any]:
     """Build a graph of device rows and select from it; beside it exact greedy and random rows."""
-    quality, part = quality_of(n), rows[:n]
+    quality, part = quality_of(n), given(rows[:n])
     graph = qdit.build_graph(part, backend="cuda")
     chosen = graph.select(quality, ALPHA, K, backend="cuda")
     exact = qdit.select(part, quality, ALPHA, K, method="exact", backend="cuda")
@@ -91,7 +93,8 @@ def write(folder: Path, device: str, found: list[dict[str, Any]], left_out: list
             f"Left out for lack of time: {', '.join(left_out) or 'nothing'}.",
         ]
     )
-    data = {"device": device, "torch": torch.__version__, "d": D, "rows": found, "left out": left_out}
+    data = {"machine": machine(), "device": device, "torch": torch.__version__, "d": D}
+    data |= {"rows": found, "left out": left_out}
     file = folder / f"cuda-graph-{name}"
     for suffix, content in ((".json", json.dumps(data, indent=1)), (".md", text)):
         write_atomic(file.with_suffix(suffix), [content.encode() + b"\n"])
@@ -103,6 +106,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="time for all of it")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--dry-run", action="store_true", help="all of it without a device (cuda_torch.DRY)")
     options = parser.parse_args()
     status = _core.cuda_status()
     if not status["usable"]:
@@ -111,7 +115,8 @@ def main() -> None:
     clock = Clock(options.seconds)
     check()
     rows = pool(max(options.sizes))
-    torch.cuda.empty_cache()  # what torch keeps for later is not free for others
+    if not DRY:
+        torch.cuda.empty_cache()  # what torch keeps for later is not free for others
     found: list[dict[str, Any]] = []
     for n in sorted(options.sizes):
         if found:

@@ -5,7 +5,6 @@ import pytest
 
 import qdit
 from helpers.graph_pools import clustered, near_copies
-from qdit.cli.main import main
 from qdit.selection.forecast import estimate
 from qdit.selection.graph import build as graph_build
 from qdit.selection.graph import steps
@@ -64,17 +63,22 @@ def test_is_what_the_graph_selects(graph_variant, pool, options):
     assert got.params["graph"] == {name: graph.params[name] for name in got.params["graph"]}
 
 
-def test_probes_are_those_of_the_graph(tmp_path):
+def test_probes_are_those_of_the_graph():
     got = qdit.select(ROWS, QUALITY, 0.6, 80, method="sparse", probes=3)
     assert got.params["graph"]["probes"] == 3
     assert same(got, qdit.build_graph(ROWS, probes=3).select(QUALITY, 0.6, 80))
     assert same(got, qdit.sweep(ROWS, QUALITY, [0.6], 80, method="sparse", probes=3)[0.6])
+    with pytest.raises(ValueError, match="probes: got 0, wanted at least 1"):
+        qdit.select(ROWS, QUALITY, 0.6, 80, method="sparse", probes=0)
+
+
+def test_probes_on_the_command_line(tmp_path):
+    from qdit.cli.main import main  # the only tests here that need what it is made of
+
     np.save(tmp_path / "x.npy", ROWS)
     line = ["select", tmp_path / "x.npy", "--alpha=0", "--k=80", "--method=sparse", "--out", tmp_path / "out"]
     assert main([*map(str, line), "--probes=3"]) == 0
     assert qdit.Selection.load(tmp_path / "out").params["graph"]["probes"] == 3
-    with pytest.raises(ValueError, match="probes: got 0, wanted at least 1"):
-        qdit.select(ROWS, QUALITY, 0.6, 80, method="sparse", probes=0)
 
 
 def test_gains_objective_and_coverage_are_exact():
@@ -167,6 +171,8 @@ def test_estimate():
 
 
 def test_command_line(tmp_path, capsys):
+    from qdit.cli.main import main
+
     np.save(tmp_path / "x.npy", ROWS)
     np.save(tmp_path / "q.npy", QUALITY)
     words = [
