@@ -80,7 +80,7 @@ def select(
             or with a budget as many as it buys.
         gain_scale: "sum" adds the gain as it is, "per_k" multiplies it by k / n, "balanced" by what makes
             alpha 0.5 reach about the same share of what quality and of what diversity could gain over random
-            rows, on any pool, n and k: 0.75 * k / n * (mean scaled quality of the k best rows - mean of all)
+            rows (measured on pools of up to 50,000 rows): 0.75 * k / n * (mean scaled quality of the k best rows - mean of all)
             / (coverage of diversity-only greedy - coverage of random rows), the coverages on a sample of
             4,000 rows with the same n / k. `stats["balance"]` tells what each side weighed.
         quality_scale: "raw", "minmax", "zscore" or "rank".
