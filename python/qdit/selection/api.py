@@ -80,9 +80,9 @@ def select(
             or with a budget as many as it buys.
         gain_scale: "sum" adds the gain as it is, "per_k" multiplies it by k / n, "balanced" by what makes
             alpha 0.5 reach about the same share of what quality and of what diversity could gain over random
-            rows (measured on pools of up to 50,000 rows): 0.75 * k / n * (mean scaled quality of the k best rows - mean of all)
-            / (coverage of diversity-only greedy - coverage of random rows), the coverages on a sample of
-            4,000 rows with the same n / k. `stats["balance"]` tells what each side weighed.
+            rows (measured on pools of up to 50,000 rows): 0.75 * k / n * (mean scaled quality of the k best
+            rows - mean of all) / (coverage of diversity-only greedy - coverage of random rows), the coverages
+            on a sample of 4,000 rows with the same n / k. `stats["balance"]` tells what each side weighed.
         quality_scale: "raw", "minmax", "zscore" or "rank".
         metric: "cosine" (rows are normalised as they are read) or "dot".
         zero_rows: under "cosine", "error" refuses rows of zeros, "ignore" leaves them out; those that embed
