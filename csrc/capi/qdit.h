@@ -105,9 +105,10 @@ typedef struct qdit_pool_options {
   int64_t d;        /**< items of a row */
   int32_t dtype;    /**< QDIT_FLOAT16, ...; has no default */
   int32_t metric;   /**< QDIT_COSINE or QDIT_DOT */
-  int32_t zero_rows;   /**< QDIT_ZERO_ROWS_ERROR or QDIT_ZERO_ROWS_IGNORE */
-  int32_t backend;     /**< QDIT_BACKEND_CPU or QDIT_BACKEND_REFERENCE */
-  const char* simd;    /**< "avx512", "avx2", "neon" or "baseline"; NULL: the best that runs here */
+  int32_t zero_rows; /**< QDIT_ZERO_ROWS_ERROR or QDIT_ZERO_ROWS_IGNORE */
+  int32_t backend;   /**< QDIT_BACKEND_CPU or QDIT_BACKEND_REFERENCE */
+  const char*
+      simd; /**< "avx512vnni", "avx512", "avx2", "neon" or "baseline"; NULL: the best that runs here */
   const void* outside; /**< rows that are already chosen and not in the pool: they cover; NULL: none. Outlives
                           the pool */
   int64_t outside_n;   /**< how many */

@@ -1,9 +1,10 @@
 // The kernels of bounds (prefix.h), written once over a vector type as those of tile_kernel.h are, and
 // included in the same way.
 //
-// V offers beside what those take: load_bytes, to_float, and dot: to each sum of 32 bits it adds the products
-// of four bytes of row_0 and lanes_0 and of four of row_1 and lanes_1. Of rows bytes are 0 to 127, of lanes
-// -63 to 63: eight such products are at most 64,008, and four, as they are added first, fit 16 bits.
+// V offers beside what those take: load_bytes, store_bytes (the low ones of the lanes), to_float, larger (of
+// two floats), and dot: to each sum of 32 bits it adds the products of four bytes of row_0 and lanes_0 and of
+// four of row_1 and lanes_1. Of rows bytes are 0 to 127, of lanes -63 to 63: eight such products are at most
+// 64,008, and four, as they are added first, fit 16 bits.
 #pragma once
 
 #include "cpu/kernels.h"
@@ -13,6 +14,7 @@ namespace {
 using qdit::cpu::BoundTerms;
 using qdit::cpu::BoundTile;
 using qdit::cpu::kMostTileRows;
+using qdit::cpu::ShortRow;
 
 template <class V>
 inline __attribute__((always_inline)) typename V::I broadcast_four(const std::uint8_t* p) {
@@ -92,6 +94,55 @@ void bound_kernel(const BoundTile& tile) {
       if (tile.bounds == nullptr) tile.over[row] = over;
     }
   }
+}
+
+// Calls work(k, numbers) for all of a row, kLanes at a time, with zeros behind the last one.
+template <class V, class Work>
+inline __attribute__((always_inline)) void for_each_lanes(const float* row, int depth, const Work& work) {
+  int k = 0;
+  for (; k + V::kLanes <= depth; k += V::kLanes) work(k, V::load(row + k));
+  if (k == depth) return;
+  float last[V::kLanes] = {};
+  for (int i = 0; k + i < depth; ++i) last[i] = row[k + i];
+  work(k, V::load(last));
+}
+
+template <class V>
+inline float sum_floats(typename V::F x) {
+  float lanes[V::kLanes];
+  V::store(lanes, x);
+  float sum = 0.0f;
+  for (const float lane : lanes) sum += lane;
+  return sum;
+}
+
+// Writes whole vectors.
+template <class V, int kLimit>
+ShortRow shorten_kernel(const float* row, int depth, std::uint8_t* to) {
+  typename V::F largest = V::zero();
+  const typename V::F minus = V::broadcast(-1.0f);
+  for_each_lanes<V>(row, depth, [&](int, typename V::F x) {
+    largest = V::larger(largest, V::larger(x, V::mul(minus, x)));
+  });
+  float lanes[V::kLanes];
+  V::store(lanes, largest);
+  float most = 0.0f;
+  for (const float x : lanes) most = x > most ? x : most;
+  const bool room = most > 0x1p-60f && most < 0x1p60f;
+  const float step = room ? most / static_cast<float>(kLimit) : 0.0f;
+  const typename V::F inverse = V::broadcast(room ? static_cast<float>(kLimit) / most : 0.0f);
+  const typename V::F back = V::broadcast(-step);
+  const typename V::I zero = V::broadcast_int(kLimit + 1);
+  typename V::F errors = V::zero();
+  typename V::F squares = V::zero();
+  for_each_lanes<V>(row, depth, [&](int k, typename V::F x) {
+    const typename V::I multiple = V::to_int(V::mul(x, inverse));
+    V::store_bytes(to + k, V::add_int(multiple, zero));
+    const typename V::F left = V::fma(V::to_float(multiple), back, x);
+    errors = V::fma(left, left, errors);
+    squares = V::fma(x, x, squares);
+  });
+  return {step, sum_floats<V>(errors), sum_floats<V>(squares)};
 }
 
 template <class V>

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "cpu/aligned.h"
 #include "cpu/kernels.h"
@@ -18,6 +19,14 @@ class BoundRows {
   // capacity: the most rows, a multiple of the kernels' tile rows.
   BoundRows(Index columns, Index capacity);
   void load(const Prefix& prefix, std::span<const Index> ids);
+  // shorten(i, to): writes the i-th row, and returns its terms.
+  template <class Shorten>
+  void load(Index count, const Shorten& shorten) {
+    count_ = count;
+    for (Index i = 0; i < count; ++i) {
+      terms_[static_cast<std::size_t>(i)] = shorten(i, values_.data() + i * columns_);
+    }
+  }
 
   Index count() const { return count_; }
   Index columns() const { return columns_; }
@@ -35,6 +44,16 @@ class BoundRows {
 class BoundPanels {
  public:
   void pack(const Prefix& prefix, std::span<const Index> ids, Index columns, const Kernels& kernels);
+  // shorten: as of BoundRows; zero: what it writes for 0.
+  template <class Shorten>
+  void pack(Index count, Index columns, int zero, const Kernels& kernels, const Shorten& shorten) {
+    reset(count, columns, kernels);
+    std::vector<std::uint8_t> values(static_cast<std::size_t>(columns));
+    for (Index c = 0; c < count; ++c) {
+      const BoundTerms terms = shorten(c, values.data());
+      set(c, values, zero, terms);
+    }
+  }
 
   Index count() const { return count_; }
   Index padded() const { return static_cast<Index>(offsets_.size()); }
@@ -44,6 +63,10 @@ class BoundPanels {
   std::size_t bytes() const { return values_.size() + (terms_.size() + offsets_.size()) * 4; }
 
  private:
+  void reset(Index count, Index columns, const Kernels& kernels);
+  void set(Index c, std::span<const std::uint8_t> values, int zero, const BoundTerms& terms);
+
+  Index lanes_ = 0;
   Index columns_ = 0;
   Index count_ = 0;
   AlignedVector<std::int8_t> values_;

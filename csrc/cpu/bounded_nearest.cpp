@@ -2,18 +2,22 @@
 
 #include <algorithm>
 #include <numeric>
+#include <vector>
 
-#include "cpu/bound_tiles.h"
+#include "cpu/bounds.h"
+#include "cpu/pool.h"
 
 namespace qdit::cpu {
 namespace {
 
 constexpr Index kRowTiles = 6;
-constexpr Index kTrialRows = 256;
-constexpr Index kMostCentroids = 1 << 16;  // their numbers have 16 bits in a cascade
-// The rows of many centroids do not fit the second-level cache.
-constexpr Bounds::Costs kCosts{3.0, 8.0};
-constexpr double kSeed = 6.0;  // products, of whole rows, that each one to be found costs
+constexpr Index kTrialRows = 256;  // at most ...
+constexpr Index kTrialShare = 16;  // ... and of the rows one in so many
+constexpr Index kFewest = 64;      // centroids that bounds are thought of for ...
+constexpr Index kMost = 1 << 16;   // ... and that memory is spent on
+constexpr Index kEach = 4;         // of them for each one that is wanted
+constexpr double kSingle = 4.0;    // what a product by itself costs, in products of a tile
+constexpr double kMostCost = 0.9;  // of all products
 constexpr std::int32_t kNone = INT32_MIN;
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
@@ -21,118 +25,109 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 }  // namespace
 
 struct BoundedNearest::Workspace {
-  Workspace(const NearestInput& input, const CascadeRows& pool, const CascadeColumns& centroids,
-            Index leading, Index block)
-      : cascade(pool, leading, input.kernels.tile_rows, input.centroids.n, input.kernels),
-        prefixes(leading, block),
+  Workspace(const NearestInput& input, const ShortRows& shorts, const ShortColumns& centroids, Index block)
+      : rows(shorts.columns(), block),
+        whole(at(input.rows.d)),
         stride(centroids.panels().padded()),
         bounds(at(block * stride)),
         found_ids(at(input.centroids.n + input.kernels.lanes)),
         found_bounds(found_ids.size()),
         sims(found_ids.size()) {}
 
-  Cascade cascade;
-  std::vector<Index> rows;
-  BoundRows prefixes;
+  BoundRows rows;
+  AlignedVector<float> whole;  // one of them, decoded
   Index stride;
   AlignedVector<std::int32_t> bounds;  // of a block of rows with all centroids
   std::vector<std::uint32_t> found_ids;
   std::vector<std::int32_t> found_bounds;
-  std::vector<std::int32_t> sims;
-  std::vector<std::uint16_t> which;
   std::vector<std::int32_t> seeds;
   std::vector<std::int32_t> seed_bounds;
+  std::vector<std::uint32_t> which;  // centroids to be multiplied
+  std::vector<std::int32_t> sims;
+  ShortColumns::Scratch scratch;
+  double multiplied = 0.0;
 };
+
+BoundedNearest::BoundedNearest(const NearestInput& input)
+    : input_(input), block_(kRowTiles * input.kernels.tile_rows), shorts_(input.kernels, input.rows.d) {}
 
 bool BoundedNearest::pays(Index count) {
   const Index m = input_.centroids.n;
-  if (input_.bounds == nullptr || m > kMostCentroids || 4 * count > m) return false;
-  if (!input_.bounds->worth_a_trial(static_cast<double>(input_.rows.n) * static_cast<double>(m)))
-    return false;
-  prefixed_ = std::make_unique<PrefixedRows>(
-      input_.centroids, squared_norms(input_.centroids, input_.kernels, input_.pool), *input_.scaled,
-      input_.bounds->rotation(), input_.kernels, input_.pool);
-  leading_ = choose(count);
-  if (leading_ == 0) return false;
-  pool_ = std::make_unique<CascadeRows>(
-      CascadeRows{input_.scaled->rows().view, input_.scaled->rows().factors, input_.bounds->prefix()});
+  const bool forced = Bounds::forced() > 0;
+  const Index trials = std::min(kTrialRows, input_.rows.n / kTrialShare);
+  if (Bounds::forced() == 0 || kEach * count > m || m > kMost) return false;
+  if (!forced && (m < kFewest || trials == 0)) return false;
   std::vector<Index> all(at(m));
   std::iota(all.begin(), all.end(), 0);
-  centroids_.load({input_.centroids, input_.centroid_factors, prefixed_->prefix()}, all, leading_,
-                  input_.kernels);
-  return true;
-}
-
-// By what the nearest centroids of some rows leave of the others.
-Index BoundedNearest::choose(Index count) {
-  if (Bounds::forced() > 0) return input_.bounds->choose(kCosts, 0.0, {});
-  std::vector<Index> ids(at(std::min(kTrialRows, input_.rows.n)));
-  std::vector<float> factors;
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const Index row = static_cast<Index>(i) * input_.rows.n / static_cast<Index>(ids.size());
-    factors.push_back(input_.factors[at(row)]);
-    ids[i] = input_.first + row;
-  }
-  const PrefixedRows some = input_.bounds->some(ids);
-  const NearestInput trial{input_.kernels, input_.pool,      some.view(),
-                           factors,        input_.centroids, input_.centroid_factors};
-  std::vector<std::int32_t> nearest(ids.size() * at(count));
-  std::vector<std::int32_t> sims(nearest.size());
-  nearest_centroids(trial, count, nearest, sims);
-  std::vector<std::int32_t> least;
-  for (std::size_t end = at(count); end <= sims.size(); end += at(count)) least.push_back(sims[end - 1]);
-  const std::vector<std::int32_t> none(at(input_.centroids.n), INT32_MAX);
-  const double pairs = static_cast<double>(some.size()) * static_cast<double>(input_.centroids.n);
-  Bounds::Costs costs = kCosts;
-  costs.more = kSeed * static_cast<double>(count) / static_cast<double>(input_.centroids.n);
-  return input_.bounds->choose(costs, static_cast<double>(input_.centroids.n), [&](Index leading) {
-    return static_cast<double>(input_.bounds->count(some, least, *prefixed_, none, leading)) / pairs;
+  centroids_.load(shorts_, input_.centroids, input_.centroid_factors, all, input_.kernels);
+  if (forced) return true;
+  std::vector<std::int32_t> ids(at(trials * count));
+  std::vector<std::int32_t> sims(ids.size());
+  std::vector<double> multiplied(at(input_.pool.threads()));
+  input_.pool.run((trials + block_ - 1) / block_, [&](std::int64_t task, int thread) {
+    Workspace space(input_, shorts_, centroids_, block_);
+    std::vector<Index> rows;
+    const Index end = std::min(trials, (task + 1) * block_);
+    for (Index i = task * block_; i < end; ++i) rows.push_back(i * input_.rows.n / trials);
+    const std::size_t first = at(task * block_ * count);
+    const std::size_t items = rows.size() * at(count);
+    find_block(rows, {at(count), std::span(ids).subspan(first, items), std::span(sims).subspan(first, items)},
+               space);
+    multiplied[at(thread)] += space.multiplied;
   });
+  const double singles = std::accumulate(multiplied.begin(), multiplied.end(), 0.0) /
+                         (static_cast<double>(trials) * static_cast<double>(m));
+  return input_.kernels.short_cost + kSingle * singles < kMostCost;
 }
 
 double BoundedNearest::run(Index count, std::span<std::int32_t> ids, std::span<std::int32_t> sims) {
   const Index n = input_.rows.n;
-  const Index block = kRowTiles * input_.kernels.tile_rows;
   std::vector<Workspace> workspaces;
   workspaces.reserve(at(input_.pool.threads()));
   for (int thread = 0; thread < input_.pool.threads(); ++thread) {
-    workspaces.emplace_back(input_, *pool_, centroids_, leading_, block);
+    workspaces.emplace_back(input_, shorts_, centroids_, block_);
   }
-  std::fill(ids.begin(), ids.end(), -1);
-  std::fill(sims.begin(), sims.end(), kNone);
-  input_.pool.run((n + block - 1) / block, [&](std::int64_t task, int thread) {
-    Workspace& space = workspaces[at(thread)];
-    const Index begin = task * block;
-    const Index rows = std::min(block, n - begin);
-    space.rows.resize(at(rows));
-    std::iota(space.rows.begin(), space.rows.end(), input_.first + begin);
-    space.prefixes.load(pool_->prefix, space.rows);
-    store_bounds(input_.kernels, space.prefixes, centroids_.panels(), space.bounds.data(), space.stride);
-    for (Index i = 0; i < rows; ++i) {
-      const std::size_t first = at((begin + i) * count);
-      find(i, ids.subspan(first, at(count)), sims.subspan(first, at(count)), space);
-    }
+  input_.pool.run((n + block_ - 1) / block_, [&](std::int64_t task, int thread) {
+    const Index begin = task * block_;
+    std::vector<Index> rows(at(std::min(block_, n - begin)));
+    std::iota(rows.begin(), rows.end(), begin);
+    const std::size_t first = at(begin * count);
+    const std::size_t items = rows.size() * at(count);
+    find_block(rows, {at(count), ids.subspan(first, items), sims.subspan(first, items)},
+               workspaces[at(thread)]);
   });
-  double products = static_cast<double>(n) * static_cast<double>(input_.centroids.n) *
-                    static_cast<double>(leading_) / static_cast<double>(input_.rows.d);
-  for (const Workspace& space : workspaces) products += space.cascade.multiplied();
+  double products =
+      static_cast<double>(n) * static_cast<double>(input_.centroids.n) * input_.kernels.short_cost;
+  for (const Workspace& space : workspaces) products += space.multiplied;
   return products;
 }
 
-// The nearest of the i-th row of the block. ids, sims: empty lists.
-void BoundedNearest::find(Index i, std::span<std::int32_t> ids, std::span<std::int32_t> sims,
-                          Workspace& space) const {
+void BoundedNearest::find_block(std::span<const Index> rows, const Lists& lists, Workspace& space) const {
+  const RowView& view = input_.rows;
+  const auto take = [&](std::size_t i) {
+    decode(input_.kernels, view.dtype, view.row(rows[i]), space.whole.data(), space.whole.size());
+    return input_.factors[at(rows[i])];
+  };
+  space.rows.load(static_cast<Index>(rows.size()), [&](Index i, std::uint8_t* to) {
+    const float factor = take(at(i));
+    return shorts_.shorten(space.whole.data(), factor, to);
+  });
+  store_bounds(input_.kernels, space.rows, centroids_.panels(), space.bounds.data(), space.stride);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const float factor = take(i);
+    find(space.bounds.data() + i * at(space.stride), factor, lists.ids.subspan(i * lists.count, lists.count),
+         lists.sims.subspan(i * lists.count, lists.count), space);
+  }
+}
+
+// ids, sims: of the row that space.whole has.
+void BoundedNearest::find(const std::int32_t* bounds, float factor, std::span<std::int32_t> ids,
+                          std::span<std::int32_t> sims, Workspace& space) const {
   const Kernels& kernels = input_.kernels;
-  const std::int32_t* bounds = space.bounds.data() + i * space.stride;
   const auto m = at(input_.centroids.n);
   const Pairs found{space.found_ids.data(), space.found_bounds.data()};
-  const auto multiply = [&] {
-    space.cascade.multiply(centroids_, space.which, space.sims);
-    for (std::size_t j = 0; j < space.which.size(); ++j)
-      insert_nearest(ids, sims, space.which[j], space.sims[j]);
-    space.which.clear();
-  };
-  space.cascade.take(space.rows[at(i)]);
+  std::fill(ids.begin(), ids.end(), -1);
+  std::fill(sims.begin(), sims.end(), kNone);
   space.seeds.assign(ids.size(), -1);
   space.seed_bounds.assign(ids.size(), kNone);
   constexpr std::size_t kScan = 512;
@@ -144,21 +139,26 @@ void BoundedNearest::find(Index i, std::span<std::int32_t> ids, std::span<std::i
                      found.sims[j]);
     }
   }
-  for (const std::int32_t seed : space.seeds) space.which.push_back(static_cast<std::uint16_t>(seed));
-  multiply();
+  space.which.assign(space.seeds.begin(), space.seeds.end());
+  multiply(factor, ids, sims, space);
   // One that ties with the last of the list may come before it.
-  const std::int32_t least = sims.back();
-  const std::size_t above = kernels.above_one(bounds, least - 1, m, found);
+  const std::size_t above = kernels.above_one(bounds, sims.back() - 1, m, found);
+  space.which.clear();
   for (std::size_t j = 0; j < above; ++j) {
     const auto id = static_cast<std::int32_t>(found.ids[j]);
-    if (space.cascade.bound(centroids_, found.ids[j]) < static_cast<float>(least) - Cascade::kRoundings)
-      continue;
     if (std::find(space.seeds.begin(), space.seeds.end(), id) != space.seeds.end()) continue;
-    const float estimate = space.cascade.estimate(centroids_, found.ids[j]);
-    if (estimate < static_cast<float>(least) - space.cascade.margin()) continue;
-    space.which.push_back(static_cast<std::uint16_t>(id));
+    space.which.push_back(found.ids[j]);
   }
-  multiply();
+  multiply(factor, ids, sims, space);
+}
+
+void BoundedNearest::multiply(float factor, std::span<std::int32_t> ids, std::span<std::int32_t> sims,
+                              Workspace& space) const {
+  centroids_.multiply(space.whole.data(), factor, space.which, space.sims.data(), space.scratch);
+  for (std::size_t j = 0; j < space.which.size(); ++j) {
+    insert_nearest(ids, sims, static_cast<std::int32_t>(space.which[j]), space.sims[j]);
+  }
+  space.multiplied += static_cast<double>(space.which.size());
 }
 
 }  // namespace qdit::cpu

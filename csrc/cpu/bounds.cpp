@@ -27,13 +27,6 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 
-PrefixedRows::PrefixedRows(const RowView& rows, std::vector<double> squared_norms, const ScaledPool& scale,
-                           const Rotation& rotation, const Kernels& kernels, ThreadPool& pool)
-    : view_(rows), squared_norms_(std::move(squared_norms)) {
-  prefix_ = std::make_unique<Prefix>(
-      rotation, Prefix::Input{rows, squared_norms_, scale.metric(), scale.half_exponent()}, kernels, pool);
-}
-
 PrefixedRows::PrefixedRows(const ScaledPool& pool, std::span<const Index> ids, const Rotation& rotation,
                            const Kernels& kernels, ThreadPool& threads)
     : view_(pool.rows().view) {

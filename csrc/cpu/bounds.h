@@ -20,12 +20,9 @@
 
 namespace qdit::cpu {
 
-// Some rows with their prefixes.
+// Copies of some rows of the pool with their prefixes.
 class PrefixedRows {
  public:
-  PrefixedRows(const RowView& rows, std::vector<double> squared_norms, const ScaledPool& scale,
-               const Rotation& rotation, const Kernels& kernels, ThreadPool& pool);
-  // Copies of rows of the pool.
   PrefixedRows(const ScaledPool& pool, std::span<const Index> ids, const Rotation& rotation,
                const Kernels& kernels, ThreadPool& threads);
 

@@ -200,8 +200,7 @@ class CpuBackend final : public Backend {
     std::vector<std::int32_t> best(ids.size());
     std::vector<std::int32_t> best_sims(ids.size());
     stats_.products += cpu::nearest_centroids(
-        {kernels_, pool_, options_.rows, factors(), centroids, scaled.factors, &scaled_, &bounds_}, 1, best,
-        best_sims);
+        {kernels_, pool_, options_.rows, factors(), centroids, scaled.factors}, 1, best, best_sims);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       ids[i] = best[i];
       sims[i] = best_sims[i] / scaled_.scale();

@@ -26,6 +26,8 @@ bool runs_avx512() {
   return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
+
+bool runs_avx512vnni() { return runs_avx512() && __builtin_cpu_supports("avx512vnni"); }
 #endif
 
 struct Level {
@@ -38,6 +40,7 @@ std::vector<Level> levels() {
 #if defined(QDIT_BUILD_X86)
   all.push_back({avx2_kernels(), runs_avx2()});
   all.push_back({avx512_kernels(), runs_avx512()});
+  all.push_back({avx512vnni_kernels(), runs_avx512vnni()});
 #endif
 #if defined(QDIT_BUILD_NEON)
   all.push_back({neon_kernels(), true});  // part of every aarch64

@@ -15,6 +15,7 @@ struct Eight {
   static F broadcast(float x) { return _mm256_set1_ps(x); }
   static F zero() { return _mm256_setzero_ps(); }
   static F add(F a, F b) { return _mm256_add_ps(a, b); }
+  static F larger(F a, F b) { return _mm256_max_ps(a, b); }
   static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
   static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
   static void transpose(F (&x)[8]) {

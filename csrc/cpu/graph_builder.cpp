@@ -29,7 +29,6 @@ GraphBuilder::GraphBuilder(PoolOptions options)
       kernels_(select_kernels(options_.simd)),
       pool_(options_.threads, options_.interrupt),
       scaled_(options_, kernels_, pool_),
-      bounds_(kernels_, pool_, scaled_),
       cosine_factors_(row_factors(scaled_.squared_norms(), Metric::kCosine, kScaleBits / 2)) {}
 
 double GraphBuilder::nearest(const RowView& centroids, Index count, std::span<std::int32_t> ids,
@@ -38,8 +37,6 @@ double GraphBuilder::nearest(const RowView& centroids, Index count, std::span<st
   check_rows(centroids, squared, Metric::kCosine, ZeroRows::kError);
   const auto scales = row_factors(squared, Metric::kCosine, kScaleBits / 2);
   std::vector<std::int32_t> sims(static_cast<std::size_t>(std::min(kNearestRows, size()) * count));
-  // Those of dot products bound no cosines.
-  Bounds* bounds = options_.metric == Metric::kCosine ? &bounds_ : nullptr;
   double products = 0.0;
   for (Index begin = 0; begin < size(); begin += kNearestRows) {
     const Index rows = std::min(kNearestRows, size() - begin);
@@ -47,9 +44,9 @@ double GraphBuilder::nearest(const RowView& centroids, Index count, std::span<st
     const RowView some = slice(options_.rows, begin, rows);
     const auto factors =
         std::span(cosine_factors_).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(rows));
-    products += nearest_centroids(
-        {kernels_, pool_, some, factors, centroids, scales, &scaled_, bounds, begin}, count,
-        ids.subspan(static_cast<std::size_t>(begin * count), items), std::span(sims).first(items));
+    products += nearest_centroids({kernels_, pool_, some, factors, centroids, scales}, count,
+                                  ids.subspan(static_cast<std::size_t>(begin * count), items),
+                                  std::span(sims).first(items));
     tick(static_cast<double>(begin + rows) / static_cast<double>(size()));
   }
   return products;
@@ -59,7 +56,7 @@ GraphBuilder::Result GraphBuilder::pairs(const Pairs& request, const Tick& tick)
   const CellLayout layout =
       lay_out_cells(request.nearest, request.probes, request.cells, request.largest, request.seed);
   NeighborLists lists(size(), request.keep);
-  PairPass pass({kernels_, pool_, options_.rows, scaled_.rows().factors, layout, request.floors});
+  PairPass pass({kernels_, pool_, scaled_, layout, request.floors});
   pass.run(lists, tick);
   Result result;
   result.cut_lists = lists.cut_lists();

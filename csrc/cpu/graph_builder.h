@@ -6,7 +6,6 @@
 #include <span>
 #include <vector>
 
-#include "cpu/bounds.h"
 #include "cpu/kernels.h"
 #include "cpu/scaled_pool.h"
 #include "cpu/thread_pool.h"
@@ -33,7 +32,6 @@ class GraphBuilder final : public GraphBackend {
   const Kernels& kernels_;
   ThreadPool pool_;
   ScaledPool scaled_;  // similarities have the bits of the cpu backend's
-  Bounds bounds_;
   std::vector<float> cosine_factors_;
 };
 

@@ -64,6 +64,14 @@ struct BoundTile {
   std::uint32_t* over;
 };
 
+// Whole rows as short integers: what is stored of a number is its multiple of `step`, from -limit to limit,
+// plus limit + 1.
+struct ShortRow {
+  float step;           // 0 where float32 has no room for one: all multiples are then 0
+  float squared_error;  // the sum of the squares of what that leaves
+  float squared;        // and of the row
+};
+
 // Alive pairs of one row: numbers of the others, and similarities.
 struct Pairs {
   std::uint32_t* ids;
@@ -89,6 +97,9 @@ struct Kernels {
   // The product of two short rows of 256 columns.
   std::int32_t (*short_product)(const std::uint8_t* a, const std::int8_t* b);
   double short_cost;  // of a column of bounds, in columns of wide()
+  // A row as multiples that `bounds` takes, of at most short_limit.
+  ShortRow (*shorten)(const float* row, int depth, std::uint8_t* to);
+  int short_limit;
   void (*decode_float16)(const std::uint16_t* from, float* to, std::size_t count);
   // Dot products of a decoded row with others, with the bits that tiles give them.
   void (*products)(const float* row, const float* const* others, std::size_t count, int depth, float* out);
@@ -113,6 +124,7 @@ const Kernels* baseline_kernels();
 #if defined(QDIT_BUILD_X86)
 const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
+const Kernels* avx512vnni_kernels();
 #endif
 #if defined(QDIT_BUILD_NEON)
 const Kernels* neon_kernels();

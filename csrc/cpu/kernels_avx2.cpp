@@ -34,6 +34,12 @@ struct Avx2 : Eight {
   static void store_int(std::int32_t* p, I x) { _mm256_storeu_si256(cast(p), x); }
   static I broadcast_int(std::int32_t x) { return _mm256_set1_epi32(x); }
   static I load_bytes(const void* p) { return _mm256_loadu_si256(cast(p)); }
+  static void store_bytes(std::uint8_t* p, I x) {
+    const I halves = _mm256_packus_epi32(x, x);
+    const I bytes = _mm256_packus_epi16(halves, halves);
+    const std::int32_t four[2] = {_mm256_extract_epi32(bytes, 0), _mm256_extract_epi32(bytes, 4)};
+    __builtin_memcpy(p, four, sizeof four);
+  }
   static F to_float(I x) { return _mm256_cvtepi32_ps(x); }
   static I dot(I sum, I row_0, I lanes_0, I row_1, I lanes_1) {
     const I pairs =
@@ -82,6 +88,8 @@ constexpr Kernels kKernels = {
     bound_kernel<Avx2, 6, 3>,
     short_product_kernel<Avx2>,
     0.4,
+    shorten_kernel<Avx2, 63>,
+    63,
     decode_float16,
     products_kernel<Eight>,
     estimate_kernel<Avx2>,

@@ -31,6 +31,10 @@ struct Baseline {
   static F broadcast(float x) { return F{x, x, x, x}; }
   static F zero() { return F{}; }
   static F add(F a, F b) { return a + b; }
+  static F larger(F a, F b) {
+    const I first = a > b;
+    return reinterpret_cast<F>((reinterpret_cast<I>(a) & first) | (reinterpret_cast<I>(b) & ~first));
+  }
   static F mul(F a, F b) { return a * b; }
   static F fma(F a, F b, F c) { return a * b + c; }
   static void transpose(F (&x)[4]) {
@@ -49,6 +53,9 @@ struct Baseline {
     I x;
     __builtin_memcpy(&x, p, sizeof x);
     return x;
+  }
+  static void store_bytes(std::uint8_t* p, I x) {
+    for (int lane = 0; lane < kLanes; ++lane) p[lane] = static_cast<std::uint8_t>(x[lane]);
   }
   static F to_float(I x) { return __builtin_convertvector(x, F); }
   static I dot(I sum, I row_0, I lanes_0, I row_1, I lanes_1) {
@@ -94,6 +101,8 @@ constexpr Kernels kKernels = {
     bound_kernel<Baseline, 4, 2>,
     short_product_kernel<Baseline>,
     1.2,
+    shorten_kernel<Baseline, 63>,
+    63,
     decode_float16,
     products_kernel<Baseline>,
     estimate_kernel<Baseline>,

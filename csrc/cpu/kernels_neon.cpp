@@ -16,6 +16,7 @@ struct Neon {
   static F broadcast(float x) { return vdupq_n_f32(x); }
   static F zero() { return vdupq_n_f32(0.0f); }
   static F add(F a, F b) { return vaddq_f32(a, b); }
+  static F larger(F a, F b) { return vmaxq_f32(a, b); }
   static F mul(F a, F b) { return vmulq_f32(a, b); }
   static F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
   static void transpose(F (&x)[4]) {
@@ -32,6 +33,11 @@ struct Neon {
   static I broadcast_int(std::int32_t x) { return vdupq_n_s32(x); }
   static I load_bytes(const void* p) {
     return vreinterpretq_s32_s8(vld1q_s8(static_cast<const std::int8_t*>(p)));
+  }
+  static void store_bytes(std::uint8_t* p, I x) {
+    const uint16x4_t halves = vmovn_u32(vreinterpretq_u32_s32(x));
+    const uint8x8_t bytes = vmovn_u16(vcombine_u16(halves, halves));
+    vst1_lane_u32(reinterpret_cast<std::uint32_t*>(p), vreinterpret_u32_u8(bytes), 0);
   }
   static F to_float(I x) { return vcvtq_f32_s32(x); }
   static I dot(I sum, I row_0, I lanes_0, I row_1, I lanes_1) {
@@ -86,6 +92,8 @@ constexpr Kernels kKernels = {
     bound_kernel<Neon, 8, 4>,
     short_product_kernel<Neon>,
     0.8,
+    shorten_kernel<Neon, 63>,
+    63,
     decode_float16,
     products_kernel<Neon>,
     estimate_kernel<Neon>,

@@ -2,13 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <vector>
 
-#include "cpu/bounds.h"
 #include "cpu/kernels.h"
-#include "cpu/scaled_pool.h"
 #include "cpu/thread_pool.h"
 #include "engine/rows.h"
 #include "engine/types.h"
@@ -22,11 +19,6 @@ struct NearestInput {
   std::span<const float> factors;
   const RowView& centroids;
   std::span<const float> centroid_factors;
-  // Where the rows are those of the pool from number `first` on, with its factors: what may rule out most
-  // centroids (bounded_nearest.h).
-  const ScaledPool* scaled = nullptr;
-  Bounds* bounds = nullptr;
-  Index first = 0;
 };
 
 // Puts a pair into a short list that is sorted by falling similarity, then rising number, if it belongs

@@ -14,17 +14,14 @@ constexpr Index kRowTiles = 6;           // tiles of rows at a time
 constexpr int kBits = 26;                // of a projection in fixed point
 constexpr double kUnit = 0x1p-24;        // relative error of one rounding
 constexpr double kLargest = 63.0;        // of a short integer
-constexpr int kZero = 64;                // how 0 is stored
 constexpr double kVanishing = 0x1p-100;  // a norm for whose inverse float32 has no room to spare
 
-// Relative to the norms of both rows: the largest error of a product of d columns as the kernels sum it, its
-// factors and what else is rounded once or twice.
+}  // namespace
+
 double product_error(Index d) {
   const Index blocks = (d + kDepth - 1) / kDepth;
   return static_cast<double>(std::min<Index>(d, kDepth) + blocks + 8) * kUnit;
 }
-
-}  // namespace
 
 // With f the error of p, |f| <= F, and D the defect: r^2 <= 1 - |p|^2 + 2 F (1 + F) + 2 D. The product of
 // projections is at most D more than that of the parts they stand for; beside it there is the error of the

@@ -27,6 +27,7 @@ class Prefix {
  public:
   static constexpr Index kColumns = Rotation::kDirections;  // of a short row
   static constexpr Index kChunk = Rotation::kChunk;         // bounds are of a multiple of so many columns
+  static constexpr int kZero = 64;                          // how 0 is stored
 
   // Rows with the metric and half_exponent that their factors were made with (scaled_pool.h).
   struct Input {
@@ -40,7 +41,7 @@ class Prefix {
   // With those of another row over as many columns they make (kernels.h) an upper bound on the similarity in
   // fixed point, as it is computed from whole rows, whatever the order of its sum.
   BoundTerms terms(Index row, Index columns) const;
-  // q + 64 of a row.
+  // q + kZero of a row.
   const std::uint8_t* values(Index row) const { return values_.data() + row * kColumns; }
   // The other side of a product: writes q, and returns what to add to its product with values().
   std::int32_t partner(Index row, Index columns, std::int8_t* to) const;
@@ -67,6 +68,10 @@ class Prefix {
   AlignedVector<std::uint8_t> values_;
   std::vector<Terms> terms_;
 };
+
+// Relative to the norms of both rows: the largest error of a product of d columns as the kernels sum it, its
+// factors and what else is rounded once or twice.
+double product_error(Index d);
 
 // By how much an estimate of a similarity (Kernels::estimate) may differ from the similarity, in fixed point
 // of `bits` bits, for rows of d columns.

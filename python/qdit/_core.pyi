@@ -108,7 +108,8 @@ class Engine:
         rows: (n, d), C-contiguous and aligned, read in place, kept alive by the engine.
         dtype: "float16", "bfloat16" (rows is then uint16 holding the bits), "float32" or "float64".
         backend: "cpu", "cuda" or "reference". metric: "cosine" or "dot". floor: start of the maxima, or None.
-        zero_rows: "error" or "ignore". simd: "baseline", "avx2", "avx512", "neon" or None for the best.
+        zero_rows: "error" or "ignore". simd: "baseline", "avx2", "avx512", "avx512vnni", "neon"
+            or None for the best.
         cache_bytes: memory for the similarities of evaluated candidates that can still add something (cpu).
         block_rows, batch: pool rows per tile block (cpu) or on the device at a time (cuda) and preferred
         batch width, 0 for the best.

@@ -13,6 +13,7 @@ using cpu::BoundTile;
 using cpu::kDepth;
 using cpu::Kernels;
 using cpu::kRowStride;
+using cpu::ShortRow;
 using cpu::Tile;
 
 namespace {
@@ -162,7 +163,8 @@ TEST(stored_similarities_give_the_same_gains_and_maxima) {
 
 // One tile of bounds; terms and products such that floats hold every sum exactly.
 struct BoundCase {
-  BoundCase(const Kernels& kernels, int depth, std::mt19937& random, bool extreme)
+  // limit: of the short integers of a lane
+  BoundCase(const Kernels& kernels, int depth, int limit, std::mt19937& random, bool extreme)
       : k(kernels),
         d(depth),
         lanes(2 * kernels.lanes),
@@ -175,11 +177,15 @@ struct BoundCase {
         offset(at(lanes)) {
     const auto below = [&random](unsigned count) { return static_cast<int>(random() % count); };
     const auto term = [&] { return static_cast<float>(below(4)); };
-    for (auto& x : rows) x = static_cast<std::uint8_t>(extreme ? 127 : below(128));
-    const int sign = below(2) == 0 ? -63 : 63;
-    for (auto& x : panels) x = static_cast<std::int8_t>(extreme ? sign : below(127) - 63);
-    for (auto& t : row_terms) t = {1.0f + static_cast<float>(below(2)), term(), term(), term()};
-    for (auto& t : lane_terms) t = 1.0f + static_cast<float>(below(2));
+    const int most = 2 * limit + 1;
+    for (auto& x : rows)
+      x = static_cast<std::uint8_t>(extreme ? most : below(static_cast<unsigned>(most) + 1));
+    const int sign = below(2) == 0 ? -limit : limit;
+    for (auto& x : panels)
+      x = static_cast<std::int8_t>(extreme ? sign : below(static_cast<unsigned>(most)) - limit);
+    const unsigned scales = limit > 63 ? 1 : 2;  // floats hold no more
+    for (auto& t : row_terms) t = {1.0f + static_cast<float>(below(scales)), term(), term(), term()};
+    for (auto& t : lane_terms) t = 1.0f + static_cast<float>(below(scales));
     for (auto& m : row_max) m = below(40000) - 20000;
     for (auto& m : lane_max) m = below(40000) - 20000;
     for (auto& o : offset) o = below(2000) - 1000;
@@ -247,7 +253,44 @@ TEST(bounds_equal_the_definition_and_no_product_of_short_integers_overflows) {
   for (const auto& level : cpu::supported_levels()) {
     const Kernels& kernels = cpu::select_kernels(level);
     for (const int d : {64, 128, 192, 256}) {
-      for (int i = 0; i < 8; ++i) BoundCase(kernels, d, random, i % 4 == 3).check();
+      for (int i = 0; i < 8; ++i)
+        BoundCase(kernels, d, i < 4 ? 63 : kernels.short_limit, random, i % 4 == 3).check();
+    }
+  }
+}
+
+TEST(a_shortened_row_is_off_by_what_is_said) {
+  std::mt19937 random(9);
+  std::normal_distribution<float> normal;
+  for (const auto& level : cpu::supported_levels()) {
+    const Kernels& kernels = cpu::select_kernels(level);
+    const int limit = kernels.short_limit;
+    for (const int d : {1, 3, 15, 16, 64, 65, 770}) {
+      for (const float scale : {1.0f, 0x1p-50f, 0x1p50f}) {
+        std::vector<float> row(static_cast<std::size_t>(d));
+        for (float& x : row) x = scale * normal(random);
+        std::vector<std::uint8_t> got(row.size() + 64);
+        const ShortRow made = kernels.shorten(row.data(), d, got.data());
+        double squared = 0.0;
+        double error = 0.0;
+        for (std::size_t c = 0; c < row.size(); ++c) {
+          const int value = static_cast<int>(got[c]) - (limit + 1);
+          CHECK(std::abs(value) <= limit);
+          const auto exact = static_cast<double>(row[c]);
+          const double left = exact - static_cast<double>(made.step) * value;
+          CHECK(std::fabs(left) <= 0.5001 * static_cast<double>(made.step));
+          squared += exact * exact;
+          error += left * left;
+        }
+        CHECK(std::fabs(static_cast<double>(made.squared) - squared) <= 1e-5 * squared);
+        CHECK(std::fabs(static_cast<double>(made.squared_error) - error) <= 1e-4 * error + 1e-9 * squared);
+      }
+    }
+    for (const float x : {0.0f, 1e-40f, 0x1p-70f, 0x1p70f, 3e38f}) {
+      const std::vector<float> row(17, x);
+      std::vector<std::uint8_t> got(row.size() + 64);
+      CHECK(kernels.shorten(row.data(), 17, got.data()).step == 0.0f);
+      for (std::size_t c = 0; c < row.size(); ++c) CHECK(got[c] == limit + 1);
     }
   }
 }

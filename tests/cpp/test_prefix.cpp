@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <numeric>
 #include <random>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,7 +12,9 @@
 #include "cpu/bounds.h"
 #include "cpu/cascade.h"
 #include "cpu/dispatch.h"
+#include "cpu/graph_builder.h"
 #include "cpu/product.h"
+#include "cpu/short_rows.h"
 #include "cpu/tiles.h"
 #include "engine/pool_options.h"
 
@@ -154,6 +157,86 @@ TEST(bounds_are_at_least_the_similarities_whatever_the_rows) {
     on_every_level([&](const Kernels& kernels) { check_bounds(Kind::kDecaying, 67, metric, kernels, 1); });
     check_bounds(Kind::kDecaying, 515, metric, select_kernels(""), 2);
   }
+}
+
+// Bounds from whole rows: above the similarities, and near them; and products with the bits of tiles.
+void check_short_rows(Kind kind, Index d, Metric metric, const Kernels& kernels) {
+  constexpr Index kRows = 40;
+  auto values = make_rows(kind, kRows, d);
+  std::fill_n(values.begin(), d, 0.0f);
+  Fixture f(std::move(values), d, metric, kernels);
+  const auto sims = f.similarities();
+  const auto factors = std::span<const float>(f.scaled.rows().factors);
+  std::vector<Index> ids(static_cast<std::size_t>(kRows));
+  std::iota(ids.begin(), ids.end(), 0);
+  const ShortRows shorts(kernels, d);
+  ShortColumns columns;
+  columns.load(shorts, f.options.rows, factors, ids, kernels);
+  const Index padded = (kRows + kernels.tile_rows - 1) / kernels.tile_rows * kernels.tile_rows;
+  BoundRows rows(shorts.columns(), padded);
+  rows.load(kRows, [&](Index i, std::uint8_t* to) {
+    return shorts.shorten(f.values.data() + i * d, factors[static_cast<std::size_t>(i)], to);
+  });
+  const Index stride = columns.panels().padded();
+  std::vector<std::int32_t> bounds(static_cast<std::size_t>(padded * stride));
+  store_bounds(kernels, rows, columns.panels(), bounds.data(), stride);
+  std::vector<std::uint32_t> which(ids.begin(), ids.end());
+  std::reverse(which.begin(), which.end());
+  std::vector<std::int32_t> got(which.size());
+  ShortColumns::Scratch scratch;
+  for (Index a = 0; a < kRows; ++a) {
+    columns.multiply(f.values.data() + a * d, factors[static_cast<std::size_t>(a)], which, got.data(),
+                     scratch);
+    for (Index b = 0; b < kRows; ++b) {
+      const std::int32_t sim = sims[static_cast<std::size_t>(b * kRows + a)];
+      const std::int32_t bound = bounds[static_cast<std::size_t>(a * stride + b)];
+      CHECK(bound >= sim);
+      CHECK(got[static_cast<std::size_t>(kRows - 1 - b)] == sim);
+      if (kind == Kind::kIsotropic && a > 0 && b > 0) CHECK(bound - sim < (1 << kScaleBits) / 10);
+    }
+  }
+}
+
+TEST(bounds_from_whole_rows_are_at_least_the_similarities_whatever_the_rows) {
+  for (const Metric metric : {Metric::kCosine, Metric::kDot}) {
+    on_every_level([&](const Kernels& kernels) {
+      for (const Kind kind : kKinds) {
+        if (kind == Kind::kVanishing && metric == Metric::kCosine) continue;
+        for (const Index d : {1, 5, 64, 300}) check_short_rows(kind, d, metric, kernels);
+      }
+    });
+    check_short_rows(Kind::kDecaying, 770, metric, select_kernels(""));
+  }
+}
+
+TEST(the_nearest_centroids_are_those_of_all_products) {
+  on_every_level([](const Kernels& kernels) {
+    for (const Kind kind :
+         {Kind::kDecaying, Kind::kIsotropic, Kind::kNearCopies, Kind::kOneHot, Kind::kOpposite}) {
+      constexpr Index kRows = 203;
+      const Index d = kind == Kind::kOneHot ? 40 : 150;
+      Fixture f(make_rows(kind, kRows, d), d, Metric::kCosine, kernels);
+      const auto sims = f.similarities();
+      PoolOptions options = Fixture::make_options(f.values, d, Metric::kCosine);
+      options.simd = kernels.name;
+      options.threads = 2;
+      GraphBuilder builder(options);
+      for (const Index count : {1, 16, 60}) {
+        std::vector<std::int32_t> ids(static_cast<std::size_t>(kRows * count));
+        builder.nearest(options.rows, count, ids, [](double /*share*/) {});
+        for (Index v = 0; v < kRows; ++v) {
+          const std::int32_t* own = sims.data() + v * kRows;
+          std::vector<std::int32_t> wanted(static_cast<std::size_t>(kRows));
+          std::iota(wanted.begin(), wanted.end(), 0);
+          std::sort(wanted.begin(), wanted.end(), [own](std::int32_t a, std::int32_t b) {
+            return own[a] != own[b] ? own[a] > own[b] : a < b;
+          });
+          wanted.resize(static_cast<std::size_t>(count));
+          CHECK(std::equal(wanted.begin(), wanted.end(), ids.begin() + v * count));
+        }
+      }
+    }
+  });
 }
 
 TEST(bounds_of_a_pool_of_low_rank_are_tight) {
