@@ -288,8 +288,7 @@ TEST(losses_are_what_gains_over_risen_maxima_differ_by) {
     const std::int32_t from = draw();
     const std::int32_t to = from + static_cast<std::int32_t>(random() % 60);
     const std::int32_t threshold = draw();
-    const std::uint32_t wanted =
-        sim > threshold ? 0u : relu_difference(sim, from) - relu_difference(sim, to);
+    const std::uint32_t wanted = sim > threshold ? 0u : relu_difference(sim, from) - relu_difference(sim, to);
     CHECK(lost(sim, from, to, threshold) == wanted);
   }
   CHECK(lost(kNoPair, 0, 5, kNoList) == 0 && lost(7, kNoRowMax, kNoRowMax, kNoList) == 0);
