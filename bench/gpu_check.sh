@@ -41,7 +41,7 @@ if ((dry)); then
   smaller=(--dry-run)
   # Two thirds of the tests: the others differ from these in precision alone.
   chosen="cuda-float16 or cupy or torch or (cuda-split and (test_cuda or test_exact or test_build))"
-  may_skip="emulated device|no device|could not import 'cupy'"
+  may_skip="emulated (device|kernels)|no device|could not import 'cupy'"
   deadline=3600
   PATH="$(dirname "$(command -v "$python")"):$PATH" # for CMake and ninja
   export PYTHONPATH="$PWD/bench/bare_machine${PYTHONPATH:+:$PYTHONPATH}"
