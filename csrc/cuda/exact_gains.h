@@ -28,6 +28,7 @@ class ExactGains {
              std::size_t memory, BackendStats& stats, const std::function<void(double)>& tick);
   ExactGains(const ExactGains&) = delete;
   ExactGains& operator=(const ExactGains&) = delete;
+  ~ExactGains() = default;
 
   bool tight(Index c) const {
     return evaluated_[static_cast<std::size_t>(c)] == commits_ || published_ == commits_;

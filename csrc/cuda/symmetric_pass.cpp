@@ -65,7 +65,7 @@ void for_all_pairs(const Context& context, const FillIn& fill_in, const LaunchTi
 void for_pairs_of(const Context& context, const Subset& rows, const FillIn& fill_in_rows,
                   const FillIn& fill_in_columns, const LaunchTiles& launch,
                   const std::function<void(double)>& tick) {
-  Pool& pool = context.pool;
+  const Pool& pool = context.pool;
   Pace pace(context.device, context.interrupt);
   const auto all = static_cast<double>(rows.size()) * static_cast<double>(context.n);
   double done = 0.0;
