@@ -103,7 +103,7 @@ def test_coverage(tmp_path, monkeypatch):
         f"--model={tmp_path / 'vicuna-model'}",
     )
     table = rows(tmp_path / "out" / "coverage-vicuna.csv")
-    assert len(table) == 2 * 5
+    assert len(table) == 2 * 8
     record = json.loads((tmp_path / "out" / "coverage.json").read_text())
     assert record["facts"]["encoder"]["name"] == "vicuna-model"  # not where it lies
     assert "has 12 questions, the published set 'vicuna' has 80" in " ".join(record["notes"])
