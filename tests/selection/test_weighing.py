@@ -185,7 +185,7 @@ def test_a_graph_counts_what_alpha_0_shares():
         assert balance["exact"] == ["alpha_0", "alpha_1"]
         assert balance["shared"]["alpha_0"] == len(np.intersect1d(one.indices, other.indices))
         again = qdit.select(x, q, 0.95, k, method="sparse").stats["balance"]
-        assert again["shared"] == balance["shared"]
+        assert again["exact"] == ["alpha_1"]  # to make the picks of alpha 0 as well would cost a tenth more
         assert again["spread"] == balance["spread"]
 
 

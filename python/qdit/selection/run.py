@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 
@@ -179,10 +179,9 @@ class Job:
 
     def _weigh(self, outcome: Outcome, engine: Engine) -> JSON:
         """Return what each side weighed; the engine holds the picks, but for a budget, which has two runs."""
-        problem, plan, maker = self.problem, self.plan, self.graph_maker
+        problem, plan = self.problem, self.plan
         if not plan.method.greedy:
             return {}
-        graph = None if maker is None else maker.get(self.threads)
         one_run = plan.limits.costs is None
         alone = engine.coverage() == outcome.fixed_start + int(outcome.fixed.sum())  # no picks beside these
         return weigh(
@@ -191,9 +190,6 @@ class Job:
             len(outcome.indices),
             plan.limits.permitted(baselines.free_rows(problem, engine.ignored)),
             engine=engine if one_run and alone else None,
-            diverse=None
-            if graph is None
-            else partial(graph.choose_diverse, problem, plan.k, engine, self.threads),
             limited=bool(plan.limits),
         )
 
