@@ -96,6 +96,16 @@ def numbers(name: str, values: Any, n: int, of: str = "embeddings") -> Floats:
     return array.astype(np.float64)
 
 
+def positive(name: str, values: Any, n: int, of: str = "embeddings", *, remedy: str = "") -> Floats:
+    """Return numbers as `numbers` does, each finite and above 0."""
+    found = numbers(name, values, n, of)
+    good = np.isfinite(found) & (found > 0)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise ValueError(f"{name}: row {row} is {found[row]}, wanted a finite number above 0{remedy}")
+    return found
+
+
 def labels(name: str, values: Any, n: int) -> tuple[tuple[Label, ...], Indices]:
     """Return the distinct labels of n rows, ascending, and the number of each row's among them.
 

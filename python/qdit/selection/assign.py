@@ -77,7 +77,7 @@ def assign(
     rows = pool if represent is None else open_embeddings(represent)
     if rows.d != pool.d:
         raise ValueError(f"represent: got rows of {rows.d} columns, wanted {pool.d} as in the embeddings")
-    counts = _positive(weights, rows.n)
+    counts = None if weights is None else arrays.positive("weights", weights, rows.n)
     with open_phases(progress, rows.n, len(chosen)) as phases:
         phases.enter("nearest", rows.n)
         where, similarity = nearest_of(rows, pool, chosen, asked, phases.tick)
@@ -130,14 +130,3 @@ def nearest_of(
         tick(min(1.0, (first + block) / len(chosen)))
     where[engine.ignored], similarity[engine.ignored] = -1, np.nan
     return where, similarity
-
-
-def _positive(weights: Column | None, n: int) -> Floats | None:
-    if weights is None:
-        return None
-    found = arrays.numbers("weights", weights, n)
-    good = np.isfinite(found) & (found > 0)
-    if not good.all():
-        row = int(np.argmin(good))
-        raise ValueError(f"weights: row {row} is {found[row]}, wanted a finite number above 0")
-    return found

@@ -160,7 +160,7 @@ def open_limits(n: int, limits: Limits, k: int | None) -> OpenLimits:
         raise ValueError("groups and quota: got one of them, wanted both or neither")
     found: JSON = {name: getattr(limits, name) for name in ("quota_mode", "min_gain", "min_coverage")}
     if limits.costs is not None:
-        found |= {"costs": _open_costs(limits.costs, n), "budget": limits.budget}
+        found |= {"costs": arrays.positive("costs", limits.costs, n), "budget": limits.budget}
     if limits.groups is not None:
         labels, numbers = arrays.labels("groups", limits.groups, n)
         found |= {"labels": labels, "groups": numbers}
@@ -186,15 +186,6 @@ def _check_together(limits: Limits) -> None:
         raise ValueError(
             "quota_least: got it with quota_mode 'exact', which says how many rows each group has"
         )
-
-
-def _open_costs(costs: Any, n: int) -> Floats:
-    values = arrays.numbers("costs", costs, n)
-    good = np.isfinite(values) & (values > 0)
-    if not good.all():
-        row = int(np.argmin(good))
-        raise ValueError(f"costs: row {row} is {values[row]}, wanted a finite number above 0")
-    return values
 
 
 def _read_quota(

@@ -257,13 +257,8 @@ def open_weights(weights: Any, rows: Rows, represented: Rows | None) -> Floats |
     if weights is None:
         return None
     n, of = (rows.n, "embeddings") if represented is None else (represented.n, "represent")
-    values = arrays.numbers("weights", weights, n, of)
-    good = np.isfinite(values) & (values > 0)
-    if not good.all():
-        row = int(np.argmin(good))
-        remedy = "leave rows that count nothing out of represent"
-        raise ValueError(f"weights: row {row} is {values[row]}, wanted a finite number above 0; {remedy}")
-    return values
+    remedy = "; leave rows that count nothing out of represent"
+    return arrays.positive("weights", weights, n, of, remedy=remedy)
 
 
 def _open_rows(name: str, value: Any, rows: Rows) -> tuple[Indices, Rows | None]:
